@@ -1,0 +1,109 @@
+import { DimensionSet } from "./dimension.ts";
+import type { Host } from "./host.ts";
+import type { Segment } from "./store/segment.ts";
+
+export type ChartType = "line" | "area" | "stacked";
+
+/** What a chart's definition says of it; strings are shared between charts. */
+export interface ChartDefinition {
+  /** `type.id`, unique in its host. */
+  readonly id: string;
+  /** `type.name`; the id when the chart has no name of its own. */
+  readonly name: string;
+  readonly title: string;
+  readonly units: string;
+  readonly family: string;
+  readonly context: string;
+  readonly chartType: ChartType;
+  readonly priority: number;
+  readonly updateEverySec: number;
+  readonly plugin: string;
+  readonly module: string;
+  readonly detail: boolean;
+  readonly hidden: boolean;
+  /** The first collected value is stored too (rrd.md §2.8). */
+  readonly storeFirst: boolean;
+}
+
+/**
+ * One chart: its definition and the state of its collection (rrd.md §2.1). Dimensions are not objects of their own
+ * here: their state is the range `[start, start + dimensions.count)` of the host's {@link DimensionPool}.
+ * Times are µs since 1970 as doubles. Written by `commit*.ts` and `host.ts` only.
+ */
+export class Chart {
+  readonly host: Host;
+  definition: ChartDefinition;
+  dimensions = new DimensionSet([]);
+  /** Position in {@link Host.charts}; kept for life. */
+  readonly index: number;
+  /** Goes up with every change of the definition or the dimensions, so that senders see what they have to repeat. */
+  version = 1;
+  /** Retired by its collector or child: not listed any more. Collecting it again brings it back. */
+  isObsolete = false;
+  /** Chart variables (`VARIABLE CHART`); null until there is one. */
+  variables: Map<string, number> | null = null;
+
+  /** Update every, in µs. */
+  updateEveryUs: number;
+  /** Time of the last collection; 0 before the first. */
+  lastCollectedUs = 0.5;
+  /** Last boundary that was stored; the newest value has this time. 0 before the first. */
+  lastUpdatedUs = 0.5;
+  /** Slots ever passed, empty ones included: `min(this, history)` of them are held. */
+  slotsPassed = 0;
+  /** Iterations since creation or reset. */
+  iterations = 0;
+  /** Start of the range in the pool. */
+  start = 0;
+  /** Slot of the next boundary: `(lastUpdated / updateEvery + 1) mod slots`. */
+  nextSlot = 0;
+  /** Next time the interval is taken from the wall clock, whatever the sender says (rrd.md §2.2). */
+  syncClock = true;
+
+  /** Its dimensions have columns and their set is shared: nothing was defined since. */
+  isSettled = false;
+  /** The short loops of commit.ts may serve it; else (start, reset, percentages, several segments …) the general one. */
+  isSteady = false;
+  /** Its definition allows {@link isSteady}: one segment, no percentages, no extreme ratios. */
+  canBeSteady = false;
+  /** Some dimension is new or was absent: rows must be looked at dimension by dimension. */
+  isIrregular = true;
+  /** The one segment that holds all its columns; null: none, or several. */
+  segment: Segment | null = null;
+  /** Position of its record in {@link segment}. */
+  record = 0;
+
+  constructor(host: Host, definition: ChartDefinition, index: number) {
+    this.host = host;
+    this.definition = definition;
+    this.index = index;
+    this.updateEveryUs = definition.updateEverySec * 1e6;
+    // Doubles from birth: a field that starts as a small integer would be re-shaped in the hot path later.
+    this.lastCollectedUs = 0;
+    this.lastUpdatedUs = 0;
+  }
+
+  get id(): string {
+    return this.definition.id;
+  }
+
+  /** Second of the newest stored slot; 0 = none. */
+  get lastEntrySec(): number {
+    return Math.floor(this.lastUpdatedUs / 1e6);
+  }
+
+  /** Slots that are held: what a query may reach back. */
+  get entriesHeld(): number {
+    return Math.min(this.slotsPassed, this.host.historyEntries);
+  }
+
+  /** One step before the oldest held slot (rrd.md §2.9). */
+  get firstEntrySec(): number {
+    return this.lastEntrySec - this.entriesHeld * this.definition.updateEverySec;
+  }
+
+  /** Listed and returned by queries: not retired, with at least one dimension. */
+  get isVisible(): boolean {
+    return !this.isObsolete && !this.definition.hidden && this.dimensions.count > 0;
+  }
+}

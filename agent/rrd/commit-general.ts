@@ -1,0 +1,350 @@
+import type { Chart } from "./chart.ts";
+import { type CollectedRow, WIDE_FROM } from "./collected-row.ts";
+import { counterDelta, exceeds32Bits, RESET_FLAG } from "./counter-drop.ts";
+import { INCREMENTAL, PERCENTAGE_OF_ABSOLUTE_ROW, PERCENTAGE_OF_INCREMENTAL_ROW } from "./dimension.ts";
+import { ABSENT, markAbsent, NO_RESET, WIDE_COUNTER } from "./dimension-pool.ts";
+import { NO_SEGMENT } from "./ring.ts";
+
+/**
+ * Samples whose time is ahead of our clock by more than this are not stored (streaming.md §2.4). The clock of a child
+ * is never used, so only a step of our own clock, or a child that counts too fast, gets here.
+ */
+export const AHEAD_US_MAX = 5_000_000;
+
+/** Natural phase of a chart whose first collection is not known to the µs (rrd.md §2.3). */
+const START_PHASE_US = 500_000;
+/** Largest magnitude a stored value can have. */
+const STORED_MAX = 3.4028234e38;
+/** A sender's interval beyond this (and beyond twice update_every) is not believed. */
+const GIVEN_US_MAX = 3_600_000_000;
+
+/** Calculated values of the row at hand, by position; reused, so a commit must not start inside another. */
+let calculated = new Float64Array(64);
+/** By position: 1 when the value at the last boundary could be stored as a finite number; reused likewise. */
+let isStorable = new Uint8Array(64);
+
+/** What one commit found out on its way; reused. */
+const step = { storeAllowed: false, isFirst: false, tooLong: false, previousUs: 0.5, resetMark: false };
+
+/** How many boundaries a commit passed, and whether the ring took the last one. */
+const passed = { boundaries: 0, stored: false };
+
+/**
+ * Commits one iteration of a chart under all rules of rrd.md §2: first samples, gaps, resets, percentages, 64-bit
+ * values, clock faults. `commit.ts` serves the common case with equal results.
+ * @param givenUs interval the sender measured; 0 = none.
+ * @param isStreamed a child's interval is taken as it is; our own collectors follow our clock.
+ */
+export function commitGeneral(
+  chart: Chart,
+  row: CollectedRow,
+  givenUs: number,
+  nowUs: number,
+  isStreamed: boolean,
+): void {
+  const host = chart.host;
+  if (chart.dimensions.count === 0) return;
+  host.settle(chart);
+  if (chart.isObsolete) host.reviveChart(chart);
+  const elapsedUs = isStreamed ? streamedInterval(chart, givenUs, nowUs) : localInterval(chart, nowUs);
+  if (isStreamed && chart.lastCollectedUs + elapsedUs > nowUs + AHEAD_US_MAX) {
+    host.balance.dropped.clock += row.setCount;
+    return;
+  }
+  const isKnown = chart.lastCollectedUs !== 0;
+  chart.syncClock = false;
+  advance(chart, elapsedUs, nowUs);
+  host.lastCollectedUs = chart.lastCollectedUs;
+  if (host.listener !== null) host.listener.commit(chart, row, isKnown ? elapsedUs : 0);
+  chart.iterations++;
+  if (host.ring === null) {
+    keepCollected(chart, row);
+    host.balance.unkept += row.setCount;
+    return;
+  }
+  calculate(chart, row);
+  storeBoundaries(chart, row);
+  carryOver(chart, row);
+  becomeSteady(chart);
+}
+
+/** rrd.md §2.2 for trusted senders, with the guards of streaming.md §2.4. */
+function streamedInterval(chart: Chart, givenUs: number, nowUs: number): number {
+  if (chart.lastCollectedUs === 0) return chart.updateEveryUs;
+  const isBelievable = givenUs > 0 && givenUs <= Math.max(GIVEN_US_MAX, 2 * chart.updateEveryUs);
+  if (isBelievable && !chart.syncClock) return givenUs;
+  // Our clock stepped back: wait where we are instead of running away from it.
+  return Math.max(0, nowUs - chart.lastCollectedUs);
+}
+
+/** rrd.md §2.2 for this agent's own collectors; after a step back of the clock the chart goes back with it. */
+function localInterval(chart: Chart, nowUs: number): number {
+  if (chart.lastCollectedUs === 0) return chart.updateEveryUs;
+  const sinceUs = nowUs - chart.lastCollectedUs;
+  if (sinceUs >= 0) return sinceUs;
+  const before = alignUs(nowUs - chart.updateEveryUs, chart);
+  chart.lastCollectedUs = before + START_PHASE_US;
+  chart.lastUpdatedUs = before;
+  return chart.updateEveryUs;
+}
+
+/** Moves the chart's clock on (rrd.md §2.3, steps 2–7); leaves in {@link step} what that means for the values. */
+function advance(chart: Chart, elapsedUs: number, nowUs: number): void {
+  const { storeFirst } = chart.definition;
+  const ringUs = chart.host.historyEntries * chart.updateEveryUs;
+  step.storeAllowed = chart.iterations > 0 || storeFirst;
+  step.isFirst = false;
+  step.resetMark = false;
+  step.tooLong = chart.lastCollectedUs !== 0 && elapsedUs > ringUs;
+  if (step.tooLong) resetChart(chart);
+  if (chart.lastCollectedUs === 0) {
+    chart.lastCollectedUs = alignUs(nowUs, chart) + (storeFirst ? 0 : START_PHASE_US);
+    step.previousUs = chart.lastCollectedUs - chart.updateEveryUs;
+    step.isFirst = true;
+    step.storeAllowed = storeFirst;
+  } else {
+    step.previousUs = chart.lastCollectedUs;
+    chart.lastCollectedUs += elapsedUs;
+  }
+  if (chart.lastUpdatedUs === 0) {
+    const alignedUs = alignUs(chart.lastCollectedUs, chart);
+    chart.lastUpdatedUs = storeFirst ? alignedUs - chart.updateEveryUs : alignedUs;
+    step.isFirst = true;
+    step.storeAllowed = storeFirst;
+  } else if (Math.abs(chart.lastCollectedUs - chart.lastUpdatedUs) > ringUs) {
+    resetChart(chart);
+    chart.lastUpdatedUs = alignUs(nowUs, chart);
+    chart.lastCollectedUs = chart.lastUpdatedUs + START_PHASE_US;
+    step.previousUs = chart.lastCollectedUs - chart.updateEveryUs;
+    step.tooLong = true;
+    step.isFirst = true;
+  }
+  if (step.tooLong) step.storeAllowed = false;
+}
+
+/** rrd.md §2.7. What is in the ring stays: a time-addressed slot cannot be taken for another time. */
+function resetChart(chart: Chart): void {
+  const { pool } = chart.host;
+  chart.lastCollectedUs = 0;
+  chart.lastUpdatedUs = 0;
+  chart.slotsPassed = 0;
+  chart.iterations = 0;
+  pool.collections.fill(0, chart.start, chart.start + chart.dimensions.count);
+  pool.lastCalculated.fill(0, chart.start, chart.start + chart.dimensions.count);
+}
+
+/** Values of the row after their algorithm (rrd.md §2.4), into {@link calculated}. */
+function calculate(chart: Chart, row: CollectedRow): void {
+  const { pool } = chart.host;
+  const count = chart.dimensions.count;
+  if (calculated.length < count) {
+    calculated = new Float64Array(2 * count);
+    isStorable = new Uint8Array(2 * count);
+  }
+  let total = 0;
+  let lastTotal = 0;
+  for (let i = 0, place = chart.start; i < count; i++, place++) {
+    const sets = row.complete ? 1 : row.sets[i]!;
+    if (sets === 0) continue;
+    pool.collections[place] = Math.min(2, pool.collections[place]! + sets);
+    const value = row.values[i]!;
+    if (pool.algorithm[place] === PERCENTAGE_OF_INCREMENTAL_ROW && value < pool.lastCollected[place]!) {
+      if ((pool.flags[place]! & NO_RESET) === 0) step.resetMark = true;
+      pool.lastCollected[place] = value;
+    }
+    total += value;
+    lastTotal += pool.lastCollected[place]!;
+  }
+  for (let i = 0, place = chart.start; i < count; i++, place++) {
+    const isSet = row.complete || row.sets[i]! > 0;
+    calculated[i] = isSet ? calculateOne(chart, row, i, place, total, total - lastTotal) : 0;
+  }
+}
+
+function calculateOne(
+  chart: Chart,
+  row: CollectedRow,
+  index: number,
+  place: number,
+  total: number,
+  increase: number,
+): number {
+  const { pool } = chart.host;
+  const value = row.values[index]!;
+  switch (pool.algorithm[place]) {
+    case PERCENTAGE_OF_ABSOLUTE_ROW:
+      return total === 0 ? 0 : (100 * value) / total;
+    case PERCENTAGE_OF_INCREMENTAL_ROW:
+      if (pool.collections[place]! <= 1) return 0;
+      return increase === 0 ? 0 : (100 * (value - pool.lastCollected[place]!)) / increase;
+    case INCREMENTAL:
+      return pool.collections[place]! <= 1 ? 0 : incrementalDelta(chart, row, index, place) * pool.ratio[place]!;
+    default:
+      return value * pool.ratio[place]!;
+  }
+}
+
+/** Increase in collected units, exact to 64 bits. */
+function incrementalDelta(chart: Chart, row: CollectedRow, index: number, place: number): number {
+  const { pool } = chart.host;
+  const last = pool.lastCollected[place]!;
+  const value = row.values[index]!;
+  const lastRest = pool.residuals !== null && Math.abs(last) >= WIDE_FROM ? pool.residuals[place]! : 0;
+  const rest = row.residuals !== null && Math.abs(value) >= WIDE_FROM ? row.residuals[index]! : 0;
+  const delta = value - last + (rest - lastRest);
+  if (delta >= 0 && last >= 0) return delta;
+  const exactLast = BigInt(last) + BigInt(lastRest);
+  const exact = BigInt(value) + BigInt(rest);
+  const drop = counterDelta(exactLast, exact, (pool.flags[place]! & WIDE_COUNTER) !== 0);
+  if (exceeds32Bits(exactLast) || exceeds32Bits(exact)) pool.flags[place] = pool.flags[place]! | WIDE_COUNTER;
+  if (drop.isReset && (pool.flags[place]! & NO_RESET) === 0) step.resetMark = true;
+  return drop.increase;
+}
+
+/** Puts the values on every boundary that this iteration passed (rrd.md §2.5). */
+function storeBoundaries(chart: Chart, row: CollectedRow): void {
+  const U = chart.updateEveryUs;
+  const collectedUs = chart.lastCollectedUs;
+  let storedUs = chart.lastUpdatedUs;
+  let boundaryUs = (Math.floor(storedUs / U) + 1) * U;
+  let iterations = Math.floor((collectedUs - storedUs) / U) + (collectedUs % U === 0 ? 1 : 0);
+  // A chart that stores its first value counts it as the value of a whole interval.
+  if (chart.definition.storeFirst && step.isFirst) step.previousUs = boundaryUs - U;
+  passed.boundaries = 0;
+  passed.stored = false;
+  for (; boundaryUs <= collectedUs; boundaryUs += U) {
+    const isStored = step.storeAllowed && iterations < chart.host.gapIterations;
+    passed.stored = storeBoundary(chart, row, boundaryUs, storedUs, iterations, isStored);
+    passed.boundaries++;
+    if (step.resetMark && passed.boundaries === 1) markReset(chart, boundaryUs / 1e6);
+    chart.slotsPassed++;
+    storedUs = boundaryUs;
+    step.previousUs = boundaryUs;
+    chart.lastUpdatedUs = boundaryUs;
+    iterations--;
+  }
+}
+
+/** @returns true if the ring took the slot; false when its place already holds a later lap. */
+function storeBoundary(
+  chart: Chart,
+  row: CollectedRow,
+  boundaryUs: number,
+  storedUs: number,
+  iterations: number,
+  isStored: boolean,
+): boolean {
+  const { pool, ring } = chart.host;
+  const U = chart.updateEveryUs;
+  const timeSec = boundaryUs / 1e6;
+  const share = (boundaryUs - step.previousUs) / (chart.lastCollectedUs - step.previousUs);
+  let number = -1;
+  let tookSlot = true;
+  for (let i = 0, place = chart.start; i < chart.dimensions.count; i++, place++) {
+    let value = calculated[i]!;
+    if (pool.algorithm[place] === INCREMENTAL) {
+      const part = value * share;
+      calculated[i] = value - part;
+      value = (part + pool.lastCalculated[place]!) / chart.definition.updateEverySec;
+      pool.lastCalculated[place] = 0;
+      if (boundaryUs - storedUs < U) value = (value * U) / (boundaryUs - storedUs);
+    } else if (iterations !== 1) {
+      value = (value - pool.lastCalculated[place]!) * share + pool.lastCalculated[place]!;
+    }
+    const isSet = row.complete || row.sets[i]! > 0;
+    isStorable[i] = Math.abs(value) <= STORED_MAX ? 1 : 0;
+    const isValue = isStored && isSet && pool.collections[place]! > 1 && isStorable[i] === 1;
+    if (pool.segment[place]! >= NO_SEGMENT) continue;
+    if (pool.segment[place] !== number) {
+      number = pool.segment[place]!;
+      tookSlot = openSlot(chart, number, timeSec);
+    }
+    if (!tookSlot) continue;
+    const segment = ring!.segments[number]!;
+    segment.values[segment.valueIndex(segment.slotOf(timeSec), pool.tile[place]!)] = isValue ? value : Number.NaN;
+  }
+  return tookSlot;
+}
+
+/** Opens the slot of a time in a segment of the chart and dates the chart's record there. */
+function openSlot(chart: Chart, number: number, timeSec: number): boolean {
+  const ring = chart.host.ring!;
+  const segment = ring.segments[number]!;
+  const slot = segment.slotOf(timeSec);
+  if (!segment.open(slot >> 6, timeSec - (slot & 63) * segment.updateEverySec)) return false;
+  segment.records[ring.recordOf(chart, number) << 2] = timeSec;
+  return true;
+}
+
+function markReset(chart: Chart, timeSec: number): void {
+  const { segment } = chart;
+  if (segment === null || !segment.holds(timeSec)) return;
+  const at = segment.valueIndex(segment.slotOf(timeSec), chart.record << 6);
+  segment.flags[at] = segment.flags[at]! | RESET_FLAG;
+}
+
+/** rrd.md §2.6, and the account of every value of the row. */
+function carryOver(chart: Chart, row: CollectedRow): void {
+  const { pool } = chart.host;
+  for (let i = 0, place = chart.start; i < chart.dimensions.count; i++, place++) {
+    const sets = row.complete ? 1 : row.sets[i]!;
+    if (sets === 0) {
+      if ((pool.flags[place]! & ABSENT) === 0) markAbsent(pool, place, step.previousUs);
+      continue;
+    }
+    account(chart, i, place, sets);
+    if (pool.algorithm[place] !== INCREMENTAL) pool.lastCalculated[place] = calculated[i]!;
+    else if (!step.isFirst) pool.lastCalculated[place] = pool.lastCalculated[place]! + calculated[i]!;
+    keepOne(chart, row, i, place);
+  }
+}
+
+function account(chart: Chart, index: number, place: number, sets: number): void {
+  const { balance, pool } = chart.host;
+  balance.merged += sets - 1;
+  if (step.tooLong) balance.dropped.gap_too_long++;
+  else if (pool.collections[place]! <= 1) balance.base++;
+  else if (passed.boundaries === 0) balance.merged++;
+  else if (!step.storeAllowed) balance.base++;
+  else if (pool.segment[place]! >= NO_SEGMENT) balance.dropped.no_space++;
+  else if (!passed.stored) balance.dropped.clock++;
+  else if (isStorable[index] === 1) balance.stored++;
+  else balance.dropped.non_finite++;
+}
+
+/** Keeps the collected values where nothing is stored: they are what an export of collected values shows. */
+function keepCollected(chart: Chart, row: CollectedRow): void {
+  const { pool } = chart.host;
+  for (let i = 0, place = chart.start; i < chart.dimensions.count; i++, place++) {
+    const sets = row.complete ? 1 : row.sets[i]!;
+    if (sets > 0) {
+      pool.collections[place] = Math.min(2, pool.collections[place]! + sets);
+      keepOne(chart, row, i, place);
+    } else if ((pool.flags[place]! & ABSENT) === 0) markAbsent(pool, place, step.previousUs);
+  }
+}
+
+function keepOne(chart: Chart, row: CollectedRow, index: number, place: number): void {
+  const { pool } = chart.host;
+  const value = row.values[index]!;
+  pool.flags[place] = pool.flags[place]! & ~ABSENT;
+  pool.lastCollected[place] = value;
+  if (row.wide && Math.abs(value) >= WIDE_FROM) pool.needResiduals()[place] = row.residuals![index]!;
+}
+
+/** Tells whether the next iteration may take the short way. */
+function becomeSteady(chart: Chart): void {
+  const { pool } = chart.host;
+  chart.isSteady = chart.canBeSteady && chart.lastUpdatedUs % chart.updateEveryUs === 0 && !chart.syncClock;
+  if (!chart.isSteady) return;
+  chart.nextSlot = chart.segment!.slotOf((chart.lastUpdatedUs + chart.updateEveryUs) / 1e6);
+  let isIrregular = false;
+  for (let place = chart.start; place < chart.start + chart.dimensions.count; place++) {
+    if (pool.collections[place]! < 2 || (pool.flags[place]! & ABSENT) !== 0) isIrregular = true;
+  }
+  chart.isIrregular = isIrregular;
+}
+
+function alignUs(timeUs: number, chart: Chart): number {
+  return Math.floor(timeUs / chart.updateEveryUs) * chart.updateEveryUs;
+}

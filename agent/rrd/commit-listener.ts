@@ -1,0 +1,11 @@
+import type { Chart } from "./chart.ts";
+import type { CollectedRow } from "./collected-row.ts";
+
+/** Whoever streams a host on. Called inside the commit: it copies what it needs and never throws or blocks. */
+export interface CommitListener {
+  /**
+   * One iteration of one chart, raw, before interpolation.
+   * @param elapsedUs since the previous collection of this chart; 0 when there was none.
+   */
+  commit(chart: Chart, row: CollectedRow, elapsedUs: number): void;
+}

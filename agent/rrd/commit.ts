@@ -1,0 +1,138 @@
+import type { Chart } from "./chart.ts";
+import type { CollectedRow } from "./collected-row.ts";
+import { AHEAD_US_MAX, commitGeneral } from "./commit-general.ts";
+import { dropDelta } from "./counter-drop.ts";
+import { ABSOLUTE, INCREMENTAL } from "./dimension.ts";
+import { ABSENT, markAbsent } from "./dimension-pool.ts";
+
+/**
+ * Commits one iteration of a streamed chart: passes it on, brings the collected values onto second boundaries and
+ * stores them (rrd.md §2). Called for every END: the common case is decided here and done by one of two short loops,
+ * everything else by {@link commitGeneral}, with equal results.
+ * @param givenUs what BEGIN said; 0 = unknown, the interval is taken from our clock.
+ * @param nowUs wall clock of the read that brought the data.
+ */
+export function commitStreamed(chart: Chart, row: CollectedRow, givenUs: number, nowUs: number): void {
+  const host = chart.host;
+  host.balance.received += row.setCount;
+  const collectedUs = chart.lastCollectedUs + givenUs;
+  const boundaryUs = chart.lastUpdatedUs + chart.updateEveryUs;
+  if (
+    !chart.isSteady ||
+    givenUs === 0 ||
+    row.wide ||
+    collectedUs < boundaryUs ||
+    collectedUs >= boundaryUs + chart.updateEveryUs ||
+    collectedUs > nowUs + AHEAD_US_MAX
+  ) {
+    commitGeneral(chart, row, givenUs, nowUs, true);
+    return;
+  }
+  const segment = chart.segment!;
+  const slot = chart.nextSlot;
+  const block = slot >> 6;
+  const boundarySec = boundaryUs / 1e6;
+  const startSec = boundarySec - (slot & 63) * segment.updateEverySec;
+  if (segment.stamps[block] !== startSec && !segment.open(block, startSec)) {
+    commitGeneral(chart, row, givenUs, nowUs, true);
+    return;
+  }
+  const listener = host.listener;
+  if (listener !== null) listener.commit(chart, row, givenUs);
+  // Share of this iteration that lies before the boundary.
+  const share = (boundaryUs - chart.lastCollectedUs) / givenUs;
+  const base = ((block * segment.columns) << 6) + (slot & 63);
+  if (row.complete && !chart.isIrregular) {
+    storeComplete(chart, row.values, base, share);
+    host.balance.stored += row.setCount;
+  } else storeWithHoles(chart, row, base, share);
+  chart.lastCollectedUs = collectedUs;
+  chart.lastUpdatedUs = boundaryUs;
+  chart.nextSlot = slot + 1 === segment.slots ? 0 : slot + 1;
+  chart.slotsPassed++;
+  chart.iterations++;
+  segment.records[chart.record << 2] = boundarySec;
+  host.lastCollectedUs = collectedUs;
+}
+
+/** Every dimension was SET once and every one has a base: nothing to look at but the values. */
+function storeComplete(chart: Chart, collected: Float64Array, base: number, share: number): void {
+  const pool = chart.host.pool;
+  const { lastCollected, lastCalculated, ratio, algorithm, tile } = pool;
+  const values = chart.segment!.values;
+  const perUpdate = 1 / chart.definition.updateEverySec;
+  const start = chart.start;
+  const count = chart.dimensions.count;
+  for (let i = 0, place = start; i < count; i++, place++) {
+    const value = collected[i]!;
+    if (algorithm[place] === ABSOLUTE) {
+      values[base + tile[place]!] = lastCalculated[place] = value * ratio[place]!;
+    } else {
+      const last = lastCollected[place]!;
+      const delta = (value >= last && last >= 0 ? value - last : dropDelta(chart, place, value, base)) * ratio[place]!;
+      const part = delta * share;
+      values[base + tile[place]!] = (part + lastCalculated[place]!) * perUpdate;
+      lastCalculated[place] = delta - part;
+    }
+    lastCollected[place] = value;
+  }
+}
+
+/** As {@link storeComplete}, for rows in which dimensions are missing, new, or SET more than once. */
+function storeWithHoles(chart: Chart, row: CollectedRow, base: number, share: number): void {
+  const { pool, balance } = chart.host;
+  const { lastCollected, lastCalculated, ratio, algorithm, tile, collections, flags } = pool;
+  const values = chart.segment!.values;
+  const perUpdate = 1 / chart.definition.updateEverySec;
+  const count = chart.dimensions.count;
+  let isIrregular = false;
+  let firsts = 0;
+  let present = 0;
+  for (let i = 0, place = chart.start; i < count; i++, place++) {
+    const sets = row.complete ? 1 : row.sets[i]!;
+    const at = base + tile[place]!;
+    if (sets === 0) {
+      storeAbsent(chart, place, at);
+      isIrregular = true;
+      continue;
+    }
+    present++;
+    flags[place] = flags[place]! & ~ABSENT;
+    const value = row.values[i]!;
+    const before = collections[place]!;
+    if (before < 2) collections[place] = Math.min(2, before + sets);
+    if (before + sets < 2) {
+      values[at] = Number.NaN;
+      lastCalculated[place] = algorithm[place] === ABSOLUTE ? value * ratio[place]! : 0;
+      isIrregular = true;
+      firsts++;
+    } else if (algorithm[place] === ABSOLUTE) {
+      values[at] = lastCalculated[place] = value * ratio[place]!;
+    } else {
+      const last = lastCollected[place]!;
+      const delta = (value >= last && last >= 0 ? value - last : dropDelta(chart, place, value, base)) * ratio[place]!;
+      const part = delta * share;
+      values[at] = (part + lastCalculated[place]!) * perUpdate;
+      lastCalculated[place] = delta - part;
+    }
+    lastCollected[place] = value;
+  }
+  chart.isIrregular = isIrregular;
+  balance.base += firsts;
+  balance.stored += present - firsts;
+  balance.merged += row.setCount - present;
+}
+
+/** The dimension was not SET: an empty slot; a rate's base stays and the next SET brings the whole increase. */
+function storeAbsent(chart: Chart, place: number, at: number): void {
+  const { pool } = chart.host;
+  chart.segment!.values[at] = Number.NaN;
+  if (pool.algorithm[place] === INCREMENTAL) pool.lastCalculated[place] = 0;
+  if ((pool.flags[place]! & ABSENT) === 0) markAbsent(pool, place, chart.lastCollectedUs);
+}
+
+/** Commits one iteration of a chart of this agent itself; the interval is what its clock says. */
+export function commitLocal(chart: Chart, row: CollectedRow, nowUs: number): void {
+  chart.host.balance.collected += row.setCount;
+  commitGeneral(chart, row, 0, nowUs, false);
+}

@@ -1,0 +1,88 @@
+import { DimensionSets } from "./dimension.ts";
+import { Host, type HostOptions } from "./host.ts";
+import { MemoryStore } from "./store/segment-store.ts";
+
+/** Bounds of the whole database, from `[db]`. */
+export interface DatabaseLimits {
+  memoryBytes: number;
+  hosts: number;
+  chartsPerHost: number;
+  dimensionsPerChart: number;
+}
+
+/** Told of hosts that come and go, so that `app` can attach a pusher to them. Must not throw. */
+export interface HostWatcher {
+  hostAdded(host: Host): void;
+  hostRemoved(host: Host): void;
+}
+
+/** What a new host is given; the limits come from the database. */
+export type NewHost = Omit<HostOptions, "chartsMax" | "dimensionsPerChartMax">;
+
+/** All hosts of this agent, the local one first. */
+export class Database {
+  /** Hosts refused by the limit. */
+  refusedHosts = 0;
+  readonly store: MemoryStore;
+  private readonly limits: DatabaseLimits;
+  private readonly sets = new DimensionSets();
+  private readonly byGuid = new Map<string, Host>();
+  private readonly watchers: HostWatcher[] = [];
+
+  /** @param onRefused called each time a ring did not get memory. */
+  constructor(limits: DatabaseLimits, onRefused: (wantedBytes: number, limitBytes: number) => void) {
+    this.limits = limits;
+    this.store = new MemoryStore(limits.memoryBytes, onRefused);
+  }
+
+  /** In order of appearance, the local host first. */
+  get hosts(): Host[] {
+    return [...this.byGuid.values()];
+  }
+
+  get hostCount(): number {
+    return this.byGuid.size;
+  }
+
+  /** The host of this agent's own machine; null in an agent that has not made it yet. */
+  get localhost(): Host | null {
+    for (const host of this.byGuid.values()) if (host.isLocal) return host;
+    return null;
+  }
+
+  /** @param machineGuid lower case. */
+  host(machineGuid: string): Host | undefined {
+    return this.byGuid.get(machineGuid);
+  }
+
+  /** By hostname (first seen wins), else by GUID in any case; `localhost` is always this agent (http-api.md §3). */
+  findHost(nameOrGuid: string): Host | undefined {
+    if (nameOrGuid === "localhost") return this.localhost ?? undefined;
+    for (const host of this.byGuid.values()) if (host.hostname === nameOrGuid) return host;
+    return this.byGuid.get(nameOrGuid.toLowerCase());
+  }
+
+  /** @returns null when the limit of hosts is reached. The GUID must not be known yet. */
+  addHost(options: NewHost): Host | null {
+    if (this.byGuid.size >= this.limits.hosts) {
+      this.refusedHosts++;
+      return null;
+    }
+    const { chartsPerHost: chartsMax, dimensionsPerChart: dimensionsPerChartMax } = this.limits;
+    const host = new Host({ ...options, chartsMax, dimensionsPerChartMax }, this.store, this.sets);
+    this.byGuid.set(host.machineGuid, host);
+    for (const watcher of this.watchers) watcher.hostAdded(host);
+    return host;
+  }
+
+  /** Forgets a host and frees its memory. */
+  removeHost(host: Host): void {
+    if (!this.byGuid.delete(host.machineGuid)) return;
+    for (const watcher of this.watchers) watcher.hostRemoved(host);
+    host.dispose();
+  }
+
+  watch(watcher: HostWatcher): void {
+    this.watchers.push(watcher);
+  }
+}

@@ -1,0 +1,346 @@
+import { type Balance, emptyBalance } from "./balance.ts";
+import { Chart, type ChartDefinition, type ChartType } from "./chart.ts";
+import type { CommitListener } from "./commit-listener.ts";
+import { type Dimension, type DimensionSets, INCREMENTAL, isSameDimension } from "./dimension.ts";
+import { DimensionPool } from "./dimension-pool.ts";
+import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
+import type { SegmentStore } from "./store/segment-store.ts";
+
+/** Modes of this version; `save` and `map` keep the same segments in files. */
+export type MemoryMode = "none" | "ram";
+
+/** What is known of the machine behind a host, under the names of the protocol (`NETDATA_SYSTEM_OS_NAME` …). */
+export type SystemInfo = ReadonlyMap<string, string>;
+
+/** Identity and settings of a host; those the protocol may change later are fields of {@link Host}. */
+export interface HostOptions {
+  /** 36 characters, lower case. */
+  machineGuid: string;
+  hostname: string;
+  os: string;
+  updateEverySec: number;
+  historyEntries: number;
+  memoryMode: MemoryMode;
+  /** Lost iterations that still are interpolated over, plus 2 (rrd.md §1.2). */
+  gapIterations: number;
+  chartsMax: number;
+  dimensionsPerChartMax: number;
+  /** Own machine: counted as `collected`; others are `received`. */
+  isLocal: boolean;
+}
+
+/** What a chart definition from a collector or a stream says; absent parts take the defaults of rrd.md §1.2. */
+export interface ChartInput {
+  id: string;
+  name?: string;
+  title?: string;
+  units?: string;
+  family?: string;
+  context?: string;
+  chartType?: ChartType;
+  priority?: number;
+  updateEverySec?: number;
+  plugin?: string;
+  module?: string;
+  detail?: boolean;
+  hidden?: boolean;
+  storeFirst?: boolean;
+  obsolete?: boolean;
+}
+
+const ID_LENGTH_MAX = 200;
+const UPDATE_EVERY_SEC_MAX = 3600;
+/** Charts that may share a name before the next one goes by its id: the search for a free name must stay short. */
+const NAME_SUFFIX_MAX = 100;
+
+/** One monitored machine: its charts, the state of their collection, their ring and their account. */
+export class Host {
+  readonly machineGuid: string;
+  hostname: string;
+  os: string;
+  readonly updateEverySec: number;
+  readonly historyEntries: number;
+  readonly memoryMode: MemoryMode;
+  readonly gapIterations: number;
+  readonly isLocal: boolean;
+  /** Program and version of the agent that collects it. */
+  program = "";
+  version = "";
+  timezone = "";
+  abbrevTimezone = "";
+  utcOffsetSec = 0;
+  tags = "";
+  registryHostname = "";
+  /** 0 = this machine, 1 = a child, 2 = behind a proxy … */
+  hops = 0;
+  systemInfo: SystemInfo = new Map();
+  /** Host variables (`VARIABLE HOST`). */
+  readonly variables = new Map<string, number>();
+  /** A connection feeds it now (or it is local). */
+  isConnected: boolean;
+  /** When its last connection ended, µs; 0 = never had one or connected. */
+  disconnectedUs = 0;
+  /** When it was first seen, µs. */
+  firstSeenUs = 0;
+  /** Newest collection of any of its charts, µs. */
+  lastCollectedUs = 0.5;
+  readonly balance: Balance = emptyBalance();
+  /** Told of every commit with raw values; null when nobody streams this host. */
+  listener: CommitListener | null = null;
+  /** Charts, in order of creation; the position is {@link Chart.index}. A freed place is null. */
+  readonly charts: (Chart | null)[] = [];
+  readonly pool = new DimensionPool();
+  /** Null in mode `none`. */
+  readonly ring: Ring | null;
+  /** Charts and dimensions refused by a limit. */
+  refusedCharts = 0;
+  refusedDimensions = 0;
+
+  private readonly byId = new Map<string, Chart>();
+  private readonly byName = new Map<string, Chart>();
+  private readonly sets: DimensionSets;
+  private readonly chartsMax: number;
+  private readonly dimensionsPerChartMax: number;
+
+  constructor(options: HostOptions, store: SegmentStore, sets: DimensionSets) {
+    this.machineGuid = options.machineGuid;
+    this.hostname = options.hostname;
+    this.registryHostname = options.hostname;
+    this.os = options.os;
+    this.updateEverySec = options.updateEverySec;
+    this.historyEntries = options.historyEntries;
+    this.memoryMode = options.memoryMode;
+    this.gapIterations = options.gapIterations;
+    this.isLocal = options.isLocal;
+    this.isConnected = options.isLocal;
+    this.chartsMax = options.chartsMax;
+    this.dimensionsPerChartMax = options.dimensionsPerChartMax;
+    this.sets = sets;
+    this.ring = options.memoryMode === "none" ? null : new Ring(store, options.historyEntries);
+    this.lastCollectedUs = 0;
+  }
+
+  get chartCount(): number {
+    return this.byId.size;
+  }
+
+  /** Dimensions of all charts. */
+  get dimensionCount(): number {
+    let count = 0;
+    for (const chart of this.byId.values()) count += chart.dimensions.count;
+    return count;
+  }
+
+  /** The charts, in order of creation. */
+  chartList(): Chart[] {
+    return this.charts.filter((chart) => chart !== null);
+  }
+
+  /** Chart with this exact id. */
+  chart(id: string): Chart | undefined {
+    return this.byId.get(id);
+  }
+
+  /** Chart by id, else by name (rrd.md §1.2). */
+  findChart(idOrName: string): Chart | undefined {
+    return this.byId.get(idOrName) ?? this.byName.get(idOrName);
+  }
+
+  /**
+   * Creates a chart, or takes over the definition of the known one and lets its next interval follow the wall clock.
+   * @returns null when the id is not `type.id` or a limit is reached; the host has counted it.
+   */
+  defineChart(input: ChartInput): Chart | null {
+    const id = input.id.slice(0, ID_LENGTH_MAX);
+    const dot = id.indexOf(".");
+    if (dot <= 0 || dot === id.length - 1) return null;
+    const known = this.byId.get(id);
+    const definition = this.definitionOf(id, input, known);
+    if (known !== undefined) return this.redefineChart(known, definition, input.obsolete === true);
+    if (this.byId.size >= this.chartsMax) {
+      this.refusedCharts++;
+      return null;
+    }
+    const chart = new Chart(this, definition, this.charts.length);
+    chart.isObsolete = input.obsolete === true;
+    this.charts.push(chart);
+    this.byId.set(id, chart);
+    this.byName.set(definition.name, chart);
+    return chart;
+  }
+
+  /**
+   * Adds a dimension, or takes over the definition of the known one.
+   * @returns its position in the chart, or −1 when a limit is reached.
+   */
+  defineDimension(chart: Chart, input: Dimension): number {
+    const dimension = withoutZeros(input);
+    const index = chart.dimensions.indexOf(dimension.id);
+    if (index >= 0) {
+      const before = chart.dimensions.list[index]!;
+      if (isSameDimension(before, dimension)) return index;
+      chart.dimensions = chart.dimensions.put(index, dimension);
+      this.pool.define(chart.start + index, dimension);
+      this.unsettle(chart);
+      return index;
+    }
+    const { count } = chart.dimensions;
+    if (count >= this.dimensionsPerChartMax) {
+      this.refusedDimensions++;
+      return -1;
+    }
+    chart.start = this.pool.append(chart.start, count, dimension, chart.definition.storeFirst);
+    this.pool.segment[chart.start + count] = UNPLACED;
+    chart.dimensions = chart.dimensions.put(count, dimension);
+    this.unsettle(chart);
+    if (this.pool.isSparse) this.compact();
+    return count;
+  }
+
+  /** Retires a chart: not listed any more, until it is defined or collected again. */
+  retireChart(chart: Chart): void {
+    if (chart.isObsolete) return;
+    chart.isObsolete = true;
+    chart.version++;
+    chart.isSteady = false;
+  }
+
+  /** A retired chart is collected again: back on the list, senders repeat its definition. */
+  reviveChart(chart: Chart): void {
+    chart.isObsolete = false;
+    chart.version++;
+  }
+
+  /** Every chart takes its next interval from the wall clock. */
+  syncClocks(): void {
+    for (const chart of this.byId.values()) {
+      chart.syncClock = true;
+      chart.isSteady = false;
+    }
+  }
+
+  /**
+   * Ends the definition of a chart before its values are committed: dimensions get their columns and the set of
+   * dimensions is shared. Called by the general commit only.
+   */
+  settle(chart: Chart): void {
+    if (chart.isSettled) return;
+    chart.isSettled = true;
+    chart.dimensions = this.sets.share(chart.dimensions);
+    this.ring?.place(chart);
+    let canBeSteady = chart.segment !== null;
+    for (let place = chart.start; place < chart.start + chart.dimensions.count; place++) {
+      if (this.pool.algorithm[place]! > INCREMENTAL || !this.pool.isTame(place)) canBeSteady = false;
+    }
+    chart.canBeSteady = canBeSteady;
+  }
+
+  /** Frees the ring. The host must not be used after that. */
+  dispose(): void {
+    this.ring?.dispose();
+    this.listener = null;
+  }
+
+  private redefineChart(chart: Chart, definition: ChartDefinition, obsolete: boolean): Chart {
+    const before = chart.definition;
+    if (before.name !== definition.name) {
+      if (this.byName.get(before.name) === chart) this.byName.delete(before.name);
+      this.byName.set(definition.name, chart);
+    }
+    const changed = (Object.keys(definition) as (keyof ChartDefinition)[]).some(
+      (key) => before[key] !== definition[key],
+    );
+    if (changed || chart.isObsolete !== obsolete) chart.version++;
+    chart.definition = definition;
+    chart.isObsolete = obsolete;
+    if (before.updateEverySec !== definition.updateEverySec) this.restartChart(chart);
+    this.retryPlacing(chart);
+    chart.syncClock = true;
+    chart.isSteady = false;
+    return chart;
+  }
+
+  /** A new update_every puts the chart into another segment; what was stored at the old pace is given up. */
+  private restartChart(chart: Chart): void {
+    this.ring?.release(chart);
+    chart.updateEveryUs = chart.definition.updateEverySec * 1e6;
+    chart.lastCollectedUs = 0;
+    chart.lastUpdatedUs = 0;
+    chart.slotsPassed = 0;
+    chart.iterations = 0;
+    this.pool.collections.fill(0, chart.start, chart.start + chart.dimensions.count);
+    this.unsettle(chart);
+  }
+
+  private retryPlacing(chart: Chart): void {
+    const end = chart.start + chart.dimensions.count;
+    for (let place = chart.start; place < end; place++) {
+      if (this.pool.segment[place] !== NO_SEGMENT) continue;
+      this.pool.segment[place] = UNPLACED;
+      chart.isSettled = false;
+    }
+  }
+
+  private unsettle(chart: Chart): void {
+    chart.version++;
+    chart.isSettled = false;
+    chart.isSteady = false;
+    chart.isIrregular = true;
+  }
+
+  private compact(): void {
+    const charts = this.chartList();
+    const starts = this.pool.compact(charts.map((chart) => ({ start: chart.start, count: chart.dimensions.count })));
+    charts.forEach((chart, index) => {
+      chart.start = starts[index]!;
+    });
+  }
+
+  private definitionOf(id: string, input: ChartInput, known: Chart | undefined): ChartDefinition {
+    const type = id.slice(0, id.indexOf("."));
+    const updateEverySec = input.updateEverySec || this.updateEverySec;
+    return {
+      id,
+      name: this.uniqueName(id, chartName(id, type, input.name), known),
+      title: input.title ?? "",
+      units: input.units ?? "",
+      family: input.family || type,
+      context: input.context || id,
+      chartType: input.chartType ?? "line",
+      priority: input.priority ?? 1000,
+      updateEverySec: Math.min(Math.max(1, Math.floor(updateEverySec)), UPDATE_EVERY_SEC_MAX),
+      plugin: input.plugin ?? "",
+      module: input.module ?? "",
+      detail: input.detail === true,
+      hidden: input.hidden === true,
+      storeFirst: input.storeFirst === true,
+    };
+  }
+
+  /** A name already in use gets a suffix when the chart is new; a known chart keeps its name instead. */
+  private uniqueName(id: string, wanted: string, known: Chart | undefined): string {
+    const owner = this.byName.get(wanted);
+    if (owner === undefined || owner === known) return wanted;
+    if (known !== undefined) return known.definition.name;
+    for (let suffix = 1; suffix < NAME_SUFFIX_MAX; suffix++) {
+      if (!this.byName.has(`${wanted}_${suffix}`)) return `${wanted}_${suffix}`;
+    }
+    return id;
+  }
+}
+
+/** A multiplier or divisor of 0, or one that is no number, means 1. */
+function withoutZeros(dimension: Dimension): Dimension {
+  const multiplier = dimension.multiplier || 1;
+  const divisor = dimension.divisor || 1;
+  if (multiplier === dimension.multiplier && divisor === dimension.divisor) return dimension;
+  return { ...dimension, multiplier, divisor };
+}
+
+/** `type.name` from what a definition gives as a name (rrd.md §1.2, §1.4; streaming.md §2.2). */
+function chartName(id: string, type: string, given: string | undefined): string {
+  if (given === undefined || given === "" || given === id || given.toUpperCase() === "NULL") return id;
+  if (given.toUpperCase() === "(NULL)") return id;
+  const name = given.startsWith(`${type}.`) ? given.slice(type.length + 1) : given;
+  return name === "" ? id : `${type}.${name.replace(/[^A-Za-z0-9.-]/g, "_")}`.slice(0, ID_LENGTH_MAX);
+}

@@ -1,0 +1,122 @@
+import { assert } from "../base/assert.ts";
+import type { Chart } from "./chart.ts";
+import { ringSlots, SEGMENT_COLUMNS, SEGMENT_COLUMNS_SMALL, Segment, segmentBytes } from "./store/segment.ts";
+import type { SegmentStore } from "./store/segment-store.ts";
+
+/** Segment number of a dimension whose column is chosen at the next commit, when the whole chart is known. */
+export const UNPLACED = 0xffff;
+/** Segment number of a dimension for which there was no room: its values are dropped, counted `no_space`. */
+export const NO_SEGMENT = 0xfffe;
+
+/** All segments of one host: gives columns to dimensions and takes them back. */
+export class Ring {
+  readonly segments: Segment[] = [];
+  private readonly store: SegmentStore;
+  private readonly slots: number;
+  /** By segment number: the charts with columns there, and their record. */
+  private readonly records: Map<Chart, number>[] = [];
+
+  /** @param history entries that must stay readable. */
+  constructor(store: SegmentStore, history: number) {
+    this.store = store;
+    this.slots = ringSlots(history);
+  }
+
+  /** Bytes of all segments. */
+  get bytes(): number {
+    return this.segments.reduce((sum, segment) => sum + segmentBytes(segment.columns, segment.slots), 0);
+  }
+
+  /** Gives a column to each {@link UNPLACED} dimension of a chart, all in one segment if they fit in one. */
+  place(chart: Chart): void {
+    const { pool } = chart.host;
+    const end = chart.start + chart.dimensions.count;
+    let place = chart.start;
+    for (;;) {
+      while (place < end && pool.segment[place] !== UNPLACED) place++;
+      if (place === end) break;
+      const number = this.segmentFor(chart, end - place);
+      for (
+        let free = number === NO_SEGMENT ? end : this.segments[number]!.columnsFree;
+        free > 0 && place < end;
+        place++
+      ) {
+        if (pool.segment[place] !== UNPLACED) continue;
+        pool.segment[place] = number;
+        if (number !== NO_SEGMENT) pool.tile[place] = this.segments[number]!.takeColumn() << 6;
+        free--;
+      }
+    }
+    this.settle(chart);
+  }
+
+  /** Takes back all columns of a chart; its dimensions are {@link UNPLACED} then. */
+  release(chart: Chart): void {
+    const { pool } = chart.host;
+    for (let place = chart.start; place < chart.start + chart.dimensions.count; place++) {
+      const number = pool.segment[place]!;
+      pool.segment[place] = UNPLACED;
+      if (number >= NO_SEGMENT) continue;
+      this.segments[number]!.giveColumn(pool.tile[place]! >> 6);
+      const record = this.records[number]!.get(chart);
+      if (record !== undefined) this.segments[number]!.giveRecord(record);
+      this.records[number]!.delete(chart);
+    }
+    chart.segment = null;
+  }
+
+  /** Record of a chart in a segment that holds at least one of its columns. */
+  recordOf(chart: Chart, number: number): number {
+    const record = this.records[number]!.get(chart);
+    assert(record !== undefined, "a chart has columns but no record in a segment");
+    return record;
+  }
+
+  /** Gives all memory back. */
+  dispose(): void {
+    for (const segment of this.segments) this.store.release(segmentBytes(segment.columns, segment.slots));
+    this.segments.length = 0;
+    this.records.length = 0;
+  }
+
+  /** Gives the chart a record in each of its segments, and tells whether one segment holds it all. */
+  private settle(chart: Chart): void {
+    const { pool } = chart.host;
+    const first = pool.segment[chart.start]!;
+    let isOne = first < NO_SEGMENT;
+    for (let place = chart.start; place < chart.start + chart.dimensions.count; place++) {
+      const number = pool.segment[place]!;
+      if (number !== first) isOne = false;
+      if (number >= NO_SEGMENT || this.records[number]!.has(chart)) continue;
+      this.records[number]!.set(chart, this.segments[number]!.takeRecord());
+    }
+    chart.segment = isOne ? this.segments[first]! : null;
+    if (isOne) chart.record = this.recordOf(chart, first);
+  }
+
+  /** The segment for the next `count` dimensions of a chart: its own, else one that takes them all, else a new one. */
+  private segmentFor(chart: Chart, count: number): number {
+    const wanted = Math.min(count, SEGMENT_COLUMNS);
+    const { updateEverySec } = chart.definition;
+    const own = this.segments.findIndex((segment, number) => {
+      return segment.columnsFree >= wanted && this.records[number]!.has(chart);
+    });
+    if (own >= 0) return own;
+    for (let number = this.segments.length - 1; number >= 0; number--) {
+      const segment = this.segments[number]!;
+      if (segment.updateEverySec === updateEverySec && segment.columnsFree >= wanted) return number;
+    }
+    return this.addSegment(updateEverySec, wanted);
+  }
+
+  private addSegment(updateEverySec: number, wanted: number): number {
+    const isFirst = !this.segments.some((segment) => segment.updateEverySec === updateEverySec);
+    const columns = isFirst && wanted <= SEGMENT_COLUMNS_SMALL ? SEGMENT_COLUMNS_SMALL : SEGMENT_COLUMNS;
+    if (this.segments.length >= NO_SEGMENT) return NO_SEGMENT;
+    const buffer = this.store.allocate(segmentBytes(columns, this.slots));
+    if (buffer === null) return NO_SEGMENT;
+    this.segments.push(new Segment(buffer, columns, this.slots, updateEverySec));
+    this.records.push(new Map());
+    return this.segments.length - 1;
+  }
+}

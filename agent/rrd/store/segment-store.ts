@@ -1,0 +1,39 @@
+/** Where the buffers of segments come from: plain memory now, files for the modes that survive a restart. */
+export interface SegmentStore {
+  /** @returns a zeroed buffer, or null when a limit is reached; the store has counted and told it. */
+  allocate(bytes: number): ArrayBuffer | null;
+  /** Gives back what {@link allocate} counted; the buffer itself is garbage-collected. */
+  release(bytes: number): void;
+}
+
+/**
+ * Mode `ram`: zeroed memory, admitted by arithmetic before it is allocated. The kernel gives pages only when they are
+ * first written, so an untouched ring costs nothing but counts in full.
+ */
+export class MemoryStore implements SegmentStore {
+  /** Bytes admitted now. */
+  bytes = 0;
+  /** Segments refused so far. */
+  refused = 0;
+  private readonly limitBytes: number;
+  private readonly onRefused: (wantedBytes: number, limitBytes: number) => void;
+
+  constructor(limitBytes: number, onRefused: (wantedBytes: number, limitBytes: number) => void) {
+    this.limitBytes = limitBytes;
+    this.onRefused = onRefused;
+  }
+
+  allocate(bytes: number): ArrayBuffer | null {
+    if (this.bytes + bytes > this.limitBytes) {
+      this.refused++;
+      this.onRefused(bytes, this.limitBytes);
+      return null;
+    }
+    this.bytes += bytes;
+    return new ArrayBuffer(bytes);
+  }
+
+  release(bytes: number): void {
+    this.bytes -= bytes;
+  }
+}
