@@ -140,8 +140,9 @@ export class HttpRelay implements SocketOwner {
   innerClosed(): void {
     if (this.inner !== null) this.host.closed(this, this.innerPort);
     this.inner = null;
-    // The server closes without a word on a method it does not know.
-    if (this.state === "open") this.lastWords(this.isAnswered ? null : BAD_REQUEST);
+    // The server closes without a word on a method it does not know. (It also does so, after a request began, when
+    // another one is pipelined behind a handler that has not answered yet; the client then asks again.)
+    if (this.state === "open") this.lastWords(this.isAnswered || this.hasAsked ? null : BAD_REQUEST);
   }
 
   // ---- requests, as the server hands them to the handler
