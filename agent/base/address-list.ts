@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import { AgentError } from "./errors.ts";
+import { InputError } from "./input-error.ts";
 import { compilePatternWord, type PatternWord, splitPatternWords } from "./pattern.ts";
 
 /** What {@link AddressList.allows} takes for a peer on a unix socket, which has no numeric address. */
@@ -20,7 +20,7 @@ export class AddressList {
   readonly text: string;
   private readonly words: readonly PatternWord[];
 
-  /** @throws AgentError when too long, or when a word with `/` is not a network. */
+  /** @throws InputError when too long, or when a word with `/` is not a network. */
   constructor(text: string) {
     this.text = text;
     this.words = splitPatternWords(text.toLowerCase()).map((word) => {
@@ -62,7 +62,7 @@ function compileNetwork(word: string): PatternWord {
   const bits = /^\d{1,3}$/.test(prefix) ? Number(prefix) - (isMapped ? 96 : 0) : Number.NaN;
   if (family === 0 || rest.length > 0 || !(bits >= 0 && bits <= (family === 4 ? 32 : 128))) {
     const hint = "write ADDRESS/BITS, such as 10.0.0.0/8 (0…32) or fd00::/8 (0…128)";
-    throw new AgentError("address_list_invalid", `"${word}" is not a network: ${hint}`);
+    throw new InputError("address_list_invalid", `"${word}" is not a network`, hint);
   }
   const type = family === 4 ? "ipv4" : "ipv6";
   const list = new BlockList();

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { AgentError } from "./errors.ts";
+import { InputError } from "./input-error.ts";
 
 /** Where a stream or an exporter connects to. */
 export interface Destination {
@@ -22,7 +22,7 @@ const HOST_LENGTH_MAX = 253;
  * Reads `[PROTOCOL:]HOST[%INTERFACE][:PORT][:SSL]` (streaming.md §2.6). PROTOCOL is `tcp` or `unix`; IPv6 stands in
  * brackets.
  * @param portDefault used when the entry names no port.
- * @throws AgentError naming the entry.
+ * @throws InputError naming the entry.
  */
 export function parseDestination(entry: string, portDefault: number): Destination {
   const tls = /:ssl$/i.test(entry);
@@ -67,6 +67,6 @@ function problemOf(rest: string): string {
   return "this is not a host with an optional port";
 }
 
-function invalid(entry: string, problem: string, hint: string): AgentError {
-  return new AgentError("destination_invalid", `destination "${entry}": ${problem}; ${hint}`);
+function invalid(entry: string, problem: string, hint: string): InputError {
+  return new InputError("destination_invalid", `destination "${entry}": ${problem}`, hint);
 }

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { AgentError } from "./errors.ts";
+import { InputError } from "./input-error.ts";
 
 /** Port of HTTP and streaming when an address names none. */
 export const PORT_DEFAULT = 19_999;
@@ -12,7 +12,7 @@ export type ListenAddress =
 
 /**
  * Reads `ip[:port]`, `[v6][:port]`, `*[:port]`, `localhost[:port]` or `unix:/path` (config.md §2.3).
- * @throws AgentError naming the entry.
+ * @throws InputError naming the entry.
  */
 export function parseListen(entry: string): ListenAddress {
   if (entry.startsWith("unix:")) {
@@ -44,6 +44,6 @@ function parsePort(text: string, entry: string): number {
   return port;
 }
 
-function invalid(entry: string, problem: string, hint: string): AgentError {
-  return new AgentError("listen_invalid", `address "${entry}": ${problem}; ${hint}`);
+function invalid(entry: string, problem: string, hint: string): InputError {
+  return new InputError("listen_invalid", `address "${entry}": ${problem}`, hint);
 }

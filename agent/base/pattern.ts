@@ -1,4 +1,4 @@
-import { AgentError } from "./errors.ts";
+import { InputError } from "./input-error.ts";
 
 /** Longest list of simple patterns; the longest stock one (diskspace file systems) has 90 characters. */
 export const PATTERN_LENGTH_MAX = 8192;
@@ -18,7 +18,7 @@ export class SimplePattern {
   private readonly words: readonly PatternWord[];
   private readonly isAll: boolean;
 
-  /** @throws AgentError when longer than {@link PATTERN_LENGTH_MAX}. */
+  /** @throws InputError when longer than {@link PATTERN_LENGTH_MAX}. */
   constructor(text: string) {
     this.text = text;
     this.words = splitPatternWords(text).map(compilePatternWord);
@@ -33,11 +33,11 @@ export class SimplePattern {
   }
 }
 
-/** Splits at blanks. @throws AgentError when longer than {@link PATTERN_LENGTH_MAX}. */
+/** Splits at blanks. @throws InputError when longer than {@link PATTERN_LENGTH_MAX}. */
 export function splitPatternWords(text: string): string[] {
   if (text.length > PATTERN_LENGTH_MAX) {
     const problem = `a list of patterns has ${text.length} characters, at most ${PATTERN_LENGTH_MAX} are allowed`;
-    throw new AgentError("pattern_invalid", `${problem}; use wildcards to shorten it`);
+    throw new InputError("pattern_invalid", problem, "use wildcards to shorten it");
   }
   return text.split(/\s+/).filter((word) => word !== "" && word !== "!");
 }

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { AddressList } from "../base/address-list.ts";
 import { errorText } from "../base/errors.ts";
 import { parseGuid } from "../base/guid.ts";
+import { InputError } from "../base/input-error.ts";
 import { SimplePattern } from "../base/pattern.ts";
 
 /** How a value is written in the file. `addresses` = pattern that also takes networks; `map` = table of free names. */
@@ -153,13 +154,13 @@ export function tableGuid() {
   );
 }
 
-/** Why a value is wrong as text, from a constructor or parser that throws. */
+/** Why a value is wrong, from a constructor or parser that throws: the problem and, on a second line, the hint. */
 export function problemOf(parse: () => unknown): string | undefined {
   try {
     parse();
     return undefined;
   } catch (error) {
-    return errorText(error);
+    return error instanceof InputError ? `${error.problem}\n${error.hint}` : errorText(error);
   }
 }
 
@@ -167,7 +168,7 @@ const GUID_EXPECTED = "Expected a GUID of 36 characters (8-4-4-4-12 hex digits)"
 
 function guidProblem(text: string): string | undefined {
   if (text === "" || parseGuid(text) !== undefined) return undefined;
-  return `${GUID_EXPECTED} but received ${text.length} characters${text.length === 36 ? " of another form" : ""}`;
+  return `${GUID_EXPECTED} but received ${text.length} character${text.length === 1 ? "" : "s"}${text.length === 36 ? " of another form" : ""}`;
 }
 
 function checkText(problem: (text: string) => string | undefined) {

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { parseDestination } from "../base/destination.ts";
-import { AgentError } from "../base/errors.ts";
+import { InputError } from "../base/input-error.ts";
 import { PORT_DEFAULT } from "../base/listen-address.ts";
 import { addresses, bool, boolOrAuto, choice, type FieldAbout, guid, int, list, pattern, problemOf } from "./fields.ts";
 import { MEMORY_MODES, MEMORY_MODES_PLANNED, NO_LIMIT } from "./schema-host.ts";
@@ -180,6 +180,6 @@ export function destinationProblem(entry: string): string | undefined {
   return problemOf(() => {
     if (!parseDestination(entry, PORT_DEFAULT).tls) return;
     const hint = "take :SSL away, and use a private network or a tunnel";
-    throw new AgentError("tls_missing", `destination "${entry}": TLS is not supported by this version; ${hint}`);
+    throw new InputError("tls_missing", `destination "${entry}": TLS is not supported by this version`, hint);
   });
 }
