@@ -41,14 +41,22 @@ export function validate(document: RawTable, isWhole: boolean): { config: Config
   if (!result.success) result = v.safeParse(ConfigSchema, known);
   assert(result.success, "the schema refuses a document without the parts it refused");
   if (isWhole) {
-    const wrong = new Set(
-      mistakes.map((mistake) => shownPath(mistake.path.filter((part) => typeof part === "string"))),
-    );
-    for (const { mistake, needs } of findBrokenRelations(result.output)) {
-      if (!needs.some((path) => wrong.has(shownPath(path)))) mistakes.push(mistake);
-    }
+    const isSuspect = suspects(mistakes);
+    const broken = findBrokenRelations(result.output).filter(({ needs }) => !needs.some(isSuspect));
+    mistakes.push(...broken.map(({ mistake }) => mistake));
   }
   return { config: result.output, mistakes };
+}
+
+/** Whether a key is itself wrong, or may be meant by an unknown name in its table: then it is not missing. */
+function suspects(mistakes: readonly Mistake[]): (path: ConfigPath) => boolean {
+  const wrong = new Set<string>();
+  const tables = new Set<string>();
+  for (const { path } of mistakes) {
+    wrong.add(JSON.stringify(path.filter((part) => typeof part === "string")));
+    if (shapeAt(path) === undefined) tables.add(JSON.stringify(path.slice(0, -1)));
+  }
+  return (path) => wrong.has(JSON.stringify(path)) || tables.has(JSON.stringify(path.slice(0, -1)));
 }
 
 /** A copy without unknown names and without values where tables belong; each is a mistake. */
