@@ -14,8 +14,12 @@ export interface DoorListener {
   stop(): void;
 }
 
-const LOCALHOST = ["127.0.0.1", "::1"] as const;
-const EVERYWHERE = ["::", "0.0.0.0"] as const;
+/** Opens a TCP port; `Bun.listen`, or a stand-in that fails as some machines do. */
+export type ListenTcp = (
+  options: Bun.TCPSocketListenOptions<SocketOwner>,
+) => Pick<Bun.TCPSocketListener<SocketOwner>, "port" | "stop">;
+
+type Handlers = Bun.SocketHandler<SocketOwner>;
 
 /**
  * Opens the listening sockets of one address: `*` is one socket for both families (IPv4 alone where IPv6 is off),
@@ -24,47 +28,50 @@ const EVERYWHERE = ["::", "0.0.0.0"] as const;
  */
 export async function openListeners(
   address: ListenAddress,
-  handlers: Bun.SocketHandler<SocketOwner>,
+  handlers: Handlers,
+  listenTcp: ListenTcp = Bun.listen,
 ): Promise<DoorListener[]> {
   if (address.kind === "unix") return [await openUnix(address.path, handlers)];
-  if (address.host === "*") {
-    try {
-      return [openTcp(EVERYWHERE[0], address.port, handlers, address.host)];
-    } catch (error) {
-      if (!isFamilyMissing(error)) throw error;
-      return [openTcp(EVERYWHERE[1], address.port, handlers, address.host)];
-    }
-  }
-  if (address.host !== "localhost") return [openTcp(address.host, address.port, handlers, address.host)];
-  const first = openTcp(LOCALHOST[0], address.port, handlers, LOCALHOST[0]);
+  const { host, port } = address;
+  if (host === "*") return [openEverywhere(port, handlers, listenTcp)];
+  if (host === "localhost") return openLocalhost(port, handlers, listenTcp);
+  return [openTcp(host, host, port, handlers, listenTcp)];
+}
+
+function openEverywhere(port: number, handlers: Handlers, listenTcp: ListenTcp): DoorListener {
   try {
-    const { port } = first.address as { port: number };
-    return [first, openTcp(LOCALHOST[1], port, handlers, LOCALHOST[1])];
+    return openTcp("::", "*", port, handlers, listenTcp);
   } catch (error) {
-    if (isFamilyMissing(error)) return [first];
+    if (error instanceof AgentError && error.code === "port_in_use") throw error;
+    return openTcp("0.0.0.0", "*", port, handlers, listenTcp);
+  }
+}
+
+function openLocalhost(port: number, handlers: Handlers, listenTcp: ListenTcp): DoorListener[] {
+  const first = openTcp("127.0.0.1", "127.0.0.1", port, handlers, listenTcp);
+  if (first.address.kind !== "tcp") return [first];
+  try {
+    return [first, openTcp("::1", "::1", first.address.port, handlers, listenTcp)];
+  } catch (error) {
+    // IPv6 may be off; and a port that was any free one need not be free there as well.
+    if (port === 0 || !(error instanceof AgentError && error.code === "port_in_use")) return [first];
     first.stop();
     throw error;
   }
 }
 
 /** @param host numeric. @param shown the host as people know it. */
-function openTcp(host: string, port: number, handlers: Bun.SocketHandler<SocketOwner>, shown: string): DoorListener {
+function openTcp(host: string, shown: string, port: number, handlers: Handlers, listenTcp: ListenTcp): DoorListener {
   try {
     // Half-open, because a client may send FIN and still wait for its answer.
-    const listener = Bun.listen<SocketOwner>({
-      hostname: host,
-      port,
-      exclusive: true,
-      allowHalfOpen: true,
-      socket: handlers,
-    });
+    const listener = listenTcp({ hostname: host, port, exclusive: true, allowHalfOpen: true, socket: handlers });
     return { address: { kind: "tcp", host: shown, port: listener.port }, stop: () => listener.stop(false) };
   } catch (error) {
     throw listenError(`${shown.includes(":") ? `[${shown}]` : shown}:${port}`, error);
   }
 }
 
-async function openUnix(path: string, handlers: Bun.SocketHandler<SocketOwner>): Promise<DoorListener> {
+async function openUnix(path: string, handlers: Handlers): Promise<DoorListener> {
   const open = () => Bun.listen<SocketOwner>({ unix: path, allowHalfOpen: true, socket: handlers });
   let listener: Bun.UnixSocketListener<SocketOwner>;
   try {
@@ -91,11 +98,6 @@ async function isDeadSocket(path: string): Promise<boolean> {
   } catch (error) {
     return errorCode(error) === "ECONNREFUSED";
   }
-}
-
-function isFamilyMissing(error: unknown): boolean {
-  const code = error instanceof Error ? errorCode(error.cause) : "";
-  return code === "EAFNOSUPPORT" || code === "EADDRNOTAVAIL";
 }
 
 function listenError(where: string, cause: unknown): AgentError {
