@@ -37,8 +37,8 @@ export interface FieldMeta extends FieldAbout {
   readonly max?: number;
   /** Every word allowed; `true` and `false` stand for the booleans. */
   readonly words?: readonly string[];
-  /** Words of later versions, refused with a message of their own. */
-  readonly planned?: readonly string[];
+  /** Of a map: what its values are; `switch` = true, false or "auto". */
+  readonly values?: "text" | "switch";
 }
 
 /** Most entries of a list: no real list of parents, addresses or labels comes near. */
@@ -136,13 +136,21 @@ export function list(about: FieldAbout & { problem?: (entry: string) => string |
 /** A table of free names → strings of at most 200 bytes. */
 export function stringMap(about: FieldAbout & { max: number }) {
   const value = v.pipe(v.string(), v.maxBytes(200));
-  return documented(v.pipe(v.record(v.string(), value), v.maxEntries(about.max)), { ...about, kind: "map" });
+  return documented(v.pipe(v.record(v.string(), value), v.maxEntries(about.max)), {
+    ...about,
+    kind: "map",
+    values: "text",
+  });
 }
 
 /** A table of free names → `true`, `false` or `"auto"`. */
 export function switchMap(about: FieldAbout & { max: number }) {
   const value = v.union([v.boolean(), v.literal("auto")]);
-  return documented(v.pipe(v.record(v.string(), value), v.maxEntries(about.max)), { ...about, kind: "map" });
+  return documented(v.pipe(v.record(v.string(), value), v.maxEntries(about.max)), {
+    ...about,
+    kind: "map",
+    values: "switch",
+  });
 }
 
 /** The GUID in the name of a table, lower-cased. */

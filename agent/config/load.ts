@@ -60,7 +60,14 @@ export function loadConfig(options: {
     return new ConfigErrors([ConfigError.unplaced(fileName, "there is no such file", hint)]);
   }
   const loaded = build(text ?? "", text === undefined ? undefined : fileName, options.flags);
-  return loaded instanceof ConfigErrors ? loaded : withStateDir(loaded, options.environment);
+  if (loaded instanceof ConfigErrors) return loaded;
+  const absent = {
+    level: "info",
+    event: "config.file_absent",
+    text: `no file at ${FILE_DEFAULT}: all defaults`,
+  } as const;
+  const notices = text === undefined ? [absent, ...loaded.notices] : loaded.notices;
+  return withStateDir({ ...loaded, notices }, options.environment);
 }
 
 function build(text: string, fileName: string | undefined, flags: ConfigFlags): LoadedConfig | ConfigErrors {

@@ -9,7 +9,7 @@ const FILE_SYSTEMS_EXCLUDED = "*gvfs *gluster* *s3fs *ipfs *davfs2 *httpfs *sshf
 /** Keys that every collector has. @param what what it collects, for the reference. */
 function common(what: string) {
   return {
-    enabled: v.optional(bool({ meaning: `Collect ${what}.`, netdata: "[plugin:proc] switches" }), true),
+    enabled: v.optional(bool({ meaning: `Collect ${what}.`, netdata: "[plugin:proc]" }), true),
     update_every: v.optional(
       int({
         meaning: "Collection interval, never below the collector's own minimum.",

@@ -138,12 +138,12 @@ export const MachineSchema = v.strictObject({
 });
 
 function history(netdata: string, fallback: string) {
-  const meaning = "Length of the ring of these children's dimensions.";
+  const meaning = "Length of the ring of every dimension received.";
   return int({ meaning, min: 5, max: 864_000, unit: "entries", netdata, fallback });
 }
 
 function memoryMode(netdata: string, fallback: string) {
-  const meaning = "Memory mode of these children.";
+  const meaning = "Memory mode of what is received.";
   return choice(MEMORY_MODES, { meaning, planned: MEMORY_MODES_PLANNED, netdata, fallback });
 }
 
