@@ -1,0 +1,110 @@
+import type { Chart, ChartType } from "../rrd/chart.ts";
+import type { CollectedRow } from "../rrd/collected-row.ts";
+import { commitStreamed } from "../rrd/commit.ts";
+import { parseAlgorithm } from "../rrd/dimension.ts";
+import type { Host } from "../rrd/host.ts";
+import type { ChartLine, DimensionLine, LineProblem, StreamHandler } from "../wire/stream-handler.ts";
+
+/** Variables kept per host and per chart; real agents send one or two. */
+const VARIABLES_MAX = 100;
+const CHART_TYPES = new Set<string>(["line", "area", "stacked"]);
+
+/** What the writer tells its connection. */
+export interface WriterEvents {
+  /** @param line borrowed. */
+  problem(kind: LineProblem, line: Uint8Array): void;
+  disable(): void;
+}
+
+/** Writes the decoded lines of one connection into its host in the database. */
+export class HostWriter implements StreamHandler<Chart> {
+  /** Iterations committed. */
+  updates = 0;
+  /** Values committed. */
+  samples = 0;
+  private readonly host: Host;
+  private readonly events: WriterEvents;
+
+  constructor(host: Host, events: WriterEvents) {
+    this.host = host;
+    this.events = events;
+  }
+
+  defineChart(line: ChartLine): Chart | null {
+    return this.host.defineChart({
+      id: line.id,
+      name: line.name,
+      title: plainTitle(line),
+      units: line.units,
+      family: line.family,
+      context: line.context,
+      chartType: CHART_TYPES.has(line.chartType) ? (line.chartType as ChartType) : "line",
+      priority: line.priority || 1000,
+      updateEverySec: line.updateEverySec,
+      plugin: line.plugin,
+      module: line.module,
+      obsolete: line.options.includes("obsolete"),
+      detail: line.options.includes("detail"),
+      hidden: line.options.includes("hidden"),
+      storeFirst: line.options.includes("store_first"),
+    });
+  }
+
+  defineDimension(chart: Chart, line: DimensionLine): number {
+    return this.host.defineDimension(chart, {
+      id: line.id,
+      name: line.name === line.id ? line.id : line.name,
+      algorithm: parseAlgorithm(line.algorithm),
+      multiplier: line.multiplier,
+      divisor: line.divisor,
+      hidden: line.options.includes("hidden"),
+      noReset: line.options.includes("noreset") || line.options.includes("nooverflow"),
+      obsolete: line.options.includes("obsolete"),
+    });
+  }
+
+  findChart(id: string): Chart | null {
+    return this.host.chart(id) ?? null;
+  }
+
+  dimensionCount(chart: Chart): number {
+    return chart.dimensions.count;
+  }
+
+  dimensionIndex(chart: Chart, id: string): number {
+    return chart.dimensions.indexOf(id);
+  }
+
+  commit(chart: Chart, row: CollectedRow, givenUs: number, nowUs: number): void {
+    this.updates++;
+    this.samples += row.setCount;
+    commitStreamed(chart, row, givenUs, nowUs);
+  }
+
+  setVariable(chart: Chart | null, name: string, value: number): void {
+    const variables = chart === null ? this.host.variables : (chart.variables ??= new Map());
+    if (variables.has(name) || variables.size < VARIABLES_MAX) variables.set(name, value);
+  }
+
+  problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {
+    if (isValue) this.abandoned(1);
+    this.events.problem(kind, line);
+  }
+
+  abandoned(setCount: number): void {
+    this.host.balance.received += setCount;
+    this.host.balance.dropped.malformed += setCount;
+  }
+
+  disable(): void {
+    this.events.disable();
+  }
+}
+
+/** Old agents send a title with ` (type.name)` behind it, which is for display only (streaming.md §2.2). */
+function plainTitle({ id, name, title }: ChartLine): string {
+  for (const suffix of [` (${id})`, ` (${name})`]) {
+    if (title.endsWith(suffix)) return title.slice(0, -suffix.length);
+  }
+  return title;
+}

@@ -1,0 +1,277 @@
+import { LINE_BYTES_MAX } from "../base/limits.ts";
+import { DecodedRow } from "./decoded-row.ts";
+import { readLongDigits, type SplitInteger } from "./integer.ts";
+import { LineReader } from "./lines.ts";
+import { Predictions, type WireChart } from "./prediction.ts";
+import { NEWLINE } from "./scan.ts";
+import type { StreamHandler } from "./stream-handler.ts";
+
+const ZERO = 0x30;
+const NINE = 0x39;
+const MINUS = 0x2d;
+/** `END\n` as a little-endian 32-bit integer. */
+const END_LINE = 0x0a444e45;
+/** Digits that a double holds whatever they are, and those that {@link readLongDigits} takes. */
+const DIGITS_EXACT = 15;
+const DIGITS_LONG = 18;
+/** Heads compared in search of a line that is out of order, before the slow way looks the id up. */
+const SEARCH_MAX = 64;
+/** Size at which the buffer of partial lines starts; most never need more. */
+const CARRY_BYTES = 512;
+
+/**
+ * Turns the bytes of one connection into calls of a {@link StreamHandler}, whatever the cuts between chunks.
+ *
+ * Nearly every line is one that came a second ago with another number in it, so {@link run} only compares line heads
+ * with what it expects next and reads the number; it leaves at the first line that is different, which the
+ * {@link LineReader} then takes apart word by word and learns from. Nothing is allocated per line.
+ */
+export class StreamDecoder<Chart> {
+  /** The values of the open iteration. */
+  readonly row = new DecodedRow();
+  readonly predictions = new Predictions();
+  /** Chart of the open iteration; null between END and BEGIN. */
+  open: WireChart<Chart> | null = null;
+  /** Chart of the last iteration that ended. */
+  last: WireChart<Chart> | null = null;
+  /** What BEGIN of the open iteration said. */
+  givenUs = 0;
+  /** Dimension expected next, and the one accepted last + 1. */
+  expected = 0;
+  /** Every SET so far came in order, none twice, none left out. */
+  inOrder = true;
+  /** Where the SETs of the open iteration begin in the chunk at hand; −1: they are not all in it, or not alike. */
+  rawStart = -1;
+  nowUs = 0.5;
+  private readonly handler: StreamHandler<Chart>;
+  private readonly lines: LineReader<Chart>;
+  private readonly long: SplitInteger = { value: 0.5, rest: 0 };
+  private carry: Buffer | null = null;
+  private carryBytes = 0;
+
+  constructor(handler: StreamHandler<Chart>) {
+    this.handler = handler;
+    this.lines = new LineReader(this, handler);
+    this.nowUs = 0;
+  }
+
+  /**
+   * Takes the next bytes of the stream.
+   * @param chunk borrowed. @param nowUs wall clock of the read, one for all its lines.
+   * @returns false when a line is longer than {@link LINE_BYTES_MAX}: the stream cannot be followed any more.
+   */
+  feed(chunk: Buffer, nowUs: number): boolean {
+    this.nowUs = nowUs;
+    this.rawStart = -1;
+    let start = 0;
+    if (this.carryBytes > 0) {
+      const newline = chunk.indexOf(NEWLINE);
+      if (newline < 0) return this.keep(chunk, 0);
+      if (!this.keep(chunk.subarray(0, newline + 1), 0)) return false;
+      const length = this.carryBytes;
+      this.carryBytes = 0;
+      this.lines.read(this.carry!, 0, length - 1, false);
+      start = newline + 1;
+    }
+    const end = chunk.lastIndexOf(NEWLINE) + 1;
+    if (end > start) this.decode(chunk, start, end);
+    return end < chunk.length ? this.keep(chunk, Math.max(start, end)) : true;
+  }
+
+  /** The iteration is over: hands it to the receiver. @param end position after END in `bytes`. */
+  finish(bytes: Uint8Array, end: number): void {
+    const chart = this.open!;
+    const row = this.row;
+    if (this.inOrder) {
+      row.complete = this.expected === chart.count;
+      row.setCount = this.expected;
+      if (!row.complete) this.fillSets();
+    } else row.complete = false;
+    row.raw = this.rawStart >= 0 && chart.isForwardable ? bytes : null;
+    row.rawStart = this.rawStart;
+    row.rawEnd = end;
+    this.open = null;
+    this.last = chart;
+    this.handler.commit(chart.handle, row, this.givenUs, this.nowUs);
+    row.wide = false;
+  }
+
+  /** Starts an iteration. @param rawStart where its SETs will begin, −1 if not in the chunk at hand. */
+  begin(chart: WireChart<Chart>, givenUs: number, rawStart: number): void {
+    this.open = chart;
+    this.givenUs = givenUs;
+    this.expected = 0;
+    this.inOrder = true;
+    this.rawStart = rawStart;
+  }
+
+  /** From here on every SET is marked for itself. */
+  leaveOrder(): void {
+    if (!this.inOrder) return;
+    this.inOrder = false;
+    this.row.setCount = this.expected;
+    this.fillSets();
+  }
+
+  private fillSets(): void {
+    this.row.sets.fill(1, 0, this.expected);
+    this.row.sets.fill(0, this.expected, Math.max(this.expected, this.open!.count));
+  }
+
+  /** Decodes whole lines: `bytes[end − 1]` is a newline, so digit loops need no bound. */
+  private decode(bytes: Buffer, start: number, end: number): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    let position = this.run(bytes, view, start, end);
+    while (position < end) {
+      const newline = bytes.indexOf(NEWLINE, position);
+      this.lines.read(bytes, position, newline, true);
+      position = this.run(bytes, view, newline + 1, end);
+    }
+  }
+
+  /** Takes expected lines only. @returns position of the first line that is not one. */
+  private run(bytes: Buffer, view: DataView, start: number, end: number): number {
+    let position = start;
+    while (position < end) {
+      if (this.open === null) {
+        const after = this.runBegin(bytes, view, position, end);
+        if (after < 0) return position;
+        position = after;
+      }
+      position = this.runSets(bytes, view, position, end);
+      if (position + 4 > end) return position;
+      if (view.getInt32(position, true) === END_LINE) {
+        position += 4;
+        this.finish(bytes, position);
+      } else if (!this.skipTo(view, position, end)) return position;
+    }
+    return position;
+  }
+
+  /** @returns position after the BEGIN line expected here, or −1. */
+  private runBegin(bytes: Buffer, view: DataView, start: number, end: number): number {
+    const next = this.last === null ? null : this.last.next;
+    if (next === null || !this.predictions.matches(next, 0, view, start, end - 8)) return -1;
+    const first = start + this.predictions.lengths[next.entriesAt]!;
+    let position = first;
+    let givenUs = 0;
+    for (let byte = bytes[position]!; byte >= ZERO && byte <= NINE; byte = bytes[++position]!) {
+      givenUs = givenUs * 10 + (byte - ZERO);
+    }
+    const digits = position - first;
+    if (bytes[position] !== NEWLINE || digits === 0 || digits > DIGITS_EXACT) return -1;
+    if (digits > 1 && bytes[first] === ZERO) return -1;
+    this.begin(next, givenUs, position + 1);
+    return position + 1;
+  }
+
+  /** Takes SET lines as long as each is the one expected. @returns position of the first that is not. */
+  // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: the hottest loop of the agent; a call per value costs more than the value.
+  private runSets(bytes: Buffer, view: DataView, start: number, end: number): number {
+    const chart = this.open!;
+    const { words, lengths } = this.predictions;
+    const values = this.row.values;
+    const { width, count } = chart;
+    const safe = end - 8;
+    const firstExpected = this.expected;
+    let dimension = firstExpected;
+    let wordsAt = chart.wordsAt + dimension * width;
+    let lengthAt = chart.entriesAt + dimension + 1;
+    let position = start;
+    for (; dimension < count; dimension++, wordsAt += width, lengthAt++) {
+      const length = lengths[lengthAt]!;
+      let q = position + length - 8;
+      if (length === 0 || q > safe) break;
+      let p = position;
+      let word = wordsAt;
+      while (p < q && view.getFloat64(p, true) === words[word]) {
+        p += 8;
+        word++;
+      }
+      if (p < q || view.getFloat64(q, true) !== words[word]) break;
+      q += 8;
+      let byte = bytes[q]!;
+      const isNegative = byte === MINUS;
+      if (isNegative) byte = bytes[++q]!;
+      const first = q;
+      let value = 0;
+      if (q + 4 <= end) {
+        // Four digits at once: all bytes are '0'…'9' if neither subtracting '0' nor adding 0x76 touches a top bit.
+        const digits = view.getInt32(q, true) ^ 0x30303030;
+        if ((((digits + 0x76767676) | digits) & 0x80808080) === 0) {
+          const pairs = (Math.imul(digits, 10) + (digits >>> 8)) & 0x00ff00ff;
+          value = (Math.imul(pairs, 100) + (pairs >>> 16)) & 0xffff;
+          q += 4;
+          byte = bytes[q]!;
+        }
+      }
+      while (byte >= ZERO && byte <= NINE && q < first + 9) {
+        value = (value * 10 + (byte - ZERO)) | 0;
+        byte = bytes[++q]!;
+      }
+      while (byte >= ZERO && byte <= NINE) {
+        value = value * 10 + (byte - ZERO);
+        byte = bytes[++q]!;
+      }
+      const n = q - first;
+      // Octal, hexadecimal, blanks, a CR or nothing at all: not a plain number, the line reader knows them.
+      if (byte !== NEWLINE || n === 0 || (n > 1 && bytes[first] === ZERO)) break;
+      if (n > DIGITS_EXACT) {
+        if (n > DIGITS_LONG) break;
+        this.takeLong(bytes, first, n, isNegative, dimension);
+      } else values[dimension] = isNegative ? -value : value;
+      if (!this.inOrder) this.markSet(dimension);
+      position = q + 1;
+    }
+    this.expected = dimension;
+    return position;
+  }
+
+  private takeLong(bytes: Buffer, first: number, digits: number, isNegative: boolean, dimension: number): void {
+    readLongDigits(bytes, first, digits, this.long);
+    const sign = isNegative ? -1 : 1;
+    this.row.setWide(dimension, sign * this.long.value, sign * this.long.rest);
+  }
+
+  /** Counts a SET outside the order. */
+  markSet(dimension: number): void {
+    const { row } = this;
+    if (row.sets[dimension]! < 255) row.sets[dimension] = row.sets[dimension]! + 1;
+    row.setCount++;
+  }
+
+  /** Finds the dimension whose SET stands here although another was expected, and expects it. */
+  private skipTo(view: DataView, position: number, end: number): boolean {
+    const chart = this.open!;
+    const { predictions } = this;
+    const safe = end - 8;
+    const previous = this.expected;
+    let candidate = predictions.successors[chart.entriesAt + previous]!;
+    for (let tries = Math.min(chart.count, SEARCH_MAX); tries >= 0; tries--) {
+      if (candidate < chart.count && predictions.matches(chart, candidate + 1, view, position, safe)) {
+        predictions.successors[chart.entriesAt + previous] = candidate;
+        this.leaveOrder();
+        this.expected = candidate;
+        return true;
+      }
+      candidate = candidate + 1 >= chart.count ? 0 : candidate + 1;
+    }
+    return false;
+  }
+
+  /** Keeps the bytes from `from` on until their line is whole. @returns false when the line is too long. */
+  private keep(bytes: Buffer, from: number): boolean {
+    const length = bytes.length - from;
+    const total = this.carryBytes + length;
+    if (total > LINE_BYTES_MAX) return false;
+    if (this.carry === null || this.carry.length < total) {
+      const carry = Buffer.allocUnsafeSlow(Math.max(CARRY_BYTES, 2 * total));
+      this.carry?.copy(carry, 0, 0, this.carryBytes);
+      this.carry = carry;
+    }
+    if (length < 40) for (let i = 0; i < length; i++) this.carry[this.carryBytes + i] = bytes[from + i]!;
+    else bytes.copy(this.carry, this.carryBytes, from);
+    this.carryBytes = total;
+    return true;
+  }
+}
