@@ -46,9 +46,7 @@ export class KeyedLines {
   valueStart(index: number): number {
     const key = this.keys[index]!;
     if (key.position === ABSENT) return ABSENT;
-    let start = key.position + key.word.length;
-    while (start < this.length && this.bytes[start] === BLANK) start++;
-    return start;
+    return this.skipBlanks(key.position + key.word.length);
   }
 
   /** End of the value that starts at `start`. */
@@ -58,14 +56,24 @@ export class KeyedLines {
     return end;
   }
 
-  /** First value of that line: NaN when absent or not an integer; above 15 digits rounded to the nearest double. */
-  number(index: number): number {
-    const start = this.valueStart(index);
+  /**
+   * A value of that line: NaN when absent or not an integer; above 15 digits rounded to the nearest double.
+   * @param skipped values in front of it.
+   */
+  number(index: number, skipped = 0): number {
+    let start = this.valueStart(index);
     if (start < 0) return Number.NaN;
+    for (let i = 0; i < skipped; i++) start = this.skipBlanks(this.valueEnd(start));
     const end = this.valueEnd(start);
     if (end - start <= DIGITS_EXACT_MAX) return parseInteger(this.bytes, start, end);
     const big = parseBigInteger(this.bytes, start, end);
     return big === undefined ? Number.NaN : Number(big);
+  }
+
+  private skipBlanks(start: number): number {
+    let index = start;
+    while (index < this.length && this.bytes[index] === BLANK) index++;
+    return index;
   }
 
   private isAt(key: Key, position: number): boolean {

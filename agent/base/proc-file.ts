@@ -17,8 +17,10 @@ export const systemFileCalls: FileCalls = {
   close: (fd) => closeSync(fd),
 };
 
-/** First size of the shared buffer: every usual file of /proc fits. */
-const BUFFER_BYTES = 65_536;
+/** First size of the buffer for /proc: every usual file fits. */
+const PROC_BUFFER_BYTES = 65_536;
+/** First size of the buffer for /sys: an attribute is at most a page. */
+const SYS_BUFFER_BYTES = 16_384;
 /** Largest file: /proc/interrupts of a 128-core host is 200 KiB, /proc/self/mountinfo of a full node about 1 MiB. */
 const FILE_BYTES_MAX = 8_388_608;
 /** Room offered to each read. Files made of records return at most about a page of whole records. */
@@ -28,9 +30,13 @@ const SHORT_READ_BYTES = 2048;
 /** Failures of a kept descriptor after which opening the path again can help. */
 const REOPEN_CODES: ReadonlySet<string> = new Set(["ESTALE", "ENODEV", "EBADF", "EINVAL", "ENOENT"]);
 
-/** The one buffer all files are read into, one after the other. */
+/** A buffer that many files are read into, one after the other. */
 class ReadBuffer {
-  bytes = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  bytes: Buffer;
+
+  constructor(sizeBytes: number) {
+    this.bytes = Buffer.allocUnsafeSlow(sizeBytes);
+  }
 
   /** Doubles the buffer, keeping the first `used` bytes. */
   grow(path: string, used: number): void {
@@ -58,7 +64,7 @@ export class ProcFile implements Disposable {
     this.fd = this.open();
   }
 
-  /** Content of the last read of any file: valid in `[0, length)`, until the next read of any file. */
+  /** Content of the last read: valid in `[0, length)`, until the next read of any file of the same tree. */
   get bytes(): Buffer {
     return this.buffer.bytes;
   }
@@ -158,15 +164,17 @@ export interface HostFiles {
 
 /** @param prefix where the host's root is mounted, without a trailing slash; `""` = this root. */
 export function createHostFiles(prefix: string, calls: FileCalls = systemFileCalls): HostFiles {
-  const buffer = new ReadBuffer();
-  const open = (path: string): ProcFile => new ProcFile(prefix + path, calls, buffer);
+  // One buffer for each tree and one for single lines: a collector looks at attributes while it walks a file of /proc.
+  const procBuffer = new ReadBuffer(PROC_BUFFER_BYTES);
+  const sysBuffer = new ReadBuffer(SYS_BUFFER_BYTES);
+  const lineBuffer = new ReadBuffer(SYS_BUFFER_BYTES);
   return {
     prefix,
-    openProc: (path) => open(`/proc/${path}`),
-    openSys: (path) => open(`/sys/${path}`),
+    openProc: (path) => new ProcFile(`${prefix}/proc/${path}`, calls, procBuffer),
+    openSys: (path) => new ProcFile(`${prefix}/sys/${path}`, calls, sysBuffer),
     exists: (path) => existsSync(prefix + path),
-    isDirectory: (path) => statSync(prefix + path, { throwIfNoEntry: false })?.isDirectory() ?? false,
-    readLine: (path) => readLine(open, path),
+    isDirectory: (path) => isDirectory(prefix + path),
+    readLine: (path) => readLine(() => new ProcFile(prefix + path, calls, lineBuffer)),
     list: (path) => listDirectory(prefix + path),
     measureFilesystem: (path) => measureFilesystem(prefix + path),
   };
@@ -199,14 +207,22 @@ export function measureFilesystem(path: string): FilesystemSize {
   }
 }
 
-function readLine(open: (path: string) => ProcFile, path: string): string | undefined {
+function readLine(open: () => ProcFile): string | undefined {
   try {
-    using file = open(path);
+    using file = open();
     const length = file.read();
     const newline = file.bytes.indexOf(0x0a);
     return file.bytes.toString("utf8", 0, newline >= 0 && newline < length ? newline : length);
   } catch {
     return undefined; // an absent attribute is the usual case: the caller has a rule for it
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false; // absent or hidden: either way nothing to measure there
   }
 }
 

@@ -30,7 +30,7 @@ const SHOWN_BYTES_MAX = 80;
 
 /** A line that is not what it should be, with its first 80 bytes. */
 export function formatError(path: string, expected: string, bytes: Buffer, start: number, end: number): SourceError {
-  const shown = bytes.latin1Slice(start, Math.min(end, start + SHOWN_BYTES_MAX));
+  const shown = bytes.toString("latin1", start, Math.min(end, start + SHOWN_BYTES_MAX));
   return new SourceError("source_format", `${path}: expected ${expected}, found ${JSON.stringify(shown)}`);
 }
 
