@@ -33,14 +33,16 @@ export class ConfigError extends AgentError {
     const gutter = String(line).padStart(4);
     const blank = " ".repeat(gutter.length);
     const { shown, before } = cutSource(source, column);
-    const where = `${file}:${line}:${column}: ${problem}`;
-    const lines = [where, `${gutter} | ${shown}`, `${blank} | ${before.replace(/[^\t]/g, " ")}^`, `  hint: ${hint}`];
+    const where = harmless(`${file}:${line}:${column}: ${problem}`);
+    const caret = `${before.replace(/[^\t]/g, " ")}^`;
+    const lines = [where, `${gutter} | ${shown}`, `${blank} | ${caret}`, `  hint: ${harmless(hint)}`];
     return new ConfigError(lines, line, column);
   }
 
   /** @param where file, flag or nothing. */
   static unplaced(where: string, problem: string, hint: string): ConfigError {
-    return new ConfigError([where === "" ? problem : `${where}: ${problem}`, `  hint: ${hint}`], 0, 0);
+    const head = where === "" ? problem : `${where}: ${problem}`;
+    return new ConfigError([harmless(head), `  hint: ${harmless(hint)}`], 0, 0);
   }
 }
 
@@ -58,10 +60,14 @@ export class ConfigErrors extends AgentError {
   }
 }
 
-/** The part of a line around a column that fits into a message, harmless for a terminal. */
+/** Without characters that could move the cursor, change colours or the direction of writing. */
+function harmless(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (char) => (char === "\t" ? char : "?"));
+}
+
+/** The part of a line around a column that fits into a message. */
 function cutSource(source: string, column: number): { shown: string; before: string } {
-  // Control characters (other than the tab) could move the cursor or change colours.
-  const clean = source.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (char) => (char === "\t" ? char : "?"));
+  const clean = harmless(source);
   const at = column - 1;
   const start = at < SOURCE_LENGTH_MAX - 20 ? 0 : at - SOURCE_LENGTH_MAX / 2;
   const shown = clean.slice(start, start + SOURCE_LENGTH_MAX);

@@ -127,7 +127,7 @@ function mistakeOf(issue: Issue): Mistake {
     const problem = `${shownPath(path.slice(0, -1))}: the key "${name}" is missing`;
     return { path, problem, hint: `add ${name} = ${example}; ${seeReference(path)}`, at: "key" };
   }
-  const [reason = "", advice] = issue.message.split("\n");
+  const [reason = "", advice] = issue.message.replace("received TomlDate", "received a date").split("\n");
   const open = secrecyOf(path) === undefined ? reason : reason.replace(/received ".*$/, "received ***");
   const problem = `${shownPath(path)}: ${open.length > PROBLEM_LENGTH_MAX ? `${open.slice(0, PROBLEM_LENGTH_MAX)}…` : open}`;
   const parent = shapeAt(path.slice(0, -1));
