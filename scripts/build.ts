@@ -61,6 +61,8 @@ function tryRun(file: string, target: Target): string {
   if (target.machine !== machine) return `not run: this machine is ${machine}`;
   if (!existsSync(target.interpreter)) return `not run: ${target.interpreter} is not installed`;
   const { success, stdout, stderr } = Bun.spawnSync([file, "version"]);
+  // Debian's musl comes without the C++ library that Bun needs there; Alpine has it as libstdc++.
+  if (stderr.toString().includes("Error loading shared library libstdc++")) return "not run: no libstdc++ for musl";
   if (!success || !stdout.toString().startsWith(`tributary ${manifest.version} `))
     throw new Error(`${file} does not run:\n${stdout}${stderr}`);
   return "runs";

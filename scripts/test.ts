@@ -9,6 +9,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readTotals, type Totals } from "./junit.ts";
+import { killLeftovers, RUN_VARIABLE } from "./leftovers.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const STATIC_CHECKS = [
@@ -44,14 +45,20 @@ function runTests(patterns: string[]): Totals {
   const folder = mkdtempSync(join(tmpdir(), "tributary-report-"));
   const report = join(folder, "junit.xml");
   const options = ["--randomize", `--timeout=${TEST_TIMEOUT_MS}`, "--reporter=junit", `--reporter-outfile=${report}`];
-  // Peers and agents that a failing test leaves behind end with the runner.
+  const run = crypto.randomUUID();
   const { exitCode } = Bun.spawnSync([process.execPath, "test", "--no-orphans", ...options, ...patterns], {
     cwd: ROOT,
+    env: { ...process.env, [RUN_VARIABLE]: run },
     stdio: ["ignore", "inherit", "inherit"],
   });
+  const leftovers = killLeftovers(run);
   const text = existsSync(report) ? readFileSync(report, "utf8") : "";
   rmSync(folder, { recursive: true });
   const found = readTotals(text);
+  if (leftovers.length > 0) {
+    say(`FAILED  left running by the tests, ended now:\n  ${leftovers.join("\n  ")}`);
+    return { ...found, failed: found.failed + 1 };
+  }
   if (exitCode === 0 || found.failed > 0) return found;
   // A crash, or an error outside any test: the report does not show it.
   say(`FAILED  bun test ended with ${exitCode}`);
