@@ -110,7 +110,8 @@ export class Scheduler implements Disposable, SchedulerCounters {
   private tick(): void {
     const nowUs = this.clock.nowUs();
     const nowMs = this.clock.monotonicMs();
-    this.measureLag(nowMs);
+    // By the monotonic clock: neither the sleep of the machine nor a step of the wall clock is a lag.
+    this.lagUs = Math.round(Math.max(0, nowMs - this.aimMonotonicMs) * 1000);
     const stepUs = nowUs - this.lastWallUs - (nowMs - this.lastMonotonicMs) * 1000;
     const isStepped = Math.abs(stepUs) >= STEP_US_MIN;
     if (isStepped) {
@@ -125,9 +126,11 @@ export class Scheduler implements Disposable, SchedulerCounters {
     if (this.timer === undefined) return; // disposed by what ran
     const endMs = this.clock.monotonicMs();
     this.watchDuration(endMs - nowMs, endMs);
-    // After a step one interval is kept by the monotonic clock; the tick after that is aligned again.
-    if (isStepped) this.arm(this.periodUs - (endMs - nowMs) * 1000, this.clock.nowUs(), endMs);
-    else this.armAligned(endMs);
+    if (isStepped) {
+      // One interval is kept by the monotonic clock; the tick after that is aligned again.
+      this.ticksMissed += Math.floor(this.lagUs / this.periodUs);
+      this.arm(this.periodUs - (endMs - nowMs) * 1000, this.clock.nowUs(), endMs);
+    } else this.armAligned(endMs);
   }
 
   private armAligned(nowMs: number): void {
@@ -135,6 +138,7 @@ export class Scheduler implements Disposable, SchedulerCounters {
     let delayUs = this.alignedDelayUs(nowUs);
     // A timer may fire a little early: the aim that was just served is not served again.
     if (Math.abs(nowUs + delayUs - this.aimUs) < this.periodUs / 2) delayUs += this.periodUs;
+    this.ticksMissed += Math.max(0, Math.round((nowUs + delayUs - this.aimUs) / this.periodUs) - 1);
     this.arm(delayUs, nowUs, nowMs);
   }
 
@@ -149,13 +153,6 @@ export class Scheduler implements Disposable, SchedulerCounters {
     this.aimUs = nowUs + delayUs;
     this.aimMonotonicMs = nowMs + delayMs;
     this.timer = this.clock.setTimer(Math.ceil(delayMs), () => this.tick());
-  }
-
-  /** By the monotonic clock: time that the machine slept is no lag, and a step of the wall clock neither. */
-  private measureLag(nowMs: number): void {
-    const lagMs = Math.max(0, nowMs - this.aimMonotonicMs);
-    this.lagUs = Math.round(lagMs * 1000);
-    this.ticksMissed += Math.floor((lagMs * 1000) / this.periodUs);
   }
 
   private watchDuration(durationMs: number, nowMs: number): void {
