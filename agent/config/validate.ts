@@ -62,25 +62,43 @@ function suspects(mistakes: readonly Mistake[]): (path: ConfigPath) => boolean {
 /** A copy without unknown names and without values where tables belong; each is a mistake. */
 function keepKnown(table: RawTable, shape: Shape, path: ConfigPath, mistakes: Mistake[]): RawTable {
   const kept: RawTable = {};
-  const spellings = new Map<string, string>();
+  const spellings = new Set<string>();
   for (const [key, value] of Object.entries(table)) {
     const here = [...path, key];
     const entry = shape.kind === "named" ? shape.value : shape.kind === "table" ? shape.entries.get(key) : undefined;
-    if (entry === undefined) {
-      if (mistakes.length < MISTAKES_MAX) mistakes.push(unknownName(here, value));
-    } else if (shape.kind === "named" && shape.name === "GUID" && spellings.has(key.toLowerCase())) {
-      const problem = `${shownPath(here)}: this table stands twice, in capital and in small letters`;
-      mistakes.push({ path: here, problem, hint: "GUIDs are read in lower case: keep one of the two", at: "key" });
-    } else if (entry.kind === "field") {
-      kept[key] = value;
-    } else if (isTable(value)) {
-      kept[key] = keepKnown(value, entry, here, mistakes);
-    } else {
-      mistakes.push(notATable(here, value));
+    const isTwice = shape.kind === "named" && shape.name === "GUID" && spellings.has(key.toLowerCase());
+    const mistake = nameMistake(here, value, entry, isTwice);
+    if (mistake !== undefined) {
+      if (mistakes.length < MISTAKES_MAX) mistakes.push(mistake);
+      continue;
     }
-    if (shape.kind === "named") spellings.set(key.toLowerCase(), key);
+    spellings.add(key.toLowerCase());
+    const inner = entry?.kind === "field" && entry.meta.kind === "map" ? FREE_NAMES : entry;
+    kept[key] =
+      inner !== undefined && inner.kind !== "field" && isTable(value) ? keepKnown(value, inner, here, mistakes) : value;
   }
   return kept;
+}
+
+/** What is wrong with a name, or with a value where a table belongs. @param entry what the name stands for. */
+function nameMistake(
+  path: ConfigPath,
+  value: unknown,
+  entry: Shape | undefined,
+  isTwice: boolean,
+): Mistake | undefined {
+  const name = shownPath(path);
+  if (path[path.length - 1] === "prototype") {
+    // The schema library drops this name without a word, wherever names are free.
+    return { path, problem: `${name}: this name cannot be used`, hint: "choose another", at: "key" };
+  }
+  if (entry === undefined) return unknownName(path, value);
+  if (isTwice) {
+    const problem = `${name}: this table stands twice, in capital and in small letters`;
+    return { path, problem, hint: "GUIDs are read in lower case: keep one of the two", at: "key" };
+  }
+  const isValue = entry.kind === "field" && entry.meta.kind !== "map";
+  return isValue || isTable(value) ? undefined : notATable(path, value);
 }
 
 function unknownName(path: ConfigPath, value: unknown): Mistake {
@@ -106,6 +124,13 @@ function notATable(path: ConfigPath, value: unknown): Mistake {
 function isTable(value: unknown): value is RawTable {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
+
+/** The inside of a map: any name, and values that the map's own schema checks. */
+const FREE_NAMES: Shape = {
+  kind: "named",
+  name: "",
+  value: { kind: "field", meta: { kind: "string", meaning: "" }, defaultValue: undefined, isRequired: false },
+};
 
 type Issue = v.InferIssue<typeof ConfigSchema>;
 

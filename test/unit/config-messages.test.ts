@@ -137,6 +137,15 @@ describe("one mistake:", () => {
       problem: "Expected a table but received an array",
       hint: "[exporter.NAME]",
     },
+    {
+      text: "[agent]\nlabels = []",
+      at: "2:1",
+      problem: "Expected a table but received an array",
+      hint: "[agent.labels]",
+    },
+    { text: "[agent]\nlabels = 2020-01-01", at: "2:1", problem: "Expected a table", hint: "[agent.labels]" },
+    { text: "[agent.labels]\nprototype = 'x'", at: "2:1", problem: "this name cannot be used", hint: "choose another" },
+    { text: "[exporter.prototype]", at: "1:11", problem: "this name cannot be used", hint: "choose another" },
     { text: "machine = true", at: "1:1", problem: "Expected a table", hint: '[machine."GUID"]' },
     {
       text: "[agent.labels]\nsite = 5",
