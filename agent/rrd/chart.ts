@@ -64,7 +64,7 @@ export class Chart {
   isSettled = false;
   /** The short loops of commit.ts may serve it; else (start, reset, percentages, several segments …) the general one. */
   isSteady = false;
-  /** Its definition allows {@link isSteady}: one segment, no percentages, no extreme ratios. */
+  /** Its definition allows {@link isSteady}: tiles side by side, no percentages, no extreme ratios. */
   canBeSteady = false;
   /** Some dimension is new or was absent: rows must be looked at dimension by dimension. */
   isIrregular = true;
@@ -72,6 +72,8 @@ export class Chart {
   segment: Segment | null = null;
   /** Position of its record in {@link segment}. */
   record = 0;
+  /** Tile offset of dimension 0 when all tiles lie side by side in {@link segment}, 64 apart; else −1. */
+  firstTile = -1;
 
   constructor(host: Host, definition: ChartDefinition, index: number) {
     this.host = host;

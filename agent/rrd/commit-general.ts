@@ -1,8 +1,8 @@
 import type { Chart } from "./chart.ts";
 import { type CollectedRow, WIDE_FROM } from "./collected-row.ts";
 import { counterDelta, exceeds32Bits, RESET_FLAG } from "./counter-drop.ts";
-import { INCREMENTAL, PERCENTAGE_OF_ABSOLUTE_ROW, PERCENTAGE_OF_INCREMENTAL_ROW } from "./dimension.ts";
-import { ABSENT, markAbsent, NO_RESET, WIDE_COUNTER } from "./dimension-pool.ts";
+import { ABSOLUTE, INCREMENTAL, PERCENTAGE_OF_ABSOLUTE_ROW, PERCENTAGE_OF_INCREMENTAL_ROW } from "./dimension.ts";
+import { ABSENT, markAbsent, NO_RESET, STATE_WIDTH, WIDE_COUNTER } from "./dimension-pool.ts";
 import { NO_SEGMENT } from "./ring.ts";
 
 /**
@@ -129,14 +129,13 @@ function resetChart(chart: Chart): void {
   chart.lastUpdatedUs = 0;
   chart.slotsPassed = 0;
   chart.iterations = 0;
-  pool.collections.fill(0, chart.start, chart.start + chart.dimensions.count);
-  pool.lastCalculated.fill(0, chart.start, chart.start + chart.dimensions.count);
+  pool.reset(chart.start, chart.dimensions.count);
 }
 
 /** Values of the row after their algorithm (rrd.md §2.4), into {@link calculated}. */
 function calculate(chart: Chart, row: CollectedRow): void {
   const { pool } = chart.host;
-  const count = chart.dimensions.count;
+  const { count, algorithms } = chart.dimensions;
   if (calculated.length < count) {
     calculated = new Float64Array(2 * count);
     isStorable = new Uint8Array(2 * count);
@@ -148,12 +147,12 @@ function calculate(chart: Chart, row: CollectedRow): void {
     if (sets === 0) continue;
     pool.collections[place] = Math.min(2, pool.collections[place]! + sets);
     const value = row.values[i]!;
-    if (pool.algorithm[place] === PERCENTAGE_OF_INCREMENTAL_ROW && value < pool.lastCollected[place]!) {
+    if (algorithms[i] === PERCENTAGE_OF_INCREMENTAL_ROW && value < pool.lastCollected(place)) {
       if ((pool.flags[place]! & NO_RESET) === 0) step.resetMark = true;
-      pool.lastCollected[place] = value;
+      pool.state[STATE_WIDTH * place] = value;
     }
     total += value;
-    lastTotal += pool.lastCollected[place]!;
+    lastTotal += pool.lastCollected(place);
   }
   for (let i = 0, place = chart.start; i < count; i++, place++) {
     const isSet = row.complete || row.sets[i]! > 0;
@@ -171,23 +170,25 @@ function calculateOne(
 ): number {
   const { pool } = chart.host;
   const value = row.values[index]!;
-  switch (pool.algorithm[place]) {
+  switch (chart.dimensions.algorithms[index]) {
     case PERCENTAGE_OF_ABSOLUTE_ROW:
       return total === 0 ? 0 : (100 * value) / total;
     case PERCENTAGE_OF_INCREMENTAL_ROW:
       if (pool.collections[place]! <= 1) return 0;
-      return increase === 0 ? 0 : (100 * (value - pool.lastCollected[place]!)) / increase;
+      return increase === 0 ? 0 : (100 * (value - pool.lastCollected(place))) / increase;
     case INCREMENTAL:
-      return pool.collections[place]! <= 1 ? 0 : incrementalDelta(chart, row, index, place) * pool.ratio[place]!;
+      return pool.collections[place]! <= 1
+        ? 0
+        : incrementalDelta(chart, row, index, place) * chart.dimensions.ratios[index]!;
     default:
-      return value * pool.ratio[place]!;
+      return value * chart.dimensions.ratios[index]!;
   }
 }
 
 /** Increase in collected units, exact to 64 bits. */
 function incrementalDelta(chart: Chart, row: CollectedRow, index: number, place: number): number {
   const { pool } = chart.host;
-  const last = pool.lastCollected[place]!;
+  const last = pool.lastCollected(place);
   const value = row.values[index]!;
   const lastRest = pool.residuals !== null && Math.abs(last) >= WIDE_FROM ? pool.residuals[place]! : 0;
   const rest = row.residuals !== null && Math.abs(value) >= WIDE_FROM ? row.residuals[index]! : 0;
@@ -235,6 +236,7 @@ function storeBoundary(
   isStored: boolean,
 ): boolean {
   const { pool, ring } = chart.host;
+  const { algorithms } = chart.dimensions;
   const U = chart.updateEveryUs;
   const timeSec = boundaryUs / 1e6;
   const share = (boundaryUs - step.previousUs) / (chart.lastCollectedUs - step.previousUs);
@@ -242,14 +244,15 @@ function storeBoundary(
   let tookSlot = true;
   for (let i = 0, place = chart.start; i < chart.dimensions.count; i++, place++) {
     let value = calculated[i]!;
-    if (pool.algorithm[place] === INCREMENTAL) {
+    if (algorithms[i] === INCREMENTAL) {
       const part = value * share;
       calculated[i] = value - part;
-      value = (part + pool.lastCalculated[place]!) / chart.definition.updateEverySec;
-      pool.lastCalculated[place] = 0;
+      value = (part + pool.state[STATE_WIDTH * place + 1]!) / chart.definition.updateEverySec;
+      pool.state[STATE_WIDTH * place + 1] = 0;
       if (boundaryUs - storedUs < U) value = (value * U) / (boundaryUs - storedUs);
     } else if (iterations !== 1) {
-      value = (value - pool.lastCalculated[place]!) * share + pool.lastCalculated[place]!;
+      const last = lastCalculated(chart, i, place);
+      value = (value - last) * share + last;
     }
     const isSet = row.complete || row.sets[i]! > 0;
     isStorable[i] = Math.abs(value) <= STORED_MAX ? 1 : 0;
@@ -264,6 +267,13 @@ function storeBoundary(
     segment.values[segment.valueIndex(segment.slotOf(timeSec), pool.tile[place]!)] = isValue ? value : Number.NaN;
   }
   return tookSlot;
+}
+
+/** Calculated value of the iteration before; of an absolute dimension it follows from what was collected. */
+function lastCalculated(chart: Chart, index: number, place: number): number {
+  const { state } = chart.host.pool;
+  if (chart.dimensions.algorithms[index] !== ABSOLUTE) return state[STATE_WIDTH * place + 1]!;
+  return state[STATE_WIDTH * place]! * chart.dimensions.ratios[index]!;
 }
 
 /** Opens the slot of a time in a segment of the chart and dates the chart's record there. */
@@ -293,8 +303,10 @@ function carryOver(chart: Chart, row: CollectedRow): void {
       continue;
     }
     account(chart, i, place, sets);
-    if (pool.algorithm[place] !== INCREMENTAL) pool.lastCalculated[place] = calculated[i]!;
-    else if (!step.isFirst) pool.lastCalculated[place] = pool.lastCalculated[place]! + calculated[i]!;
+    const algorithm = chart.dimensions.algorithms[i]!;
+    const at = STATE_WIDTH * place + 1;
+    if (algorithm > INCREMENTAL) pool.state[at] = calculated[i]!;
+    else if (algorithm === INCREMENTAL && !step.isFirst) pool.state[at] = pool.state[at]! + calculated[i]!;
     keepOne(chart, row, i, place);
   }
 }
@@ -328,7 +340,7 @@ function keepOne(chart: Chart, row: CollectedRow, index: number, place: number):
   const { pool } = chart.host;
   const value = row.values[index]!;
   pool.flags[place] = pool.flags[place]! & ~ABSENT;
-  pool.lastCollected[place] = value;
+  pool.state[STATE_WIDTH * place] = value;
   if (row.wide && Math.abs(value) >= WIDE_FROM) pool.needResiduals()[place] = row.residuals![index]!;
 }
 

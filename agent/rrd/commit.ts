@@ -57,42 +57,43 @@ export function commitStreamed(chart: Chart, row: CollectedRow, givenUs: number,
 
 /** Every dimension was SET once and every one has a base: nothing to look at but the values. */
 function storeComplete(chart: Chart, collected: Float64Array, base: number, share: number): void {
-  const pool = chart.host.pool;
-  const { lastCollected, lastCalculated, ratio, algorithm, tile } = pool;
-  const values = chart.segment!.values;
-  const perUpdate = 1 / chart.definition.updateEverySec;
-  const start = chart.start;
-  const count = chart.dimensions.count;
-  for (let i = 0, place = start; i < count; i++, place++) {
+  const segment = chart.segment!;
+  const { state } = chart.host.pool;
+  const { algorithms, ratios } = chart.dimensions;
+  const { values, perUpdate } = segment;
+  const count = algorithms.length;
+  let at = base + chart.firstTile;
+  let place = chart.start << 1;
+  for (let i = 0; i < count; i++, place += 2, at += 64) {
     const value = collected[i]!;
-    if (algorithm[place] === ABSOLUTE) {
-      values[base + tile[place]!] = lastCalculated[place] = value * ratio[place]!;
-    } else {
-      const last = lastCollected[place]!;
-      const delta = (value >= last && last >= 0 ? value - last : dropDelta(chart, place, value, base)) * ratio[place]!;
+    if (algorithms[i] === ABSOLUTE) values[at] = value * ratios[i]!;
+    else {
+      const last = state[place]!;
+      const delta =
+        (value >= last && last >= 0 ? value - last : dropDelta(chart, place >> 1, value, base)) * ratios[i]!;
       const part = delta * share;
-      values[base + tile[place]!] = (part + lastCalculated[place]!) * perUpdate;
-      lastCalculated[place] = delta - part;
+      values[at] = (part + state[place + 1]!) * perUpdate;
+      state[place + 1] = delta - part;
     }
-    lastCollected[place] = value;
+    state[place] = value;
   }
 }
 
 /** As {@link storeComplete}, for rows in which dimensions are missing, new, or SET more than once. */
 function storeWithHoles(chart: Chart, row: CollectedRow, base: number, share: number): void {
   const { pool, balance } = chart.host;
-  const { lastCollected, lastCalculated, ratio, algorithm, tile, collections, flags } = pool;
-  const values = chart.segment!.values;
-  const perUpdate = 1 / chart.definition.updateEverySec;
-  const count = chart.dimensions.count;
+  const { state, collections, flags } = pool;
+  const { algorithms, ratios } = chart.dimensions;
+  const { values, perUpdate } = chart.segment!;
+  const count = algorithms.length;
+  let at = base + chart.firstTile;
   let isIrregular = false;
   let firsts = 0;
   let present = 0;
-  for (let i = 0, place = chart.start; i < count; i++, place++) {
+  for (let i = 0, place = chart.start; i < count; i++, place++, at += 64) {
     const sets = row.complete ? 1 : row.sets[i]!;
-    const at = base + tile[place]!;
     if (sets === 0) {
-      storeAbsent(chart, place, at);
+      storeAbsent(chart, i, at);
       isIrregular = true;
       continue;
     }
@@ -103,19 +104,18 @@ function storeWithHoles(chart: Chart, row: CollectedRow, base: number, share: nu
     if (before < 2) collections[place] = Math.min(2, before + sets);
     if (before + sets < 2) {
       values[at] = Number.NaN;
-      lastCalculated[place] = algorithm[place] === ABSOLUTE ? value * ratio[place]! : 0;
+      state[2 * place + 1] = 0;
       isIrregular = true;
       firsts++;
-    } else if (algorithm[place] === ABSOLUTE) {
-      values[at] = lastCalculated[place] = value * ratio[place]!;
-    } else {
-      const last = lastCollected[place]!;
-      const delta = (value >= last && last >= 0 ? value - last : dropDelta(chart, place, value, base)) * ratio[place]!;
+    } else if (algorithms[i] === ABSOLUTE) values[at] = value * ratios[i]!;
+    else {
+      const last = state[2 * place]!;
+      const delta = (value >= last && last >= 0 ? value - last : dropDelta(chart, place, value, base)) * ratios[i]!;
       const part = delta * share;
-      values[at] = (part + lastCalculated[place]!) * perUpdate;
-      lastCalculated[place] = delta - part;
+      values[at] = (part + state[2 * place + 1]!) * perUpdate;
+      state[2 * place + 1] = delta - part;
     }
-    lastCollected[place] = value;
+    state[2 * place] = value;
   }
   chart.isIrregular = isIrregular;
   balance.base += firsts;
@@ -124,10 +124,11 @@ function storeWithHoles(chart: Chart, row: CollectedRow, base: number, share: nu
 }
 
 /** The dimension was not SET: an empty slot; a rate's base stays and the next SET brings the whole increase. */
-function storeAbsent(chart: Chart, place: number, at: number): void {
+function storeAbsent(chart: Chart, index: number, at: number): void {
   const { pool } = chart.host;
+  const place = chart.start + index;
   chart.segment!.values[at] = Number.NaN;
-  if (pool.algorithm[place] === INCREMENTAL) pool.lastCalculated[place] = 0;
+  if (chart.dimensions.algorithms[index] === INCREMENTAL) pool.state[2 * place + 1] = 0;
   if ((pool.flags[place]! & ABSENT) === 0) markAbsent(pool, place, chart.lastCollectedUs);
 }
 

@@ -15,13 +15,10 @@ export const RESET_FLAG = 1;
  */
 export function dropDelta(chart: Chart, place: number, value: number, base: number): number {
   const { pool } = chart.host;
-  const delta = counterDelta(
-    BigInt(pool.lastCollected[place]!),
-    BigInt(value),
-    (pool.flags[place]! & WIDE_COUNTER) !== 0,
-  );
-  if (isBeyond32Bits(pool.lastCollected[place]!) || isBeyond32Bits(value))
-    pool.flags[place] = pool.flags[place]! | WIDE_COUNTER;
+  const last = pool.lastCollected(place);
+  const delta = counterDelta(BigInt(last), BigInt(value), (pool.flags[place]! & WIDE_COUNTER) !== 0);
+  const isWide = isBeyond32Bits(last) || isBeyond32Bits(value);
+  if (isWide) pool.flags[place] = pool.flags[place]! | WIDE_COUNTER;
   if (delta.isReset && (pool.flags[place]! & NO_RESET) === 0) markReset(chart, base);
   return delta.increase;
 }

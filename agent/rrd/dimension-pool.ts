@@ -1,4 +1,4 @@
-import { ABSOLUTE, algorithmCode, type Dimension } from "./dimension.ts";
+import type { Dimension } from "./dimension.ts";
 
 /** Flag bits of {@link DimensionPool.flags}. */
 export const NO_RESET = 1;
@@ -7,21 +7,20 @@ export const WIDE_COUNTER = 2;
 /** Not SET in the latest iteration of its chart; {@link DimensionPool.lastSeenSec} says when it was. */
 export const ABSENT = 4;
 
-/** A ratio beyond this could pass the range of a stored value; such dimensions take the general commit. */
-const RATIO_MAX = 1e15;
+/** Doubles of one dimension in {@link DimensionPool.state}. */
+export const STATE_WIDTH = 2;
 
 /**
- * What survives an iteration, for all dimensions of one host, as one array a field: a chart is the contiguous range
- * `[start, start + count)`. 34 bytes a dimension. Arrays are replaced when the pool grows: read them anew each time.
+ * What survives an iteration, for all dimensions of one host: a chart is the contiguous range
+ * `[start, start + count)`. 24 bytes a dimension. Arrays are replaced when the pool grows: read them anew each time.
+ *
+ * | state | meaning |
+ * |---|---|
+ * | `[2·place]` | last collected value as a double; {@link residuals} holds what is missing above 2⁵³ |
+ * | `[2·place + 1]` | incremental: what was collected since the last boundary; percentages: last value; absolute: unused |
  */
 export class DimensionPool {
-  /** Last collected value, as a double; {@link residuals} holds what is missing above 2⁵³. */
-  lastCollected = new Float64Array(0);
-  /** absolute: last calculated value. incremental: what was collected since the last boundary. percentage: last value. */
-  lastCalculated = new Float64Array(0);
-  /** multiplier ÷ divisor. */
-  ratio = new Float64Array(0);
-  algorithm = new Uint8Array(0);
+  state = new Float64Array(0);
   /** Collections so far, saturating at 2: the first is only a base. */
   collections = new Uint8Array(0);
   flags = new Uint8Array(0);
@@ -48,8 +47,8 @@ export class DimensionPool {
   }
 
   get bytes(): number {
-    const perPlace = 34 + (this.residuals === null ? 0 : 8) + (this.lastSeenSec === null ? 0 : 8);
-    return this.lastCollected.length * perPlace;
+    const perPlace = 24 + (this.residuals === null ? 0 : 8) + (this.lastSeenSec === null ? 0 : 8);
+    return this.flags.length * perPlace;
   }
 
   /**
@@ -69,29 +68,26 @@ export class DimensionPool {
     }
     const place = from + count;
     this.used = place + 1;
-    this.define(place, dimension);
-    this.lastCollected[place] = 0;
-    this.lastCalculated[place] = 0;
+    this.state.fill(0, STATE_WIDTH * place, STATE_WIDTH * (place + 1));
     this.collections[place] = storeFirst ? 1 : 0;
     this.flags[place] = dimension.noReset ? NO_RESET : 0;
     return from;
   }
 
-  /** Takes over the calculation of a (new) definition; the collected state stays. */
-  define(place: number, dimension: Dimension): void {
-    this.algorithm[place] = algorithmCode(dimension.algorithm);
-    this.ratio[place] = dimension.multiplier / dimension.divisor;
-    const noReset = dimension.noReset ? NO_RESET : 0;
-    this.flags[place] = (this.flags[place]! & ~NO_RESET) | noReset;
+  /** Takes over the flags of a new definition; the collected state stays. */
+  redefine(place: number, dimension: Dimension): void {
+    this.flags[place] = (this.flags[place]! & ~NO_RESET) | (dimension.noReset ? NO_RESET : 0);
   }
 
-  /** True if stored values of this dimension cannot pass the range of a 32-bit float. */
-  isTame(place: number): boolean {
-    return Math.abs(this.ratio[place]!) <= RATIO_MAX;
+  /** Forgets what was collected in a range, as if it were new. */
+  reset(start: number, count: number): void {
+    this.collections.fill(0, start, start + count);
+    for (let place = start; place < start + count; place++) this.state[STATE_WIDTH * place + 1] = 0;
   }
 
-  isAbsolute(place: number): boolean {
-    return this.algorithm[place] === ABSOLUTE;
+  /** Last collected value of a dimension, as a double. */
+  lastCollected(place: number): number {
+    return this.state[STATE_WIDTH * place]!;
   }
 
   /** Gives the range back; its state is lost. */
@@ -101,23 +97,28 @@ export class DimensionPool {
 
   /** Array for residuals of this host, made on first need. */
   needResiduals(): Float64Array {
-    this.residuals ??= new Float64Array(this.lastCollected.length);
+    this.residuals ??= new Float64Array(this.flags.length);
     return this.residuals;
   }
 
   needLastSeen(): Float64Array {
-    this.lastSeenSec ??= new Float64Array(this.lastCollected.length);
+    this.lastSeenSec ??= new Float64Array(this.flags.length);
     return this.lastSeenSec;
   }
 
   /** Moves every range to the front in the given order, closing holes. @returns the new starts, in that order. */
   compact(ranges: readonly { start: number; count: number }[]): number[] {
-    const source = this.snapshot();
+    const olds = this.fields().map((field) => field.slice());
+    const state = this.state.slice();
     let next = 0;
     const starts: number[] = [];
     for (const { start, count } of ranges) {
       starts.push(next);
-      this.copyFrom(source, start, next, count);
+      const to = next;
+      this.fields().forEach((field, index) => {
+        field.set(olds[index]!.subarray(start, start + count), to);
+      });
+      this.state.set(state.subarray(STATE_WIDTH * start, STATE_WIDTH * (start + count)), STATE_WIDTH * to);
       next += count;
     }
     this.used = next;
@@ -127,13 +128,10 @@ export class DimensionPool {
 
   private grow(extra: number): void {
     const need = this.used + extra;
-    const have = this.lastCollected.length;
+    const have = this.flags.length;
     if (need <= have) return;
     const size = Math.max(need, 16, Math.ceil(have * 1.25));
-    this.lastCollected = resized(this.lastCollected, new Float64Array(size));
-    this.lastCalculated = resized(this.lastCalculated, new Float64Array(size));
-    this.ratio = resized(this.ratio, new Float64Array(size));
-    this.algorithm = resized(this.algorithm, new Uint8Array(size));
+    this.state = resized(this.state, new Float64Array(STATE_WIDTH * size));
     this.collections = resized(this.collections, new Uint8Array(size));
     this.flags = resized(this.flags, new Uint8Array(size));
     this.tile = resized(this.tile, new Int32Array(size));
@@ -143,8 +141,7 @@ export class DimensionPool {
   }
 
   private fields(): PoolArray[] {
-    const fields: PoolArray[] = [this.lastCollected, this.lastCalculated, this.ratio, this.algorithm];
-    fields.push(this.collections, this.flags, this.tile, this.segment);
+    const fields: PoolArray[] = [this.collections, this.flags, this.tile, this.segment];
     if (this.residuals !== null) fields.push(this.residuals);
     if (this.lastSeenSec !== null) fields.push(this.lastSeenSec);
     return fields;
@@ -152,16 +149,7 @@ export class DimensionPool {
 
   private move(start: number, to: number, count: number): void {
     for (const field of this.fields()) field.copyWithin(to, start, start + count);
-  }
-
-  private snapshot(): PoolArray[] {
-    return this.fields().map((field) => field.slice());
-  }
-
-  private copyFrom(source: PoolArray[], start: number, to: number, count: number): void {
-    this.fields().forEach((field, index) => {
-      field.set(source[index]!.subarray(start, start + count), to);
-    });
+    this.state.copyWithin(STATE_WIDTH * to, STATE_WIDTH * start, STATE_WIDTH * (start + count));
   }
 }
 

@@ -1,7 +1,7 @@
 /** How a collected value becomes a stored one (rrd.md §2.4). */
 export type Algorithm = "absolute" | "incremental" | "percentage-of-absolute-row" | "percentage-of-incremental-row";
 
-/** {@link Algorithm} as kept per dimension in {@link DimensionPool}. */
+/** {@link Algorithm} as in {@link DimensionSet.algorithms}. */
 export const ABSOLUTE = 0;
 export const INCREMENTAL = 1;
 export const PERCENTAGE_OF_ABSOLUTE_ROW = 2;
@@ -13,11 +13,6 @@ const CODES: Record<Algorithm, number> = {
   "percentage-of-absolute-row": PERCENTAGE_OF_ABSOLUTE_ROW,
   "percentage-of-incremental-row": PERCENTAGE_OF_INCREMENTAL_ROW,
 };
-
-/** The code of an algorithm word; an unknown word is `absolute`, as every agent reads it. */
-export function algorithmCode(algorithm: Algorithm): number {
-  return CODES[algorithm];
-}
 
 /** The algorithm a word from outside names; unknown words mean `absolute`. */
 export function parseAlgorithm(word: string): Algorithm {
@@ -40,6 +35,8 @@ export interface Dimension {
   readonly obsolete: boolean;
 }
 
+/** A ratio beyond this could pass the range of a stored value: such dimensions always take the general commit. */
+const RATIO_MAX = 1e15;
 /** Above this many dimensions a set keeps a map for lookups; below, comparing strings in turn is faster. */
 const SCAN_MAX = 8;
 
@@ -49,10 +46,15 @@ const SCAN_MAX = 8;
  * are alike, because children of one kind are alike (hot-path.md §6).
  */
 export class DimensionSet {
+  /** By position, once shared: {@link ABSOLUTE} … and multiplier ÷ divisor. One copy in the cache serves all charts. */
+  algorithms = new Uint8Array(0);
+  ratios = new Float64Array(0);
+  /** Once shared: only absolute and incremental dimensions, none with an extreme ratio. */
+  isPlain = false;
+  /** Nobody changes the set any more. */
+  isShared = false;
   private readonly items: Dimension[];
   private indexById: Map<string, number> | null = null;
-  /** Only {@link DimensionSets} sets it; then nobody changes the set any more. */
-  isShared = false;
 
   constructor(items: Dimension[]) {
     this.items = items;
@@ -71,6 +73,16 @@ export class DimensionSet {
     if (this.items.length <= SCAN_MAX) return this.items.findIndex((dimension) => dimension.id === id);
     this.indexById ??= new Map(this.items.map((dimension, index) => [dimension.id, index]));
     return this.indexById.get(id) ?? -1;
+  }
+
+  /** Ends its growth; only {@link DimensionSets} calls it. */
+  seal(): void {
+    this.isShared = true;
+    this.algorithms = Uint8Array.from(this.items, (dimension) => CODES[dimension.algorithm]);
+    this.ratios = Float64Array.from(this.items, (dimension) => dimension.multiplier / dimension.divisor);
+    this.isPlain =
+      this.algorithms.every((code) => code <= INCREMENTAL) &&
+      this.ratios.every((ratio) => Math.abs(ratio) <= RATIO_MAX);
   }
 
   /** @returns this set, or a copy if it is shared, with the dimension at `index` replaced or, at the end, added. */
@@ -94,7 +106,7 @@ export class DimensionSets {
     const hash = hashOf(set.list);
     const known = this.byHash.get(hash)?.deref();
     if (known !== undefined && isEqual(known.list, set.list)) return known;
-    set.isShared = true;
+    set.seal();
     if (known !== undefined) return set;
     this.byHash.set(hash, new WeakRef(set));
     if (this.byHash.size >= this.sweepAt) this.sweep();

@@ -1,7 +1,7 @@
 import { type Balance, emptyBalance } from "./balance.ts";
 import { Chart, type ChartDefinition, type ChartType } from "./chart.ts";
 import type { CommitListener } from "./commit-listener.ts";
-import { type Dimension, type DimensionSets, INCREMENTAL, isSameDimension } from "./dimension.ts";
+import { type Dimension, type DimensionSets, isSameDimension } from "./dimension.ts";
 import { DimensionPool } from "./dimension-pool.ts";
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
 import type { SegmentStore } from "./store/segment-store.ts";
@@ -180,7 +180,7 @@ export class Host {
       const before = chart.dimensions.list[index]!;
       if (isSameDimension(before, dimension)) return index;
       chart.dimensions = chart.dimensions.put(index, dimension);
-      this.pool.define(chart.start + index, dimension);
+      this.pool.redefine(chart.start + index, dimension);
       this.unsettle(chart);
       return index;
     }
@@ -228,11 +228,7 @@ export class Host {
     chart.isSettled = true;
     chart.dimensions = this.sets.share(chart.dimensions);
     this.ring?.place(chart);
-    let canBeSteady = chart.segment !== null;
-    for (let place = chart.start; place < chart.start + chart.dimensions.count; place++) {
-      if (this.pool.algorithm[place]! > INCREMENTAL || !this.pool.isTame(place)) canBeSteady = false;
-    }
-    chart.canBeSteady = canBeSteady;
+    chart.canBeSteady = chart.firstTile >= 0 && chart.dimensions.isPlain;
   }
 
   /** Frees the ring. The host must not be used after that. */
@@ -268,7 +264,7 @@ export class Host {
     chart.lastUpdatedUs = 0;
     chart.slotsPassed = 0;
     chart.iterations = 0;
-    this.pool.collections.fill(0, chart.start, chart.start + chart.dimensions.count);
+    this.pool.reset(chart.start, chart.dimensions.count);
     this.unsettle(chart);
   }
 

@@ -57,7 +57,7 @@ export function latestCollected(chart: Chart, index: number): number | bigint | 
   const { pool } = chart.host;
   const place = chart.start + index;
   if (pool.collections[place] === 0) return undefined;
-  const value = pool.lastCollected[place]!;
+  const value = pool.lastCollected(place);
   if (pool.residuals === null || Math.abs(value) < WIDE_FROM) return value;
   return BigInt(value) + BigInt(pool.residuals[place]!);
 }

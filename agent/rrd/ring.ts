@@ -31,21 +31,16 @@ export class Ring {
   place(chart: Chart): void {
     const { pool } = chart.host;
     const end = chart.start + chart.dimensions.count;
-    let place = chart.start;
-    for (;;) {
-      while (place < end && pool.segment[place] !== UNPLACED) place++;
-      if (place === end) break;
-      const number = this.segmentFor(chart, end - place);
-      for (
-        let free = number === NO_SEGMENT ? end : this.segments[number]!.columnsFree;
-        free > 0 && place < end;
-        place++
-      ) {
-        if (pool.segment[place] !== UNPLACED) continue;
+    const unplaced: number[] = [];
+    for (let place = chart.start; place < end; place++) if (pool.segment[place] === UNPLACED) unplaced.push(place);
+    while (unplaced.length > 0) {
+      const number = this.segmentFor(chart, unplaced.length);
+      const columns = number === NO_SEGMENT ? null : this.segments[number]!.takeColumns(unplaced.length);
+      const placed = unplaced.splice(0, columns?.length ?? unplaced.length);
+      placed.forEach((place, index) => {
         pool.segment[place] = number;
-        if (number !== NO_SEGMENT) pool.tile[place] = this.segments[number]!.takeColumn() << 6;
-        free--;
-      }
+        if (columns !== null) pool.tile[place] = columns[index]! << 6;
+      });
     }
     this.settle(chart);
   }
@@ -63,6 +58,7 @@ export class Ring {
       this.records[number]!.delete(chart);
     }
     chart.segment = null;
+    chart.firstTile = -1;
   }
 
   /** Record of a chart in a segment that holds at least one of its columns. */
@@ -84,14 +80,17 @@ export class Ring {
     const { pool } = chart.host;
     const first = pool.segment[chart.start]!;
     let isOne = first < NO_SEGMENT;
+    let isRow = isOne;
     for (let place = chart.start; place < chart.start + chart.dimensions.count; place++) {
       const number = pool.segment[place]!;
       if (number !== first) isOne = false;
+      if (pool.tile[place] !== pool.tile[chart.start]! + ((place - chart.start) << 6)) isRow = false;
       if (number >= NO_SEGMENT || this.records[number]!.has(chart)) continue;
       this.records[number]!.set(chart, this.segments[number]!.takeRecord());
     }
     chart.segment = isOne ? this.segments[first]! : null;
     if (isOne) chart.record = this.recordOf(chart, first);
+    chart.firstTile = isOne && isRow ? pool.tile[chart.start]! : -1;
   }
 
   /** The segment for the next `count` dimensions of a chart: its own, else one that takes them all, else a new one. */

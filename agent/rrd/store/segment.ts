@@ -54,6 +54,8 @@ export class Segment {
   readonly columns: number;
   readonly slots: number;
   readonly updateEverySec: number;
+  /** 1 ÷ {@link updateEverySec}: turns an increase per interval into a rate. */
+  readonly perUpdate: number;
   readonly stamps: Float64Array;
   readonly values: Float32Array;
   readonly flags: Uint8Array;
@@ -72,6 +74,7 @@ export class Segment {
     this.columns = columns;
     this.slots = slots;
     this.updateEverySec = updateEverySec;
+    this.perUpdate = 1 / updateEverySec;
     this.stamps = new Float64Array(buffer, FIXED_HEADER_BYTES, blocks);
     this.records = new Float64Array(buffer, recordsOffset(slots), (columns * CHART_RECORD_BYTES) / 8);
     this.values = new Float32Array(buffer, header, columns * slots);
@@ -86,20 +89,35 @@ export class Segment {
     return this.columns - this.columnsInUse;
   }
 
-  /** Takes a column into use, empty in every block. @returns its number, or −1 when none is left. */
-  takeColumn(): number {
-    const column = this.freeColumns.pop() ?? (this.usedColumns < this.columns ? this.usedColumns++ : -1);
-    if (column < 0) return -1;
+  /** Takes up to `count` columns into use, empty in every block, side by side where that is possible. */
+  takeColumns(count: number): number[] {
+    const fresh = this.columns - this.usedColumns;
+    const columns = fresh >= count ? [] : this.takeFreed(count);
+    while (columns.length < count && this.usedColumns < this.columns) columns.push(this.usedColumns++);
+    while (columns.length < count && this.freeColumns.length > 0) columns.push(this.freeColumns.pop()!);
+    for (const column of columns) this.clearColumn(column);
+    return columns;
+  }
+
+  giveColumn(column: number): void {
+    this.freeColumns.push(column);
+  }
+
+  /** @returns a run of `count` freed columns, or none. */
+  private takeFreed(count: number): number[] {
+    this.freeColumns.sort((a, b) => a - b);
+    const at = this.freeColumns.findIndex(
+      (column, index) => this.freeColumns[index + count - 1] === column + count - 1,
+    );
+    return at < 0 ? [] : this.freeColumns.splice(at, count);
+  }
+
+  private clearColumn(column: number): void {
     for (let block = 0; block < this.stamps.length; block++) {
       if (this.stamps[block] === 0) continue;
       const from = (block * this.columns + column) * TILE_SLOTS;
       this.values.fill(Number.NaN, from, from + TILE_SLOTS);
     }
-    return column;
-  }
-
-  giveColumn(column: number): void {
-    this.freeColumns.push(column);
   }
 
   /** Takes a chart record (and its flag column) into use. There is one for every column, so it never fails. */
