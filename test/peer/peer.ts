@@ -14,6 +14,7 @@ const PROGRAMS = {
   prometheus: "prometheus",
   chromium: "chromium",
   musl: "/lib/ld-musl-x86_64.so.1",
+  cc: "cc",
 } as const;
 
 export type PeerName = keyof typeof PROGRAMS;
