@@ -2,7 +2,7 @@ import { LINE_BYTES_MAX } from "../base/limits.ts";
 import { DecodedRow } from "./decoded-row.ts";
 import { readLongDigits, type SplitInteger } from "./integer.ts";
 import { LineReader } from "./lines.ts";
-import { Predictions, type WireChart } from "./prediction.ts";
+import type { WireChart } from "./prediction.ts";
 import { NEWLINE } from "./scan.ts";
 import type { StreamHandler } from "./stream-handler.ts";
 
@@ -29,7 +29,6 @@ const CARRY_BYTES = 512;
 export class StreamDecoder<Chart> {
   /** The values of the open iteration. */
   readonly row = new DecodedRow();
-  readonly predictions = new Predictions();
   /** Chart of the open iteration; null between END and BEGIN. */
   open: WireChart<Chart> | null = null;
   /** Chart of the last iteration that ended. */
@@ -151,8 +150,8 @@ export class StreamDecoder<Chart> {
   /** @returns position after the BEGIN line expected here, or −1. */
   private runBegin(bytes: Buffer, view: DataView, start: number, end: number): number {
     const next = this.last === null ? null : this.last.next;
-    if (next === null || !this.predictions.matches(next, 0, view, start, end - 8)) return -1;
-    const first = start + this.predictions.lengths[next.entriesAt]!;
+    if (next === null || !next.begin.matches(0, view, start, end - 8)) return -1;
+    const first = start + next.begin.lengths[0]!;
     let position = first;
     let givenUs = 0;
     for (let byte = bytes[position]!; byte >= ZERO && byte <= NINE; byte = bytes[++position]!) {
@@ -169,17 +168,15 @@ export class StreamDecoder<Chart> {
   // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: the hottest loop of the agent; a call per value costs more than the value.
   private runSets(bytes: Buffer, view: DataView, start: number, end: number): number {
     const chart = this.open!;
-    const { words, lengths } = this.predictions;
+    const { words, lengths, width } = chart.heads;
     const values = this.row.values;
-    const { width, count } = chart;
+    const count = chart.count;
     const safe = end - 8;
-    const firstExpected = this.expected;
-    let dimension = firstExpected;
-    let wordsAt = chart.wordsAt + dimension * width;
-    let lengthAt = chart.entriesAt + dimension + 1;
+    let dimension = this.expected;
+    let wordsAt = dimension * width;
     let position = start;
-    for (; dimension < count; dimension++, wordsAt += width, lengthAt++) {
-      const length = lengths[lengthAt]!;
+    for (; dimension < count; dimension++, wordsAt += width) {
+      const length = lengths[dimension]!;
       let q = position + length - 8;
       if (length === 0 || q > safe) break;
       let p = position;
@@ -243,13 +240,12 @@ export class StreamDecoder<Chart> {
   /** Finds the dimension whose SET stands here although another was expected, and expects it. */
   private skipTo(view: DataView, position: number, end: number): boolean {
     const chart = this.open!;
-    const { predictions } = this;
     const safe = end - 8;
     const previous = this.expected;
-    let candidate = predictions.successors[chart.entriesAt + previous]!;
+    let candidate = chart.successor(previous);
     for (let tries = Math.min(chart.count, SEARCH_MAX); tries >= 0; tries--) {
-      if (candidate < chart.count && predictions.matches(chart, candidate + 1, view, position, safe)) {
-        predictions.successors[chart.entriesAt + previous] = candidate;
+      if (candidate < chart.count && chart.heads.matches(candidate, view, position, safe)) {
+        chart.setSuccessor(previous, candidate);
         this.leaveOrder();
         this.expected = candidate;
         return true;

@@ -29,6 +29,8 @@ export class LineReader<Chart> {
   private subject: WireChart<Chart> | null = null;
   /** Lines up to the next CHART or BEGIN belong to a chart that is not known. */
   private isSkipping = false;
+  /** Chart whose heads were learned last; they are shared once its iteration is over. */
+  private learned: WireChart<Chart> | null = null;
 
   constructor(decoder: StreamDecoder<Chart>, handler: StreamHandler<Chart>) {
     this.decoder = decoder;
@@ -39,6 +41,7 @@ export class LineReader<Chart> {
   read(bytes: Buffer, start: number, end: number, inChunk: boolean): void {
     const count = splitWords(bytes, start, end, this.spans);
     if (count === 0) return;
+    if (this.learned !== null && this.learned !== this.decoder.open) this.settleLearned(this.learned);
     switch (this.text(bytes, 0)) {
       case "SET":
         this.readSet(bytes, start, end, count);
@@ -69,6 +72,11 @@ export class LineReader<Chart> {
     }
   }
 
+  private settleLearned(chart: WireChart<Chart>): void {
+    chart.settle();
+    this.learned = null;
+  }
+
   private readSet(bytes: Buffer, start: number, end: number, count: number): void {
     const { decoder } = this;
     const chart = decoder.open;
@@ -94,7 +102,7 @@ export class LineReader<Chart> {
       decoder.leaveOrder();
       decoder.markSet(dimension);
     }
-    decoder.predictions.successors[chart.entriesAt + previous] = dimension;
+    chart.setSuccessor(previous, dimension);
     decoder.expected = dimension + 1;
     readInteger(bytes, this.spans[4]!, this.spans[5]!, this.integer);
     if (Math.abs(this.integer.value) < EXACT_BELOW) decoder.row.values[dimension] = this.integer.value;
@@ -105,7 +113,8 @@ export class LineReader<Chart> {
   /** Remembers the head of this SET, and whether its form is one that may be passed on. */
   private learnSet(bytes: Buffer, start: number, chart: WireChart<Chart>, dimension: number, id: string): void {
     const valueAt = this.spans[4]!;
-    this.decoder.predictions.learn(chart, dimension + 1, bytes, start, valueAt);
+    chart.learn(dimension, bytes, start, valueAt);
+    this.learned = chart;
     const head = bytes.toString("utf8", start, valueAt);
     const isCanonical =
       Buffer.byteLength(head) === valueAt - start &&
@@ -129,7 +138,7 @@ export class LineReader<Chart> {
     if (count > 2) {
       readInteger(bytes, this.spans[4]!, this.spans[5]!, this.integer);
       givenUs = Math.max(0, this.integer.value);
-      decoder.predictions.learn(chart, 0, bytes, start, this.spans[4]!);
+      chart.begin.learn(0, bytes, start, this.spans[4]!);
     }
     if (decoder.last !== null) decoder.last.next = chart;
     this.subject = chart;
@@ -222,7 +231,7 @@ export class LineReader<Chart> {
 
   private prepare(chart: WireChart<Chart>): void {
     const count = this.handler.dimensionCount(chart.handle);
-    this.decoder.predictions.prepare(chart, count);
+    chart.reserve(count);
     this.decoder.row.reserve(count);
   }
 

@@ -1,114 +1,157 @@
-/** Longest predicted prefix: a longer id takes the slow way. */
-const PREFIX_BYTES_MAX = 256;
+/** Longest predicted line head: a longer id takes the slow way. */
+const HEAD_BYTES_MAX = 256;
 /** `SET`, blanks, quotes and ` = ` around an id, with one byte to spare. */
-const PREFIX_OVERHEAD_BYTES = 10;
+const HEAD_OVERHEAD_BYTES = 10;
 /** Bytes for ids of dimensions that were not defined on this connection. */
 const UNSEEN_ID_BYTES = 22;
-
-/** A chart as one connection knows it; `handle` is the receiver's. */
-export class WireChart<Chart> {
-  readonly handle: Chart;
-  /** The chart whose BEGIN followed the END of this one last time. */
-  next: WireChart<Chart> | null = null;
-  /** Dimensions its tables have room for and, up to it, how many the chart has. */
-  capacity = 0;
-  count = 0;
-  /** 8-byte words per prefix; 0 = no tables yet. */
-  width = 0;
-  /** First word of its SET heads, dimension 0 first. */
-  wordsAt = 0;
-  /** First word of its BEGIN head, and how many there are. */
-  beginAt = 0;
-  beginWidth = 0;
-  /** First place in lengths and successors: entry 0 is BEGIN, entry d + 1 dimension d. */
-  entriesAt = 0;
-  /** Longest dimension id defined on this connection, in bytes. */
-  idBytesMax = 0;
-  /** All learned prefixes are of a form that every receiver takes: its lines may be passed on as they are. */
-  isForwardable = true;
-
-  /** @param id its id on the wire. */
-  constructor(handle: Chart, id: string) {
-    this.handle = handle;
-    this.beginWidth = Math.ceil(Math.min(PREFIX_BYTES_MAX, Buffer.byteLength(id) + PREFIX_OVERHEAD_BYTES) / 8);
-  }
-}
+/** Tables looked through for dead ones at the earliest. */
+const SWEEP_AT = 1024;
 
 /**
- * The line heads one peer writes, learned from its own lines: everything in front of a value, `SET dim3 = ` or
- * `BEGIN "system.cpu" `, kept as 8-byte words, the last one overlapping. Comparing words checks keyword, quoting, id
- * and spacing at once, exactly: text can never form two different bit patterns that are equal as doubles, because
- * bytes 0 and 127 are not learned (hot-path.md §2.6). Arrays are replaced when they grow: read them anew per chart.
+ * Heads of lines, learned from the peer's own: everything in front of a value, `SET dim3 = ` or `BEGIN "system.cpu" `,
+ * kept as 8-byte words, the last one overlapping. Comparing words checks keyword, quoting, id and spacing at once, and
+ * exactly: text can never form two different bit patterns that are equal as doubles, because bytes 0 and 127 are not
+ * learned (hot-path.md §2.6).
  */
-export class Predictions {
-  words = new Float64Array(64);
-  /** Bytes of each prefix; 0 = not learned. */
-  lengths = new Uint16Array(32);
-  /** Entry − 1 of the dimension that followed last time, by entry. */
-  successors = new Uint16Array(32);
-  private wordsUsed = 0;
-  private entriesUsed = 0;
+export class HeadTable {
+  /** Words of each head. */
+  readonly width: number;
+  readonly words: Float64Array;
+  /** Bytes of each head; 0 = not learned. */
+  readonly lengths: Uint16Array;
+  /** Used by several charts: nobody changes it any more. */
+  isShared = false;
 
-  /** Gives a chart tables for `count` dimensions; what was learned is forgotten when they have to be new. */
-  prepare(chart: WireChart<unknown>, count: number): void {
-    chart.count = count;
-    if (chart.width > 0 && count <= chart.capacity) return;
-    // A chart that grows again and again must not leave ever more tables behind.
-    chart.capacity = chart.width === 0 ? count : Math.ceil(count * 1.5);
-    const idBytes = Math.max(chart.idBytesMax, chart.idBytesMax === 0 ? UNSEEN_ID_BYTES : 0);
-    chart.width = Math.ceil(Math.min(PREFIX_BYTES_MAX, idBytes + PREFIX_OVERHEAD_BYTES) / 8);
-    const entries = chart.capacity + 1;
-    chart.beginAt = this.wordsUsed;
-    chart.wordsAt = this.wordsUsed + chart.beginWidth;
-    chart.entriesAt = this.entriesUsed;
-    this.wordsUsed = chart.wordsAt + chart.capacity * chart.width;
-    this.entriesUsed += entries;
-    this.grow();
-    this.lengths.fill(0, chart.entriesAt, this.entriesUsed);
-    for (let entry = 0; entry < entries; entry++) this.successors[chart.entriesAt + entry] = entry;
+  /** @param bytes of the longest head. */
+  constructor(count: number, bytes: number) {
+    this.width = Math.ceil(Math.min(HEAD_BYTES_MAX, bytes) / 8);
+    this.words = new Float64Array(count * this.width);
+    this.lengths = new Uint16Array(count);
   }
 
-  /** Remembers `[start, end)` as the head of an entry's lines. Too short, too long or odd heads are not learned. */
-  learn(chart: WireChart<unknown>, entry: number, bytes: Uint8Array, start: number, end: number): void {
+  /** Remembers `[start, end)` as head `index`. Too short, too long or odd heads are not learned. @returns success. */
+  learn(index: number, bytes: Uint8Array, start: number, end: number): boolean {
     const length = end - start;
-    const width = entry === 0 ? chart.beginWidth : chart.width;
-    if (length < 8 || length > width * 8 || entry > chart.capacity) return;
-    for (let index = start; index < end; index++) if (bytes[index] === 0 || bytes[index] === 127) return;
+    if (length < 8 || length > this.width * 8 || index >= this.lengths.length) return false;
+    for (let at = start; at < end; at++) if (bytes[at] === 0 || bytes[at] === 127) return false;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    let word = wordsOf(chart, entry);
+    let word = index * this.width;
     for (let at = start; at < end - 8; at += 8) this.words[word++] = view.getFloat64(at, true);
     this.words[word] = view.getFloat64(end - 8, true);
-    this.lengths[chart.entriesAt + entry] = length;
+    this.lengths[index] = length;
+    return true;
   }
 
-  /** True if the head of this entry stands at `at`. @param safe last position from which 8 bytes can be read. */
-  matches(chart: WireChart<unknown>, entry: number, view: DataView, at: number, safe: number): boolean {
-    const length = this.lengths[chart.entriesAt + entry]!;
+  /** True if head `index` stands at `at`. @param safe last position from which 8 bytes can be read. */
+  matches(index: number, view: DataView, at: number, safe: number): boolean {
+    const length = this.lengths[index]!;
     const last = at + length - 8;
     if (length === 0 || last > safe) return false;
-    let word = wordsOf(chart, entry);
+    let word = index * this.width;
     for (let p = at; p < last; p += 8) if (view.getFloat64(p, true) !== this.words[word++]) return false;
     return view.getFloat64(last, true) === this.words[word];
   }
 
-  private grow(): void {
-    if (this.wordsUsed > this.words.length) {
-      const words = new Float64Array(Math.ceil(this.wordsUsed * 1.25));
-      words.set(this.words);
-      this.words = words;
+  /** @returns a table of its own with the same heads, or with room for more. */
+  copy(count: number, bytes: number): HeadTable {
+    const table = new HeadTable(count, Math.max(bytes, this.width * 8));
+    for (let index = 0; index < Math.min(count, this.lengths.length); index++) {
+      table.lengths[index] = this.lengths[index]!;
+      const from = index * this.width;
+      table.words.set(this.words.subarray(from, from + this.width), index * table.width);
     }
-    if (this.entriesUsed <= this.lengths.length) return;
-    const size = Math.ceil(this.entriesUsed * 1.25);
-    const lengths = new Uint16Array(size);
-    lengths.set(this.lengths);
-    this.lengths = lengths;
-    const successors = new Uint16Array(size);
-    successors.set(this.successors);
-    this.successors = successors;
+    return table;
   }
 }
 
-/** First word of an entry's head. */
-function wordsOf(chart: WireChart<unknown>, entry: number): number {
-  return entry === 0 ? chart.beginAt : chart.wordsAt + (entry - 1) * chart.width;
+/**
+ * Equal tables of all connections as one: children of a kind write the same lines, and one table stays in the cache
+ * where a thousand would not. Tables that no chart uses any more are forgotten.
+ */
+class SharedTables {
+  private readonly byHash = new Map<number, WeakRef<HeadTable>>();
+  private sweepAt = SWEEP_AT;
+
+  share(table: HeadTable): HeadTable {
+    if (table.isShared) return table;
+    const hash = Number(BigInt.asUintN(52, BigInt(Bun.hash(table.words, BigInt(Bun.hash(table.lengths))))));
+    const known = this.byHash.get(hash)?.deref();
+    if (known !== undefined && isEqual(known, table)) return known;
+    table.isShared = true;
+    if (known === undefined) this.byHash.set(hash, new WeakRef(table));
+    if (this.byHash.size >= this.sweepAt) this.sweep();
+    return table;
+  }
+
+  private sweep(): void {
+    for (const [hash, reference] of this.byHash) if (reference.deref() === undefined) this.byHash.delete(hash);
+    this.sweepAt = Math.max(SWEEP_AT, 2 * this.byHash.size);
+  }
+}
+
+const sharedTables = new SharedTables();
+
+/** A chart as one connection knows it; `handle` is the receiver's. */
+export class WireChart<Chart> {
+  readonly handle: Chart;
+  /** Heads of its SET lines, by dimension. */
+  heads = new HeadTable(0, 0);
+  /** Dimensions of the chart. */
+  count = 0;
+  /** Head of its BEGIN line, as the one entry of a table. */
+  readonly begin: HeadTable;
+  /** The chart whose BEGIN followed the END of this one last time. */
+  next: WireChart<Chart> | null = null;
+  /** Longest dimension id defined on this connection, in bytes. */
+  idBytesMax = 0;
+  /** All learned heads are of a form that every receiver takes: its lines may be passed on as they are. */
+  isForwardable = true;
+  /** By dimension + 1, 0 = before the first: the dimension that followed last time. Null: always the next one. */
+  private successors: Uint16Array | null = null;
+
+  /** @param id its id on the wire. */
+  constructor(handle: Chart, id: string) {
+    this.handle = handle;
+    this.begin = new HeadTable(1, Buffer.byteLength(id) + HEAD_OVERHEAD_BYTES);
+  }
+
+  /** Makes room for `count` dimensions; what was learned stays. */
+  reserve(count: number): void {
+    this.count = count;
+    const idBytes = this.idBytesMax === 0 ? UNSEEN_ID_BYTES : this.idBytesMax;
+    const bytes = idBytes + HEAD_OVERHEAD_BYTES;
+    const fits = bytes <= this.heads.width * 8 || this.heads.width * 8 >= HEAD_BYTES_MAX;
+    if (count > this.heads.lengths.length || !fits) this.heads = this.heads.copy(count, bytes);
+  }
+
+  learn(dimension: number, bytes: Uint8Array, start: number, end: number): void {
+    if (this.heads.isShared) this.heads = this.heads.copy(this.count, 0);
+    this.heads.learn(dimension, bytes, start, end);
+  }
+
+  /** Shares the table if every head is learned. Worth a call when an iteration was learned from. */
+  settle(): void {
+    if (!this.heads.lengths.includes(0)) this.heads = sharedTables.share(this.heads);
+  }
+
+  /** The dimension to try first when the one after `dimension − 1` did not come. */
+  successor(dimension: number): number {
+    return this.successors?.[dimension] ?? dimension;
+  }
+
+  setSuccessor(dimension: number, next: number): void {
+    if (this.successors === null || this.successors.length <= this.count) {
+      if (dimension === next) return;
+      const old = this.successors;
+      this.successors = Uint16Array.from({ length: this.count + 1 }, (_, index) => old?.[index] ?? index);
+    }
+    this.successors[dimension] = next;
+  }
+}
+
+function isEqual(a: HeadTable, b: HeadTable): boolean {
+  if (a.width !== b.width || a.lengths.length !== b.lengths.length) return false;
+  return (
+    a.words.every((word, index) => word === b.words[index]) && a.lengths.every((n, index) => n === b.lengths[index])
+  );
 }
