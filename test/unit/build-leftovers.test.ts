@@ -1,20 +1,18 @@
 import { expect, test } from "bun:test";
-import { killLeftovers, RUN_VARIABLE } from "../../scripts/leftovers.ts";
+import { killLeftovers, processesOfRun, RUN_VARIABLE } from "../../scripts/leftovers.ts";
+import { waitFor } from "../peer/wait.ts";
 
 test("killLeftovers ends the processes of that run, and no others", async () => {
   const [own, other] = [crypto.randomUUID(), crypto.randomUUID()];
-  const spawn = (run: string) => {
-    // A program of its own session, as the peer scripts start theirs.
-    return Bun.spawn(["setsid", "--wait", "sleep", "60"], { env: { ...process.env, [RUN_VARIABLE]: run } });
-  };
+  // A program in a session of its own, as the peer scripts start theirs.
+  const spawn = (run: string) => Bun.spawn(["setsid", "sleep", "60"], { env: { ...process.env, [RUN_VARIABLE]: run } });
   await using mine = spawn(own);
   await using theirs = spawn(other);
-  const found = killLeftovers(own);
-  expect(found.some((line) => line.startsWith(`${mine.pid} `))).toBe(true);
-  expect(found.some((line) => line.startsWith(`${theirs.pid} `))).toBe(false);
+  for (const run of [own, other]) await waitFor("its start", 5000, () => processesOfRun(run).length === 1);
+
+  expect(killLeftovers(own)).toEqual([`${mine.pid} sleep 60`]);
   expect(await mine.exited).toBe(137);
   expect(theirs.exitCode).toBe(null);
-  expect(killLeftovers(other).length).toBeGreaterThan(0);
-  await theirs.exited;
+  expect(processesOfRun(other)).toEqual([theirs.pid]);
   expect(killLeftovers(crypto.randomUUID())).toEqual([]);
 });
