@@ -5,7 +5,8 @@ import { waitFor } from "../peer/wait.ts";
 test("killLeftovers ends the processes of that run, and no others", async () => {
   const [own, other] = [crypto.randomUUID(), crypto.randomUUID()];
   // A program in a session of its own, as the peer scripts start theirs.
-  const spawn = (run: string) => Bun.spawn(["setsid", "sleep", "60"], { env: { ...process.env, [RUN_VARIABLE]: run } });
+  const spawn = (run: string) =>
+    Bun.spawn(["sleep", "60"], { detached: true, env: { ...process.env, [RUN_VARIABLE]: run } });
   await using mine = spawn(own);
   await using theirs = spawn(other);
   for (const run of [own, other]) await waitFor("its start", 5000, () => processesOfRun(run).length === 1);
