@@ -82,7 +82,8 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   setVariable(chart: Chart | null, name: string, value: number): void {
-    const variables = chart === null ? this.host.variables : (chart.variables ??= new Map());
+    if (chart !== null) chart.variables ??= new Map();
+    const variables = chart?.variables ?? this.host.variables;
     if (variables.has(name) || variables.size < VARIABLES_MAX) variables.set(name, value);
   }
 

@@ -78,6 +78,8 @@ export class Host {
   readonly variables = new Map<string, number>();
   /** A connection feeds it now (or it is local). */
   isConnected: boolean;
+  /** Peer address that feeds it now; null = nobody. It must never be streamed back there. */
+  receivedFrom: string | null = null;
   /** When its last connection ended, µs; 0 = never had one or connected. */
   disconnectedUs = 0;
   /** When it was first seen, µs. */

@@ -1,0 +1,147 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { SocketOwner, StreamSocket } from "../base/stream-socket.ts";
+import type { Chart } from "../rrd/chart.ts";
+import type { Host } from "../rrd/host.ts";
+import { StreamDecoder } from "../wire/decode.ts";
+import type { LineProblem } from "../wire/stream-handler.ts";
+import type { ReceiverCounters } from "./counters.ts";
+import { HostWriter, type WriterEvents } from "./host-writer.ts";
+import { LagGuard } from "./lag-guard.ts";
+
+/** Bad lines within {@link PROBLEM_WINDOW_US} after which the stream is not worth following. */
+const PROBLEMS_MAX = 1000;
+const PROBLEM_WINDOW_US = 10_000_000;
+/** Bytes of a bad line shown in the log. */
+const EXCERPT_BYTES = 80;
+
+/** What a connection needs of the receiver around it. */
+export interface ConnectionContext {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly counters: ReceiverCounters;
+  /** Called after each chunk: whoever streams on may send now. */
+  readonly afterData: () => void;
+  /** The connection has ended, for whatever reason. Called once. */
+  readonly ended: (connection: ChildConnection) => void;
+}
+
+/** One accepted child: its socket, its decoder, its host. */
+export class ChildConnection implements SocketOwner, WriterEvents {
+  readonly host: Host;
+  readonly address: string;
+  /** Name it gave itself on this connection. */
+  readonly hostname: string;
+  /** API key it showed; never logged or shown whole. */
+  readonly key: string;
+  /** When it was accepted and when bytes came last, by our clock, µs. */
+  readonly sinceUs: number;
+  lastDataUs: number;
+  bytesIn = 0;
+  private readonly context: ConnectionContext;
+  private readonly writer: HostWriter;
+  private readonly decoder: StreamDecoder<Chart>;
+  private readonly lag: LagGuard;
+  private readonly silenceUsMax: number;
+  private socket: StreamSocket | null;
+  private endReason = "closed by the child";
+  private problems = 0;
+  private problemsSinceUs = 0;
+  private readonly reported = new Set<LineProblem>();
+
+  constructor(
+    socket: StreamSocket,
+    identity: { host: Host; address: string; hostname: string; key: string; silenceSecMax: number },
+    context: ConnectionContext,
+  ) {
+    this.socket = socket;
+    this.host = identity.host;
+    this.address = identity.address;
+    this.hostname = identity.hostname;
+    this.key = identity.key;
+    this.silenceUsMax = identity.silenceSecMax * 1e6;
+    this.context = context;
+    this.sinceUs = context.clock.nowUs();
+    this.lastDataUs = this.sinceUs;
+    this.writer = new HostWriter(identity.host, this);
+    this.decoder = new StreamDecoder(this.writer);
+    this.lag = new LagGuard(identity.host.updateEverySec);
+  }
+
+  data(_socket: StreamSocket, chunk: Buffer): void {
+    if (this.socket === null) return;
+    const { context, writer, host } = this;
+    const nowUs = context.clock.nowUs();
+    const samplesBefore = writer.samples;
+    this.lastDataUs = nowUs;
+    this.bytesIn += chunk.length;
+    context.counters.bytesIn += chunk.length;
+    const isFollowed = this.decoder.feed(chunk, nowUs);
+    context.counters.samples += writer.samples - samplesBefore;
+    if (writer.samples > samplesBefore && this.lag.isStuck(host.lastCollectedUs, nowUs)) this.reanchor(nowUs);
+    if (!isFollowed) this.disconnect("sent a line longer than 64 KiB");
+    context.afterData();
+  }
+
+  drain(): void {
+    // Nothing but the prompt is ever written to a V1 child, and the door has written that.
+  }
+
+  end(): void {
+    this.disconnect("closed by the child");
+  }
+
+  close(): void {
+    if (this.socket === null) return;
+    this.socket = null;
+    this.context.counters.closed++;
+    this.context.log.info("receiver.child_disconnected", {
+      host: this.host.hostname,
+      address: this.address,
+      guid: this.host.machineGuid,
+      updates: this.writer.updates,
+      reason: this.endReason,
+    });
+    this.context.ended(this);
+  }
+
+  /** Ends the connection from our side. */
+  disconnect(reason: string): void {
+    if (this.socket === null) return;
+    this.endReason = reason;
+    this.socket.end();
+  }
+
+  /** True if nothing came for longer than the child may be silent. */
+  isSilent(nowUs: number): boolean {
+    return nowUs - this.lastDataUs > this.silenceUsMax;
+  }
+
+  problem(kind: LineProblem, line: Uint8Array): void {
+    const { context, host, address } = this;
+    context.counters.lines[kind]++;
+    if (!this.reported.has(kind)) {
+      this.reported.add(kind);
+      const excerpt = Buffer.from(line.subarray(0, EXCERPT_BYTES)).toString("utf8");
+      context.log.warn("receiver.line_ignored", { host: host.hostname, address, kind, line: excerpt });
+    }
+    if (kind !== "malformed") return;
+    if (this.lastDataUs - this.problemsSinceUs > PROBLEM_WINDOW_US) {
+      this.problemsSinceUs = this.lastDataUs;
+      this.problems = 0;
+    }
+    this.problems++;
+    if (this.problems === PROBLEMS_MAX) this.disconnect(`sent ${PROBLEMS_MAX} malformed lines within 10 s`);
+  }
+
+  disable(): void {
+    this.disconnect("asked to stop (DISABLE)");
+  }
+
+  private reanchor(nowUs: number): void {
+    this.host.syncClocks();
+    this.context.counters.reanchored++;
+    const lagSec = Math.round((nowUs - this.host.lastCollectedUs) / 1e6);
+    this.context.log.warn("receiver.clock_reanchored", { host: this.host.hostname, lag_seconds: lagSec });
+  }
+}

@@ -1,0 +1,242 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { SocketOwner, StreamRequest } from "../base/stream-socket.ts";
+import type { ChildSettings } from "../config/child-settings.ts";
+import type { Database } from "../rrd/database.ts";
+import type { Host } from "../rrd/host.ts";
+import { PROMPT_V1, REFUSALS, type Refusal } from "../wire/answers.ts";
+import { parseStreamRequest, type ReceivedRequest } from "../wire/handshake.ts";
+import { AcceptRate, refusalOf } from "./admission.ts";
+import { ChildConnection, type ConnectionContext } from "./child-connection.ts";
+import { emptyReceiverCounters, type ReceiverCounters } from "./counters.ts";
+
+/** A connection that sent something within this time still owns its machine GUID (streaming.md §11.10). */
+const ACTIVE_US = 30_000_000;
+const ORPHANS_EVERY_US = 60_000_000;
+const PROMPT = Buffer.from(PROMPT_V1);
+
+/** The part of the configuration that the receiver follows; replaced as a whole by a reload. */
+export interface ReceiverSettings {
+  /** @param key as the child showed it. Both in lower case. */
+  readonly childSettings: (key: string, machineGuid: string) => ChildSettings;
+  /** `web.allow_streaming_from`. */
+  readonly isAllowed: (address: string) => boolean;
+  readonly acceptPerSecondMax: number;
+  readonly receiveTimeoutSec: number;
+  /** 0 = never. */
+  readonly cleanupOrphansAfterSec: number;
+  readonly gapIterations: number;
+  /** Of children that do not say. */
+  readonly updateEverySec: number;
+}
+
+export interface ReceiverOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** GUID of this agent's own host. */
+  readonly ownGuid: string;
+  readonly settings: ReceiverSettings;
+  /** Called after each chunk of any child. */
+  readonly afterData: () => void;
+  /** A child was accepted: whoever passes it on gets its settings. */
+  readonly connected: (host: Host, settings: ChildSettings) => void;
+}
+
+/** Accepts children and writes what they send into the database: one connection a machine GUID. */
+export class Receiver {
+  readonly counters: ReceiverCounters = emptyReceiverCounters();
+  private readonly options: ReceiverOptions;
+  private settings: ReceiverSettings;
+  private readonly rate = new AcceptRate();
+  private readonly byGuid = new Map<string, ChildConnection>();
+  private readonly context: ConnectionContext;
+  private orphansCheckedUs = 0;
+
+  constructor(options: ReceiverOptions) {
+    this.options = options;
+    this.settings = options.settings;
+    this.context = {
+      clock: options.clock,
+      log: options.log,
+      counters: this.counters,
+      afterData: options.afterData,
+      ended: (connection) => this.ended(connection),
+    };
+  }
+
+  /** The children that are connected now. */
+  get connections(): ChildConnection[] {
+    return [...this.byGuid.values()];
+  }
+
+  get connectionCount(): number {
+    return this.byGuid.size;
+  }
+
+  /** Takes over a new configuration; children whose key or machine is switched off by it are disconnected. */
+  reload(settings: ReceiverSettings): void {
+    this.settings = settings;
+    for (const connection of this.connections) {
+      const child = settings.childSettings(connection.key, connection.host.machineGuid);
+      if (child.isKeyEnabled && child.isMachineEnabled) this.options.connected(connection.host, child);
+      else connection.disconnect("not permitted any more by the configuration");
+    }
+  }
+
+  /** Answers a connection that began with `STREAM`: takes it, or returns the text of the refusal. */
+  take(request: StreamRequest): SocketOwner | string {
+    const nowUs = this.options.clock.nowUs();
+    const asked = parseStreamRequest(request.head);
+    const { address } = request;
+    if (!this.settings.isAllowed(address)) return this.refuse("key_address_not_permitted", asked, address);
+    const settings = this.settings.childSettings(asked.key, asked.machineGuid);
+    const refusal = refusalOf(asked, { address, settings, ownGuid: this.options.ownGuid });
+    if (refusal !== null) return this.refuse(refusal, asked, address);
+    if (!this.rate.take(nowUs, this.settings.acceptPerSecondMax)) return this.refuse("busy", asked, address);
+    const old = this.byGuid.get(asked.machineGuid);
+    if (old !== undefined && nowUs - old.lastDataUs < ACTIVE_US) return this.refuse("duplicate", asked, address, old);
+    const host = this.hostOf(asked, settings);
+    if (host === null) return this.refuse("busy", asked, address);
+    old?.disconnect("replaced by a new connection of the same machine GUID");
+    return this.accept(request, asked, host, settings);
+  }
+
+  /** Once a second: closes silent children, and forgets hosts that have been gone for long. */
+  sweep(): void {
+    const nowUs = this.options.clock.nowUs();
+    for (const connection of this.byGuid.values()) {
+      if (!connection.isSilent(nowUs)) continue;
+      this.counters.timeout++;
+      connection.disconnect("silent for too long");
+    }
+    if (Math.abs(nowUs - this.orphansCheckedUs) < ORPHANS_EVERY_US) return;
+    this.orphansCheckedUs = nowUs;
+    this.removeOrphans(nowUs);
+  }
+
+  /** Ends all connections. */
+  stop(): void {
+    for (const connection of this.connections) connection.disconnect("this agent stops");
+  }
+
+  private refuse(refusal: Refusal, asked: ReceivedRequest, address: string, old?: ChildConnection): string {
+    this.counters.rejected++;
+    if (refusal === "duplicate") this.counters.duplicate++;
+    const { wire, code, reason } = REFUSALS[refusal];
+    this.options.log.warn("receiver.stream_refused", {
+      address,
+      refusal,
+      code,
+      reason,
+      hostname: asked.hostname,
+      guid: asked.machineGuid,
+      key: keyTail(asked.key),
+      streaming_from: old?.address,
+      streaming_as: old?.hostname,
+    });
+    return wire;
+  }
+
+  private accept(
+    { socket, address }: StreamRequest,
+    asked: ReceivedRequest,
+    host: Host,
+    settings: ChildSettings,
+  ): SocketOwner | string {
+    if (socket.write(PROMPT) !== PROMPT.length) return REFUSALS.internal.wire;
+    this.counters.accepted++;
+    const silenceSecMax = Math.max(this.settings.receiveTimeoutSec, 10 * host.updateEverySec);
+    const identity = { host, address, hostname: asked.hostname, key: asked.key, silenceSecMax };
+    const connection = new ChildConnection(socket, identity, this.context);
+    this.byGuid.set(host.machineGuid, connection);
+    host.isConnected = true;
+    host.receivedFrom = address;
+    this.options.log.info("receiver.child_connected", {
+      host: host.hostname,
+      address,
+      guid: host.machineGuid,
+      agent: `${host.program}/${host.version}`,
+      hops: host.hops,
+      key: keyTail(asked.key),
+      update_every: host.updateEverySec,
+      memory_mode: host.memoryMode,
+      history: host.historyEntries,
+      proxy: settings.proxy.isEnabled,
+    });
+    this.options.connected(host, settings);
+    return connection;
+  }
+
+  /** The host of a request, made if it is new; what the request says of it is taken over. */
+  private hostOf(asked: ReceivedRequest, settings: ChildSettings): Host | null {
+    const { database, clock, log } = this.options;
+    const updateEverySec = settings.updateEverySec ?? (asked.updateEverySec || this.settings.updateEverySec);
+    const known = database.host(asked.machineGuid);
+    const host =
+      known ??
+      database.addHost({
+        machineGuid: asked.machineGuid,
+        hostname: asked.hostname,
+        os: asked.os,
+        updateEverySec: Math.min(updateEverySec, 3600),
+        historyEntries: settings.history,
+        memoryMode: settings.memoryMode,
+        gapIterations: this.settings.gapIterations,
+        isLocal: false,
+      });
+    if (host === null) return null;
+    if (known === undefined) host.firstSeenUs = clock.nowUs();
+    else if (isOther(known, settings, updateEverySec)) {
+      log.info("receiver.settings_kept", { host: host.hostname, reason: "they change when the host is made anew" });
+    }
+    describe(host, asked);
+    return host;
+  }
+
+  private ended(connection: ChildConnection): void {
+    const { host } = connection;
+    if (this.byGuid.get(host.machineGuid) !== connection) return;
+    this.byGuid.delete(host.machineGuid);
+    host.isConnected = false;
+    host.receivedFrom = null;
+    host.disconnectedUs = this.options.clock.nowUs();
+  }
+
+  private removeOrphans(nowUs: number): void {
+    const afterUs = this.settings.cleanupOrphansAfterSec * 1e6;
+    if (afterUs === 0) return;
+    for (const host of this.options.database.hosts) {
+      if (host.isLocal || host.isConnected || nowUs - host.disconnectedUs < afterUs) continue;
+      this.options.log.info("receiver.orphan_removed", { host: host.hostname, guid: host.machineGuid });
+      this.options.database.removeHost(host);
+    }
+  }
+}
+
+function isOther(host: Host, settings: ChildSettings, updateEverySec: number): boolean {
+  return (
+    host.updateEverySec !== updateEverySec ||
+    host.historyEntries !== settings.history ||
+    host.memoryMode !== settings.memoryMode
+  );
+}
+
+function describe(host: Host, asked: ReceivedRequest): void {
+  host.hostname = asked.hostname;
+  host.registryHostname = asked.registryHostname;
+  host.os = asked.os;
+  host.tags = asked.tags;
+  host.timezone = asked.timezone;
+  host.abbrevTimezone = asked.abbrevTimezone;
+  host.utcOffsetSec = asked.utcOffsetSec;
+  host.hops = asked.hops;
+  host.systemInfo = asked.systemInfo;
+  host.program = asked.program;
+  host.version = asked.version;
+}
+
+/** Enough of a key to tell two apart, not enough to use it. */
+function keyTail(key: string): string {
+  return key === "" ? "" : `…${key.slice(-4)}`;
+}
