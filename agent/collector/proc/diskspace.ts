@@ -145,7 +145,9 @@ class Diskspace implements Collector {
   /** `/dev/shm` → `_dev_shm`; two mount points that would share an id are told apart by a number. */
   private uniqueId(mountPoint: string): string {
     const id = mountPoint.replaceAll(/[^A-Za-z0-9_-]/g, "_");
-    for (let number = 2, unique = id; ; number++, unique = `${id}_${number}`) if (!this.ids.has(unique)) return unique;
+    let unique = id;
+    for (let number = 2; this.ids.has(unique); number++) unique = `${id}_${number}`;
+    return unique;
   }
 
   /** By mount point; of several mounts on one directory the last is the one that is seen. */

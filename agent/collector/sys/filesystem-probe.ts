@@ -65,9 +65,7 @@ export class FilesystemProbe implements Disposable {
       const never = Number.NEGATIVE_INFINITY;
       this.targets.set(path, { path, size: undefined, measuredAtMs: never, askedAtMs: never, isHung: false });
     }
-    if (this.targets.size > 0 || this.asked !== undefined) return;
-    this.worker?.stop();
-    this.worker = undefined;
+    this.stopIdleWorker();
   }
 
   /** Newest measurement of a followed path; undefined when there is none that is fresh. */
@@ -145,6 +143,13 @@ export class FilesystemProbe implements Disposable {
     if (worker !== this.worker) return;
     this.asked = undefined;
     this.askNext(nowMs);
+    this.stopIdleWorker();
+  }
+
+  private stopIdleWorker(): void {
+    if (this.targets.size > 0 || this.asked !== undefined) return;
+    this.worker?.stop();
+    this.worker = undefined;
   }
 }
 
