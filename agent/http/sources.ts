@@ -1,0 +1,110 @@
+import type { Clock, Random } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Database } from "../rrd/database.ts";
+import type { Host } from "../rrd/host.ts";
+
+/** Everything the HTTP room asks others for; `app` supplies it. */
+export interface HttpSources {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Version of this program. */
+  readonly version: string;
+  readonly agent: AgentSources;
+  /** `[web] allow_dashboard_from`; asked for every request, so a reloaded list counts at once. */
+  allowsDashboard(address: string): boolean;
+  /** `[web] gzip_level`: 0 = off. */
+  gzipLevel(): number;
+}
+
+/** State of the rooms that this one must not know. Asked for at every request; answers must be cheap. */
+export interface AgentSources {
+  /** Outgoing streams: of this host, and of every host that is passed on. */
+  links(): readonly LinkStatus[];
+  exporters(): readonly ExporterStatus[];
+  /** Incoming streams that are open now. */
+  receivers(): readonly ReceiverStatus[];
+  /** Labels of a host, automatic ones (names that start with `_`) left out. */
+  labels(host: Host): Readonly<Record<string, string>>;
+  /** This host is streamed to a parent (`[stream] enabled`). */
+  isStreaming(): boolean;
+}
+
+/** The account of one outgoing stream (design.md §1.1), in values since start. */
+export interface LinkAccount {
+  readonly offered: number;
+  readonly delivered: number;
+  /** Part of {@link delivered} that the peer has acknowledged: only this is safe. */
+  readonly acknowledged: number;
+  readonly inFlight: number;
+  readonly queued: number;
+  readonly lost: {
+    readonly notConnected: number;
+    readonly overflow: number;
+    readonly disconnect: number;
+    readonly refused: number;
+  };
+}
+
+/** One outgoing stream. */
+export interface LinkStatus {
+  /** Machine GUID of the host that is streamed. */
+  readonly from: string;
+  /** `HOST:PORT`, or the peer's machine GUID where it is known. */
+  readonly to: string;
+  /** API key in full; only its last four characters leave the agent. */
+  readonly apiKey: string;
+  readonly state: "connected" | "connecting" | "error" | "off";
+  /** Unix seconds of the last change of {@link state}. */
+  readonly sinceSec: number;
+  /** Values per second. */
+  readonly rate: number;
+  /** Bytes sent since start. */
+  readonly bytes: number;
+  readonly error: string | null;
+  readonly account: LinkAccount;
+}
+
+/** One incoming stream that is open. */
+export interface ReceiverStatus {
+  readonly machineGuid: string;
+  /** Machine GUID of the proxy it comes through; null = direct, or unknown. */
+  readonly viaGuid: string | null;
+  readonly address: string;
+  /** API key in full; only its last four characters leave the agent. */
+  readonly apiKey: string;
+  readonly sinceSec: number;
+  /** Bytes received on this connection. */
+  readonly bytes: number;
+}
+
+/** One exporter, counters in points since its queue was created (exporters.md §4.4). */
+export interface ExporterStatus {
+  readonly name: string;
+  readonly type: string;
+  /** The one in use. */
+  readonly destination: string;
+  readonly dataSource: string;
+  readonly state: "off" | "idle" | "connecting" | "sending" | "backoff" | "config error";
+  /** Unix seconds of the last confirmed batch; 0 = never. */
+  readonly lastOkSec: number;
+  /** Points per second. */
+  readonly rate: number;
+  readonly produced: number;
+  readonly sent: number;
+  readonly queued: number;
+  readonly lost: {
+    readonly overflow: number;
+    readonly rejected: number;
+    readonly expired: number;
+    readonly corrupt: number;
+    readonly config: number;
+  };
+  /** Values that were never points: nothing stored, no number, time not increasing. */
+  readonly skipped: number;
+  readonly queueBytes: number;
+  readonly queueBytesMax: number;
+  readonly failures: number;
+  readonly error: string | null;
+}
