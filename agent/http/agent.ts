@@ -120,7 +120,6 @@ function describeReceiver(receiver: ReceiverStatus) {
 }
 
 function describeExporter(exporter: ExporterStatus) {
-  const { overflow, rejected, expired, corrupt, config } = exporter.lost;
   return {
     name: exporter.name,
     type: exporter.type,
@@ -128,12 +127,10 @@ function describeExporter(exporter: ExporterStatus) {
     data_source: exporter.dataSource,
     state: exporter.state,
     last_ok: exporter.lastOkSec,
-    rate: exporter.rate,
+    rate: exporter.sentPerSec,
     produced: exporter.produced,
     sent: exporter.sent,
-    lost: overflow + rejected + expired + corrupt + config,
-    lost_by: { overflow, rejected, expired, corrupt, config },
-    skipped: exporter.skipped,
+    lost: exporter.lost,
     queued: exporter.queued,
     queue_bytes: exporter.queueBytes,
     queue_bytes_max: exporter.queueBytesMax,

@@ -79,30 +79,22 @@ export interface ReceiverStatus {
   readonly bytes: number;
 }
 
-/** One exporter, counters in points since its queue was created (exporters.md §4.4). */
+/** One exporter; amounts are points since it was made: produced = sent + lost + queued (exporters.md §4.4). */
 export interface ExporterStatus {
   readonly name: string;
   readonly type: string;
-  /** The one in use. */
+  /** The server in use, or tried last. */
   readonly destination: string;
   readonly dataSource: string;
   readonly state: "off" | "idle" | "connecting" | "sending" | "backoff" | "config error";
   /** Unix seconds of the last confirmed batch; 0 = never. */
   readonly lastOkSec: number;
-  /** Points per second. */
-  readonly rate: number;
+  /** Points confirmed per second. */
+  readonly sentPerSec: number;
   readonly produced: number;
   readonly sent: number;
+  readonly lost: number;
   readonly queued: number;
-  readonly lost: {
-    readonly overflow: number;
-    readonly rejected: number;
-    readonly expired: number;
-    readonly corrupt: number;
-    readonly config: number;
-  };
-  /** Values that were never points: nothing stored, no number, time not increasing. */
-  readonly skipped: number;
   readonly queueBytes: number;
   readonly queueBytesMax: number;
   readonly failures: number;
