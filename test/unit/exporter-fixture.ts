@@ -9,7 +9,7 @@ import type { ExporterConfig } from "../../agent/config/schema.ts";
 import { ExporterSchema } from "../../agent/config/schema-exporter.ts";
 import { Exporters, type ExportersOptions } from "../../agent/exporter/exporters.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
-import { commitLocal } from "../../agent/rrd/commit.ts";
+import { commitLocal, commitStreamed } from "../../agent/rrd/commit.ts";
 import { Database } from "../../agent/rrd/database.ts";
 import type { Algorithm } from "../../agent/rrd/dimension.ts";
 import type { Host } from "../../agent/rrd/host.ts";
@@ -179,7 +179,7 @@ export class ExporterWorld {
   readonly clock = new SimulatedClock();
   readonly servers = new Map<string, FakeServer>();
   readonly database = new Database(
-    { memoryBytes: 2 ** 28, hosts: 10, chartsPerHost: 1000, dimensionsPerChart: 1000 },
+    { memoryBytes: 2 ** 28, hosts: 10, chartsPerHost: 1000, dimensionsPerChart: 1000, newChartsPerMinute: 1e9 },
     () => {},
   );
   readonly local: Host;
@@ -239,6 +239,42 @@ export class ExporterWorld {
   }
 }
 
+/** Lets `seconds` pass; every chart is collected 100 ms after each second. @param values of a chart, at a second. */
+export async function feed(
+  world: ExporterWorld,
+  seconds: number,
+  values: (nowSec: number) => readonly (readonly [FedChart, readonly (number | bigint | null)[]])[],
+): Promise<void> {
+  for (let i = 0; i < seconds; i++) {
+    await world.clock.advance(100);
+    for (const [chart, row] of values(world.clock.nowSec)) chart.commit(world.clock.nowUs(), row);
+    await world.clock.advance(900);
+  }
+}
+
+/** A line of `graphite` in parts. */
+export interface Point {
+  path: string;
+  value: string;
+  timeSec: number;
+}
+
+export function parseLine(line: string): Point {
+  const match = /^(\S+) (-?\d+(?:\.\d{7})?) (\d+)$/.exec(line);
+  if (match === null) throw new Error(`no line of graphite: ${JSON.stringify(line)}`);
+  return { path: match[1]!, value: match[2]!, timeSec: Number(match[3]) };
+}
+
+/** Throws unless `produced = sent + lost + queued` for every exporter, in points and in bytes. */
+export function checkBalance(exporters: Exporters): void {
+  for (const { points, bytes } of exporters.counters()) {
+    for (const { produced, sent, queued, lost } of [points, bytes]) {
+      const all = sent + queued + Object.values(lost).reduce((sum, count) => sum + count, 0);
+      if (all !== produced || queued < 0) throw new Error(`produced ${produced}, accounted for ${all}`);
+    }
+  }
+}
+
 /** Tables as the configuration gives them, defaults filled in. */
 export function exporterConfigs(tables: Record<string, Partial<ExporterConfig>>): Record<string, ExporterConfig> {
   return Object.fromEntries(
@@ -271,6 +307,15 @@ export class FedChart {
       if (value !== null) this.row.setExact(index, BigInt(value));
     });
     commitLocal(this.chart, this.row, nowUs);
+    this.row.clear();
+  }
+
+  /** The same as {@link commit} for a child's chart: it says itself how long the iteration was. */
+  stream(nowUs: number, elapsedUs: number, values: readonly (number | bigint | null)[]): void {
+    values.forEach((value, index) => {
+      if (value !== null) this.row.setExact(index, BigInt(value));
+    });
+    commitStreamed(this.chart, this.row, elapsedUs, nowUs);
     this.row.clear();
   }
 }
