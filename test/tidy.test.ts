@@ -28,7 +28,7 @@ describe("the agent's sources", () => {
 
 describe("every text of the repository", () => {
   // Written in pieces, so that this file does not hold what it looks for.
-  const machinePath = new RegExp(`(?:^|[\\s"'\`(=:])/(?:${"wo"}rk|${"fa"}rm|root|home/\\w+|tmp/${"bash"}_jobs)/`, "m");
+  const machinePath = new RegExp(`(?:^|[\\s"'\`(=:])/(?:${"wo"}rk|${"fa"}rm|home/\\w+|tmp/${"bash"}_jobs)/`, "m");
   const registryHost = new RegExp(`${"npm"}js\\.(?:org|com)|${"yarn"}pkg\\.com|registry\\.${"npm"}`, "i");
   const texts = repositoryFiles().filter((path) => !/\.(?:gz|png|woff2|ico)$/.test(path));
   test("names no folder of one machine", () => {

@@ -1,0 +1,45 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import manifest from "../../package.json" with { type: "json" };
+
+const MAIN = join(import.meta.dir, "../../agent/main.ts");
+
+function tributary(...args: string[]): { code: number; out: string; err: string } {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, MAIN, ...args]);
+  return { code: exitCode, out: stdout.toString(), err: stderr.toString() };
+}
+
+describe("the command line, run from source", () => {
+  test("version", () => {
+    const line = `tributary ${manifest.version} (source, Bun ${Bun.version})\n`;
+    expect(tributary("version")).toEqual({ code: 0, out: line, err: "" });
+    expect(tributary("--version")).toEqual({ code: 0, out: line, err: "" });
+  });
+
+  test("help names every verb, and help VERB its use", () => {
+    const { code, out } = tributary("help");
+    expect(code).toBe(0);
+    const verbs = [...out.matchAll(/^ {2}(\w+)/gm)].map((match) => match[1] ?? "");
+    expect(verbs).toEqual(expect.arrayContaining(["version", "licenses", "help"]));
+    for (const verb of verbs) expect(tributary("help", verb).out).toStartWith(`usage: tributary ${verb}`);
+  });
+
+  test("licenses, whole, also into a pipe that is read late", async () => {
+    const whole = tributary("licenses").out;
+    expect(whole.length).toBeGreaterThan(65_536); // more than a pipe holds
+    const child = Bun.spawn(["bash", "-c", '"$0" "$1" licenses | (read -r -n 1 first; wc -c)', process.execPath, MAIN]);
+    expect(Number(await child.stdout.text())).toBe(Buffer.byteLength(whole) - 1);
+  });
+
+  test.each([
+    { args: ["nonsense"], says: 'unknown verb "nonsense"' },
+    { args: ["__proto__"], says: 'unknown verb "__proto__"' },
+    { args: ["help", "nonsense"], says: 'unknown verb "nonsense"' },
+    { args: ["version", "now"], says: 'unexpected "now"' },
+    { args: ["licenses", "all"], says: 'unexpected "all"' },
+  ])("wrong use ends with 2: $args", ({ args, says }) => {
+    const { code, out, err } = tributary(...args);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toContain(says);
+  });
+});
