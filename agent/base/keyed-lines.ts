@@ -1,4 +1,4 @@
-import { DIGITS_EXACT_MAX, parseBigInteger, parseInteger } from "./number.ts";
+import { parseInteger } from "./number.ts";
 
 const NEWLINE = 0x0a;
 const BLANK = 0x20;
@@ -21,6 +21,8 @@ export class KeyedLines {
   private readonly keys: Key[];
   private bytes: Buffer = Buffer.alloc(0);
   private length = 0;
+  /** `bytes` in `[0, length)`: searching the whole buffer would cost more than everything else. */
+  private view: Buffer = this.bytes;
 
   /** @param separator the byte after a name: `:` or a blank. */
   constructor(names: readonly string[], separator: ":" | " ") {
@@ -32,6 +34,7 @@ export class KeyedLines {
 
   /** Takes the text to look in, `[0, length)`; borrowed until the next call. */
   load(bytes: Buffer, length: number): void {
+    if (this.bytes !== bytes || this.view.length !== length) this.view = bytes.subarray(0, length);
     this.bytes = bytes;
     this.length = length;
     for (const key of this.keys) if (!this.isAt(key, key.position)) key.position = this.find(key);
@@ -57,17 +60,14 @@ export class KeyedLines {
   }
 
   /**
-   * A value of that line: NaN when absent or not an integer; above 15 digits rounded to the nearest double.
+   * A value of that line: NaN when absent or not an integer of at most 15 digits.
    * @param skipped values in front of it.
    */
   number(index: number, skipped = 0): number {
     let start = this.valueStart(index);
     if (start < 0) return Number.NaN;
     for (let i = 0; i < skipped; i++) start = this.skipBlanks(this.valueEnd(start));
-    const end = this.valueEnd(start);
-    if (end - start <= DIGITS_EXACT_MAX) return parseInteger(this.bytes, start, end);
-    const big = parseBigInteger(this.bytes, start, end);
-    return big === undefined ? Number.NaN : Number(big);
+    return parseInteger(this.bytes, start, this.valueEnd(start));
   }
 
   private skipBlanks(start: number): number {
@@ -86,8 +86,7 @@ export class KeyedLines {
 
   private find(key: Key): number {
     if (this.isAt(key, 0)) return 0;
-    const found = this.bytes.indexOf(key.needle);
-    // Bytes behind `length` are left over from a longer file.
-    return found < 0 || found + key.needle.length > this.length ? ABSENT : found + 1;
+    const found = this.view.indexOf(key.needle);
+    return found < 0 ? ABSENT : found + 1;
   }
 }

@@ -38,6 +38,8 @@ export interface SchedulerOptions {
   readonly log: Log;
   /** The agent's interval, ≥ 1. */
   readonly updateEverySec: number;
+  /** Called when every collector of a tick has run: whoever streams on may send now. */
+  readonly afterTick: () => void;
 }
 
 /**
@@ -53,6 +55,7 @@ export class Scheduler implements Disposable, SchedulerCounters {
   readonly phaseUs: number;
   private readonly clock: Clock;
   private readonly log: Log;
+  private readonly afterTick: () => void;
   private readonly updateEverySec: number;
   private readonly periodUs: number;
   private runners: CollectorRunner[] = [];
@@ -67,6 +70,7 @@ export class Scheduler implements Disposable, SchedulerCounters {
     assert(options.updateEverySec >= 1, "the agent's interval is at least a second");
     this.clock = options.clock;
     this.log = options.log;
+    this.afterTick = options.afterTick;
     this.updateEverySec = options.updateEverySec;
     this.periodUs = options.updateEverySec * 1e6;
     this.phaseUs = Math.round((PHASE_MS_MIN + options.random() * (PHASE_MS_MAX - PHASE_MS_MIN)) * 1000);
@@ -122,6 +126,7 @@ export class Scheduler implements Disposable, SchedulerCounters {
     this.lastMonotonicMs = nowMs;
     const { runners } = this;
     for (let i = 0; i < runners.length; i++) runners[i]!.run(nowUs);
+    this.afterTick();
     this.ticksDone++;
     if (this.timer === undefined) return; // disposed by what ran
     const endMs = this.clock.monotonicMs();

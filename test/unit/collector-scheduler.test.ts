@@ -55,9 +55,11 @@ class FakeCollector {
 function createWorld(plans: readonly CollectorPlan[], updateEverySec = 1, phase = 0.4) {
   const clock = new SteppedClock();
   const log = new RecordedLog();
-  const scheduler = new Scheduler({ clock, random: () => phase, log, updateEverySec });
+  const afterTicksUs: number[] = [];
+  const afterTick = (): void => void afterTicksUs.push(clock.nowUs());
+  const scheduler = new Scheduler({ clock, random: () => phase, log, updateEverySec, afterTick });
   scheduler.configure(plans);
-  return { clock, log, scheduler };
+  return { clock, log, scheduler, afterTicksUs };
 }
 
 /** Seconds since the start of the test world. */
@@ -101,6 +103,17 @@ describe("ticks", () => {
     clock.advance(4000);
     expect(seconds(fake.ranAtUs)).toEqual([0.35, 1.35, 2.35, 3.35]);
     expect(scheduler.ticksMissed).toBe(0);
+  });
+
+  test("are followed by whoever sends on, once all collectors have run", () => {
+    const first = new FakeCollector("first");
+    const second = new FakeCollector("second");
+    const { clock, scheduler, afterTicksUs } = createWorld([first.plan(), second.plan()]);
+    first.work = () => clock.block(10);
+    second.work = () => clock.block(20);
+    scheduler.start();
+    clock.advance(2000);
+    expect(seconds(afterTicksUs)).toEqual([0.38, 1.38]);
   });
 
   test("a late one runs once; those that passed meanwhile are counted", () => {

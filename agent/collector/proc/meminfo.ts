@@ -72,11 +72,11 @@ export const meminfo: CollectorModule = {
         if (Number.isNaN(totalKib) || Number.isNaN(freeKib)) {
           throw formatError(file.path, "MemTotal and MemFree", bytes, 0, lineEnd(bytes, 0, length));
         }
-        const buffersKib = orZero(keys.number(INDEX.Buffers));
+        const buffersKib = fieldKib(keys, INDEX.Buffers);
         const cachedKib =
-          orZero(keys.number(INDEX.Cached)) +
-          orZero(keys.number(INDEX.SReclaimable)) -
-          orZero(keys.number(INDEX.Shmem)) +
+          fieldKib(keys, INDEX.Cached) +
+          fieldKib(keys, INDEX.SReclaimable) -
+          fieldKib(keys, INDEX.Shmem) +
           shrinkableKib;
         ram.set(0, freeKib);
         ram.set(1, totalKib - freeKib - cachedKib - buffersKib);
@@ -90,8 +90,7 @@ export const meminfo: CollectorModule = {
         swap.commit(nowUs);
         for (let i = 0; i < plain.length; i++) {
           const { chart, indexes } = plain[i]!;
-          // A field this kernel does not have is 0.
-          for (let j = 0; j < indexes.length; j++) chart.set(j, orZero(keys.number(indexes[j]!)));
+          for (let j = 0; j < indexes.length; j++) chart.set(j, fieldKib(keys, indexes[j]!));
           chart.commit(nowUs);
         }
         if (!keys.has(INDEX.HugePages_Total)) return;
@@ -136,14 +135,16 @@ function openArc({ files }: CollectorContext): ArcCache | undefined {
         return 0; // the module was unloaded: there is no cache
       }
       // Lines of arcstats are `name type value`.
-      return orZero(Math.max(0, Math.floor((keys.number(0, 1) - keys.number(1, 1)) / 1024)));
+      const shrinkableKib = Math.floor((keys.number(0, 1) - keys.number(1, 1)) / 1024);
+      return Math.max(0, shrinkableKib) || 0; // also when one of the two lines is missing
     },
     dispose: () => file?.[Symbol.dispose](),
   };
 }
 
-function orZero(value: number): number {
-  return Number.isNaN(value) ? 0 : value;
+/** A field this kernel does not have is 0; one that is no number is NaN, which is a gap. */
+function fieldKib(keys: KeyedLines, index: number): number {
+  return keys.has(index) ? keys.number(index) : 0;
 }
 
 function kib(id: string, name?: string): DimensionSpec {

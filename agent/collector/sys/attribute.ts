@@ -12,6 +12,7 @@ export class Attribute implements Disposable {
   private readonly keepsOpen: boolean;
   private file: ProcFile | undefined;
   private retryAtMs = Number.NEGATIVE_INFINITY;
+  private lineBytes = 0;
 
   /** @param path below `/sys`. @param keepsOpen false: opened for each read, to spare descriptors. */
   constructor(files: HostFiles, path: string, keepsOpen: boolean) {
@@ -22,12 +23,14 @@ export class Attribute implements Disposable {
 
   /** @param nowMs monotonic. @returns NaN while it cannot be read or is no integer. */
   readInteger(nowMs: number): number {
-    return this.read(nowMs, (bytes, end) => parseInteger(bytes, 0, end));
+    const file = this.read(nowMs);
+    return file === undefined ? Number.NaN : parseInteger(file.bytes, 0, this.lineBytes);
   }
 
   /** @returns index of the word in `words`, the last one for any other word; NaN while it cannot be read. */
   readWord(nowMs: number, words: readonly Uint8Array[]): number {
-    return this.read(nowMs, (bytes, end) => indexOfWord(bytes, end, words));
+    const file = this.read(nowMs);
+    return file === undefined ? Number.NaN : indexOfWord(file.bytes, this.lineBytes, words);
   }
 
   [Symbol.dispose](): void {
@@ -35,21 +38,22 @@ export class Attribute implements Disposable {
     this.file = undefined;
   }
 
-  private read(nowMs: number, parse: (bytes: Uint8Array, end: number) => number): number {
-    if (nowMs < this.retryAtMs) return Number.NaN;
+  /** Reads the first line into the file's bytes. */
+  private read(nowMs: number): ProcFile | undefined {
+    if (nowMs < this.retryAtMs) return undefined;
     try {
       this.file ??= this.files.openSys(this.path);
-      const length = this.file.readSome();
-      const { bytes } = this.file;
-      const newline = bytes.indexOf(NEWLINE);
-      const value = parse(bytes, newline >= 0 && newline < length ? newline : length);
+      const { file } = this;
+      const length = file.readSome();
+      const newline = file.bytes.indexOf(NEWLINE);
+      this.lineBytes = newline >= 0 && newline < length ? newline : length;
       if (!this.keepsOpen) this[Symbol.dispose]();
-      return value;
+      return file;
     } catch {
       // Absent, or not to be read now (EINVAL while a link is down): usual, so neither an error nor a log line.
       this[Symbol.dispose]();
       this.retryAtMs = nowMs + RETRY_MS;
-      return Number.NaN;
+      return undefined;
     }
   }
 }
