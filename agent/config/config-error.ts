@@ -28,15 +28,15 @@ export class ConfigError extends AgentError {
     this.column = column;
   }
 
-  /** @param source the line of the file, secrets masked. @param line from 1. @param column from 1. */
+  /** @param source the line of the file, secrets masked; empty = not quoted. @param line, column from 1. */
   static placed(file: string, source: string, line: number, column: number, problem: string, hint: string) {
     const gutter = String(line).padStart(4);
     const blank = " ".repeat(gutter.length);
     const { shown, before } = cutSource(source, column);
     const where = harmless(`${file}:${line}:${column}: ${problem}`);
     const caret = `${before.replace(/[^\t]/g, " ")}^`;
-    const lines = [where, `${gutter} | ${shown}`, `${blank} | ${caret}`, `  hint: ${harmless(hint)}`];
-    return new ConfigError(lines, line, column);
+    const quote = source === "" ? [] : [`${gutter} | ${shown}`, `${blank} | ${caret}`];
+    return new ConfigError([where, ...quote, `  hint: ${harmless(hint)}`], line, column);
   }
 
   /** @param where file, flag or nothing. */

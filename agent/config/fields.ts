@@ -176,7 +176,8 @@ const GUID_EXPECTED = "Expected a GUID of 36 characters (8-4-4-4-12 hex digits)"
 
 function guidProblem(text: string): string | undefined {
   if (text === "" || parseGuid(text) !== undefined) return undefined;
-  return `${GUID_EXPECTED} but received ${text.length} character${text.length === 1 ? "" : "s"}${text.length === 36 ? " of another form" : ""}`;
+  const length = `${text.length} character${text.length === 1 ? "" : "s"}`;
+  return `${GUID_EXPECTED} but received ${length}${text.length === 36 ? " of another form" : ""}`;
 }
 
 function checkText(problem: (text: string) => string | undefined) {

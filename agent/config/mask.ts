@@ -14,6 +14,8 @@ const SECRET_NAMES = new Set([
   "headers",
 ]);
 const TAIL_LENGTH = 4;
+/** Longer lines are not quoted at all: nothing a person wrote, and the search for secrets must stay short. */
+const LINE_LENGTH_MAX = 1000;
 
 /** How the value at a path is hidden: all of it, all but 4 characters, or not at all. */
 export function secrecyOf(path: ConfigPath): FieldMeta["secret"] {
@@ -49,6 +51,7 @@ export function shownPath(path: ConfigPath): string {
  * @param spans offsets `[start, end)` within the line that hold secret values.
  */
 export function maskLine(line: string, spans: readonly (readonly [number, number, "whole" | "tail"])[]): string {
+  if (line.length > LINE_LENGTH_MAX) return "";
   let masked = line;
   for (const [start, end, secrecy] of spans) {
     masked = masked.slice(0, start) + starsFor(masked.slice(start, end), secrecy) + masked.slice(end);
@@ -64,6 +67,7 @@ export function maskLine(line: string, spans: readonly (readonly [number, number
 /** Hides the value of `key = value` when only the text is at hand (the file is not valid TOML). */
 export function maskUnparsedLine(lines: readonly string[], index: number): string {
   const line = lines[index] ?? "";
+  if (line.length > LINE_LENGTH_MAX) return "";
   let from = index;
   // An array over several lines: its key stands further up.
   while (from > 0 && index - from < 200 && !/^\s*(\[|[\w."'-]+\s*=)/.test(lines[from] ?? "")) from--;

@@ -4,9 +4,6 @@ import { maskLine, secrecyOf } from "./mask.ts";
 import type { ConfigPath } from "./shape.ts";
 import type { Place, TomlPlaces } from "./toml-places.ts";
 
-/** Longer lines are not quoted: nothing a person wrote. */
-const QUOTED_LENGTH_MAX = 1000;
-
 /** Brings mistakes and values back to where they stand: in the file, or on the command line. */
 export class Placer {
   private readonly text: string;
@@ -64,7 +61,6 @@ export class Placer {
     const start = this.starts[line - 1]!;
     const next = this.starts[line] ?? this.text.length + 1;
     const source = this.text.slice(start, next - 1).replace(/\r$/, "");
-    if (source.length > QUOTED_LENGTH_MAX) return "";
     const end = start + source.length;
     const hidden = this.secrets.filter(({ place }) => place.value < end && place.end > start);
     const spans = hidden.map(({ place, secrecy }) => {

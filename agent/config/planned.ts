@@ -65,7 +65,8 @@ const PLANNED: Readonly<Record<string, readonly string[]>> = {
   ],
   collector: (
     "entropy file_nr netstat snmp snmp6 sockstat softnet interrupts softirqs cgroups services ipc numa ksm zram ecc " +
-    "conntrack synproxy mdstat wireless power_supply hwmon zfs btrfs nfs nfsd ipvs sctp infiniband idlejitter timex statsd"
+    "conntrack synproxy mdstat wireless power_supply hwmon zfs btrfs nfs nfsd ipvs sctp infiniband idlejitter timex " +
+    "statsd"
   ).split(" "),
 };
 

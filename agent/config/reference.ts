@@ -22,8 +22,8 @@ const TYPE_WORDS: Readonly<Record<FieldMeta["kind"], string>> = {
 const INTRODUCTION = `# Configuration reference
 
 One TOML file: \`${FILE_DEFAULT}\`, or \`--config FILE\`. No file there = all defaults. Flags beat the file.
-A name or value that is not in this list is an error; \`tributary config check FILE\` names every mistake with its place,
-\`tributary config show FILE\` prints what is in effect and where it comes from. SIGHUP reads the file again.
+A name or value that is not in this list is an error; \`tributary config check FILE\` names every mistake with its
+place, \`tributary config show FILE\` prints what is in effect and where it comes from. SIGHUP reads the file again.
 
 - list: \`["a", "b"]\`, or one string split at blanks and commas.
 - simple patterns: words separated by blanks; \`*\` = any characters, a leading \`!\` = not; the first word that matches
@@ -137,8 +137,6 @@ function exampleOf(key: string, about: FieldMeta): unknown {
       return ["server-1", "server-2"];
     case "guid":
       return EXAMPLE_GUID;
-    case "map":
-      return {};
     default:
       return "*";
   }

@@ -62,12 +62,15 @@ function checkProxies(
     if (proxy.destination.length === 0) tell(path, "default_", "destination");
     if (proxy.apiKey === "") tell(path, "default_", "api_key");
   }
+  // Any key may bring what a machine's table lacks; that is wrong only when none does.
+  const reached = ["", ...Object.keys(config.api_key)].map((key) => childSettings(config, key, "").proxy);
+  const hasDestination = reached.some((proxy) => proxy.destination.length > 0);
+  const hasApiKey = reached.some((proxy) => proxy.apiKey !== "");
   for (const [machine, table] of Object.entries(config.machine)) {
     if (table.proxy_enabled !== true) continue;
-    // Any enabled key may bring what this table lacks; it is wrong only when none does.
-    const reached = ["", ...Object.keys(config.api_key)].map((key) => childSettings(config, key, machine).proxy);
+    const { proxy_destination: destination, proxy_api_key: apiKey } = table;
     const path = ["machine", machine, "proxy_enabled"];
-    if (reached.every((proxy) => proxy.destination.length === 0)) tell(path, "", "destination");
-    if (reached.every((proxy) => proxy.apiKey === "")) tell(path, "", "api_key");
+    if (destination === undefined ? !hasDestination : destination.length === 0) tell(path, "", "destination");
+    if (apiKey === undefined ? !hasApiKey : apiKey === "") tell(path, "", "api_key");
   }
 }

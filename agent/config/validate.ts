@@ -64,12 +64,13 @@ function keepKnown(table: RawTable, shape: Shape, path: ConfigPath, mistakes: Mi
   const kept: RawTable = {};
   const spellings = new Set<string>();
   for (const [key, value] of Object.entries(table)) {
+    if (mistakes.length >= MISTAKES_MAX) break; // nobody reads on: do not work on for them
     const here = [...path, key];
     const entry = shape.kind === "named" ? shape.value : shape.kind === "table" ? shape.entries.get(key) : undefined;
     const isTwice = shape.kind === "named" && shape.name === "GUID" && spellings.has(key.toLowerCase());
     const mistake = nameMistake(here, value, entry, isTwice);
     if (mistake !== undefined) {
-      if (mistakes.length < MISTAKES_MAX) mistakes.push(mistake);
+      mistakes.push(mistake);
       continue;
     }
     spellings.add(key.toLowerCase());
@@ -154,7 +155,8 @@ function mistakeOf(issue: Issue): Mistake {
   }
   const [reason = "", advice] = issue.message.replace("received TomlDate", "received a date").split("\n");
   const open = secrecyOf(path) === undefined ? reason : reason.replace(/received ".*$/, "received ***");
-  const problem = `${shownPath(path)}: ${open.length > PROBLEM_LENGTH_MAX ? `${open.slice(0, PROBLEM_LENGTH_MAX)}…` : open}`;
+  const cut = open.length > PROBLEM_LENGTH_MAX ? `${open.slice(0, PROBLEM_LENGTH_MAX)}…` : open;
+  const problem = `${shownPath(path)}: ${cut}`;
   const parent = shapeAt(path.slice(0, -1));
   if (parent?.kind === "named" && shape?.kind !== "field") return { path, problem, hint: howToName(parent), at: "key" };
   const hint = advice ?? (shape?.kind === "field" ? howToWrite(shape.meta) : "");

@@ -107,6 +107,7 @@ describe("the file", () => {
       expect(systemReader.read(join(directory, "none"), 5)).toBeUndefined();
       expect(systemReader.read(join(path, "below-a-file"), 5)).toBeUndefined();
       expect(() => systemReader.read(directory, 5)).toThrow(/EISDIR/);
+      expect(() => systemReader.read(`/${"x".repeat(5000)}`, 5)).toThrow(/ENAMETOOLONG/);
       const loaded = loadConfig({ file: path, flags: {}, environment: systemEnvironment(), reader: systemReader });
       expect(loaded instanceof ConfigErrors ? loaded.message : loaded.config.db.history).toBe(77);
     } finally {

@@ -173,6 +173,12 @@ describe("one mistake:", () => {
       problem: '"eth0" is not a numeric address',
       hint: "* for all of them",
     },
+    {
+      text: `[web]\nlisten = "${"* ".repeat(101)}"`,
+      at: "2:10",
+      problem: "web.listen: Invalid length: Expected <=100 but received 101",
+      hint: "strings",
+    },
     { text: "[web]\nlisten = []", at: "2:10", problem: "web.listen: the list is empty", hint: "enabled = false" },
     {
       text: `[stream]\ndestination = ["a", "b:SSL"]`,
@@ -347,6 +353,15 @@ describe("the quoted line", () => {
     const [, source = "", caret = ""] = message.split("\n");
     expect(source.length).toBeLessThanOrEqual(7 + 160);
     expect(source[caret.indexOf("^")]).toBe("h");
+  });
+
+  test("is left out when it is longer than a person writes", () => {
+    expect(messagesOf(`[db]\nhistory = "${"x".repeat(1000)}"`)[0]?.split("\n")).toEqual([
+      expect.stringMatching(
+        /^tributary\.toml:2:11: db\.history: Invalid type: Expected number but received "x{200,300}…$/,
+      ),
+      expect.stringMatching(/^ {2}hint: /),
+    ]);
   });
 
   test("of CRLF files ends before the CR", () => {
