@@ -49,24 +49,31 @@ describe("the lab", () => {
     },
   );
 
-  const ends: { what: string; end: () => Promise<void>; says: string }[] = [
-    { what: "fails", end: () => Promise.reject(new Error("broken")), says: "broken" },
-    { what: "never ends", end: () => new Promise(() => {}), says: "not done after 2000 ms" },
-  ];
-  for (const { what, end, says } of ends)
-    peerTest(`ends everything and removes its folder when a test ${what}`, { needs: ["carbon"] }, async (outer) => {
-      const carbon = { pid: 0, folder: "" };
-      const run = async (lab: Lab) => {
-        carbon.folder = lab.folder;
-        carbon.pid = (await lab.carbon(freePorts(3))).pid;
-        await end();
-      };
-      const error: unknown = await runInLab(run, 2000).catch((thrown: unknown) => thrown);
-      expect(error).toEqual(new Error(says));
-      expect(carbon.folder).not.toBe(outer.folder);
-      expect(existsSync(carbon.folder)).toBe(false);
-      expect(isRunning(carbon.pid)).toBe(false);
-    });
+  peerTest("ends everything and removes its folder when a test fails", { needs: ["carbon"] }, async () => {
+    const carbon = { pid: 0, folder: "" };
+    const failing = async (lab: Lab) => {
+      carbon.folder = lab.folder;
+      carbon.pid = (await lab.carbon()).pid;
+      throw new Error("broken");
+    };
+    const error: unknown = await runInLab(failing, 60_000).catch((thrown: unknown) => thrown);
+    expect(error).toEqual(new Error("broken"));
+    expect(existsSync(carbon.folder)).toBe(false);
+    expect(isRunning(carbon.pid)).toBe(false);
+  });
+
+  test("ends everything and removes its folder when a test never ends", async () => {
+    const program = { pid: 0, folder: "" };
+    const endless = (lab: Lab) => {
+      program.folder = lab.folder;
+      program.pid = lab.use(Bun.spawn(["sleep", "600"])).pid;
+      return new Promise<void>(() => {});
+    };
+    const error: unknown = await runInLab(endless, 100).catch((thrown: unknown) => thrown);
+    expect(error).toEqual(new Error("not done after 100 ms"));
+    expect(existsSync(program.folder)).toBe(false);
+    expect(isRunning(program.pid)).toBe(false);
+  });
 });
 
 test("free ports can be listened on, in a row", () => {
