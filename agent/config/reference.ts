@@ -28,8 +28,8 @@ place, \`tributary config show FILE\` prints what is in effect and where it come
 - list: \`["a", "b"]\`, or one string split at blanks and commas.
 - simple patterns: words separated by blanks; \`*\` = any characters, a leading \`!\` = not; the first word that matches
   decides, no match = no.
-- addresses: simple patterns on the numeric address of the peer; networks (\`10.0.0.0/8\`, \`fd00::/8\`) too; loopback and
-  unix sockets also match \`localhost\`.
+- addresses: simple patterns on the numeric address of the peer; networks (\`10.0.0.0/8\`, \`fd00::/8\`) too; loopback
+  and unix sockets also match \`localhost\`.
 - GUID: 36 characters, read in lower case. \`tributary key\` makes one.
 - A child's settings: \`[db]\`/\`[stream]\`, then its \`[api_key."GUID"]\`, then its \`[machine."GUID"]\`; the last one that says
   something wins.
