@@ -31,7 +31,7 @@ function isInstalled() {
 }
 
 function install() {
-  say("installing what bun.lock pins (needs the network this once) …");
+  say("installing what bun.lock pins; the first time this needs the network …");
   const bun = findBun() ?? seedBun();
   const result = run(bun, ["install", "--frozen-lockfile"], ROOT);
   if (result.status !== 0) fail(`bun install failed:\n${result.text}`);
