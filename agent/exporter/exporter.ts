@@ -16,6 +16,8 @@ import type { Transport } from "./transport/transport.ts";
 const BATCH_BYTES_MAX = 1_048_576;
 /** A queue holds at least this many batches, so that two on their way leave room for new ones. */
 const BATCHES_MIN = 4;
+const BACKOFF_MIN_MS = 1000;
+const BACKOFF_MAX_MS = 60_000;
 
 /** What every exporter is given. */
 export interface ExporterParts {
@@ -182,6 +184,9 @@ export class Exporter implements BatchSink {
     }
     const timeoutMs = config.timeout_ms;
     const failbackMs = config.failback_seconds * 1000;
+    // Who counts failed intervals expects a try in each of them.
+    const perIntervalMs = Math.min(BACKOFF_MAX_MS, Math.max(BACKOFF_MIN_MS, config.update_every * 1000));
+    const backoffMaxMs = config.buffer_on_failures > 0 ? perIntervalMs : BACKOFF_MAX_MS;
     const events = {
       confirmed: (batch: Batch) => this.confirmed(batch),
       wrote: () => {
@@ -199,7 +204,8 @@ export class Exporter implements BatchSink {
       // Below twice what is produced a backlog would never end.
       replayRate: () => Math.max(config.replay_points_per_second, (2 * this.roundPoints) / config.update_every),
     };
-    return type.transport({ ...this.parts, name, destinations, queue: this.queue, events, timeoutMs, failbackMs });
+    const settings = { name, destinations, timeoutMs, backoffMaxMs, failbackMs };
+    return type.transport({ ...this.parts, ...settings, queue: this.queue, events });
   }
 
   private confirmed(batch: Batch): void {

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { NUMBER_BYTES_MAX, writeFixed7, writeInteger } from "../../agent/format/number-text.ts";
+import { TEST_SEED } from "../seeded-random.ts";
 
-const seed = Number(process.env["TRIBUTARY_SEED"] ?? 20_260_101);
+const seed = TEST_SEED;
 const bytes = new Uint8Array(NUMBER_BYTES_MAX);
 const text = (end: number) => Buffer.from(bytes.subarray(0, end)).toString("latin1");
 

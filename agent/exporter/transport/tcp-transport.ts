@@ -7,7 +7,6 @@ import { type LinkOwner, TcpLink } from "./tcp-link.ts";
 import type { Transport, TransportContext, TransportState } from "./transport.ts";
 
 const BACKOFF_FIRST_MS = 1000;
-const BACKOFF_MAX_MS = 60_000;
 /** For a name, and for each of its addresses. */
 const CONNECT_TIMEOUT_MS = 5000;
 /** A connection that ends sooner counts as a failure even if nothing was on it: else we would connect in a loop. */
@@ -48,7 +47,7 @@ export class TcpTransport implements Transport, LinkOwner {
 
   constructor(context: TransportContext) {
     this.context = context;
-    this.backoff = new Backoff(BACKOFF_FIRST_MS, BACKOFF_MAX_MS, context.random);
+    this.backoff = new Backoff(BACKOFF_FIRST_MS, context.backoffMaxMs, context.random);
   }
 
   get state(): TransportState {

@@ -34,6 +34,8 @@ export interface TransportContext {
   readonly events: TransportEvents;
   /** A connection that moves nothing for this long is given up. */
   readonly timeoutMs: number;
+  /** Longest delay before another try to connect. */
+  readonly backoffMaxMs: number;
   /** Time between two looks whether a preferred server is back. */
   readonly failbackMs: number;
   readonly dial: Dial;
