@@ -31,8 +31,8 @@ place, \`tributary config show FILE\` prints what is in effect and where it come
 - addresses: simple patterns on the numeric address of the peer; networks (\`10.0.0.0/8\`, \`fd00::/8\`) too; loopback
   and unix sockets also match \`localhost\`.
 - GUID: 36 characters, read in lower case. \`tributary key\` makes one.
-- A child's settings: \`[db]\`/\`[stream]\`, then its \`[api_key."GUID"]\`, then its \`[machine."GUID"]\`; the last one that
-  says something wins.
+- A child's settings: \`[db]\` and \`[stream]\`, then its \`[api_key."GUID"]\`, then its \`[machine."GUID"]\`; the last
+  one that says something wins.
 - netdata's: the option of netdata's files with the same meaning.
 `;
 
