@@ -84,7 +84,7 @@ export class CollectorRunner implements Disposable {
     }
   }
 
-  /** Longer intervals are aligned to the wall clock, as the charts are; a missed tick is made up for at the next one. */
+  /** Longer intervals are aligned to the wall clock, as charts are; a missed tick is made up for at the next one. */
   private isDue(nowUs: number): boolean {
     if (this.runsEachTick) return true;
     const period = Math.floor(nowUs / (this.updateEverySec * 1e6));

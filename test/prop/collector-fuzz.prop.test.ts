@@ -8,9 +8,10 @@ import type { CollectorModule } from "../../agent/collector/collector.ts";
 import { readMounts } from "../../agent/collector/proc/mount-table.ts";
 import { COLLECTORS } from "../../agent/collector/registry.ts";
 import { createTestContext, unpackFixture } from "../collector-world.ts";
-import { effort } from "../effort.ts";
+import { IS_SOAK, TEST_SEED } from "../seeded-random.ts";
 
-const SEED = Number(process.env["TRIBUTARY_SEED"] ?? 20_260_101);
+/** The long run takes minutes a case. */
+const TIMEOUT_MS = IS_SOAK ? 1_800_000 : 60_000;
 
 /** The file each collector reads every second. */
 const SOURCES: Record<string, string[]> = {
@@ -136,46 +137,62 @@ describe("damaged sources", async () => {
     for (const { path } of cases) expect(files.original(path).length).toBeGreaterThan(0);
   });
 
-  test.each(cases)("$module.name: $path cut at every byte", ({ module, path }) => {
-    const whole = files.original(path);
-    const step = whole.length > 1000 ? effort(3, 1) : 1;
-    for (let length = 0; length <= whole.length; length += step) {
-      files.replace(path, whole.subarray(0, length));
-      survives(module, files, root);
-    }
-  });
-
-  test.each(cases)("$module.name: $path with bytes changed, lines doubled, dropped and swapped", ({ module, path }) => {
-    const whole = files.original(path);
-    const lines = whole.toString("latin1").split("\n");
-    const run = fc.property(fc.array(EDITS, { minLength: 1, maxLength: 8 }), (edits) => {
-      const text = [...lines];
-      for (const edit of edits) damage(text, edit);
-      files.replace(path, Buffer.from(text.join("\n"), "latin1"));
-      survives(module, files, root);
-    });
-    fc.assert(run, { seed: SEED, numRuns: effort(150, 20_000) });
-  });
-
-  test.each(cases)("$module.name: $path of any bytes", ({ module, path }) => {
-    const run = fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
-      files.replace(path, Buffer.from(bytes));
-      survives(module, files, root);
-    });
-    fc.assert(run, { seed: SEED, numRuns: effort(50, 5000) });
-  });
-
-  test("a mount table of any bytes is a list", () => {
-    const run = fc.property(fc.string({ maxLength: 300 }), (text) => {
-      files.replace("/proc/1/mountinfo", Buffer.from(`30 20 8:2 / ${text} - ext4 x rw\n${text}`));
-      files.forget();
-      const context = createTestContext(COLLECTORS[0]!, { files: createHostFiles(root, files) });
-      for (const mount of readMounts(context.files)) {
-        if (mount.mountPoint === "" || mount.device === "") throw new Error(JSON.stringify(mount));
+  test.each(cases)(
+    "$module.name: $path cut at every byte",
+    ({ module, path }) => {
+      const whole = files.original(path);
+      const step = whole.length > 1000 ? (IS_SOAK ? 1 : 3) : 1;
+      for (let length = 0; length <= whole.length; length += step) {
+        files.replace(path, whole.subarray(0, length));
+        survives(module, files, root);
       }
-    });
-    fc.assert(run, { seed: SEED, numRuns: effort(500, 20_000) });
-  });
+    },
+    TIMEOUT_MS,
+  );
+
+  test.each(cases)(
+    "$module.name: $path with bytes changed, lines doubled, dropped and swapped",
+    ({ module, path }) => {
+      const whole = files.original(path);
+      const lines = whole.toString("latin1").split("\n");
+      const run = fc.property(fc.array(EDITS, { minLength: 1, maxLength: 8 }), (edits) => {
+        const text = [...lines];
+        for (const edit of edits) damage(text, edit);
+        files.replace(path, Buffer.from(text.join("\n"), "latin1"));
+        survives(module, files, root);
+      });
+      fc.assert(run, { seed: TEST_SEED, numRuns: IS_SOAK ? 20_000 : 150 });
+    },
+    TIMEOUT_MS,
+  );
+
+  test.each(cases)(
+    "$module.name: $path of any bytes",
+    ({ module, path }) => {
+      const run = fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
+        files.replace(path, Buffer.from(bytes));
+        survives(module, files, root);
+      });
+      fc.assert(run, { seed: TEST_SEED, numRuns: IS_SOAK ? 5000 : 50 });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a mount table of any bytes is a list",
+    () => {
+      const run = fc.property(fc.string({ maxLength: 300 }), (text) => {
+        files.replace("/proc/1/mountinfo", Buffer.from(`30 20 8:2 / ${text} - ext4 x rw\n${text}`));
+        files.forget();
+        const context = createTestContext(COLLECTORS[0]!, { files: createHostFiles(root, files) });
+        for (const mount of readMounts(context.files)) {
+          if (mount.mountPoint === "" || mount.device === "") throw new Error(JSON.stringify(mount));
+        }
+      });
+      fc.assert(run, { seed: TEST_SEED, numRuns: IS_SOAK ? 20_000 : 500 });
+    },
+    TIMEOUT_MS,
+  );
 
   tree[Symbol.dispose]();
 });

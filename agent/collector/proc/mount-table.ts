@@ -34,7 +34,7 @@ export function readMounts(files: HostFiles): Mount[] {
   return mounts;
 }
 
-/** `id parent major:minor root mountpoint options [tags…] - filesystem source options`; undefined for any other line. */
+/** `id parent major:minor root mountpoint options [tags…] - filesystem source options`; else undefined. */
 function parseMount(line: string): Mount | undefined {
   const separator = line.indexOf(" - ");
   if (separator < 0) return undefined;
