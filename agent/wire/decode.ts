@@ -1,6 +1,6 @@
 import { LINE_BYTES_MAX } from "../base/limits.ts";
 import { DecodedRow } from "./decoded-row.ts";
-import { readLongDigits, type SplitInteger } from "./integer.ts";
+import { EXACT_BELOW, readLongDigits, type SplitInteger } from "./integer.ts";
 import { LineReader } from "./lines.ts";
 import type { WireChart } from "./prediction.ts";
 import { NEWLINE } from "./scan.ts";
@@ -33,6 +33,10 @@ export class StreamDecoder<Chart> {
   open: WireChart<Chart> | null = null;
   /** Chart of the last iteration that ended. */
   last: WireChart<Chart> | null = null;
+  /** Chart that DIMENSION and VARIABLE CHART belong to: of the last CHART or BEGIN. */
+  subject: WireChart<Chart> | null = null;
+  /** Lines up to the next CHART or BEGIN belong to a chart that is not known. */
+  isSkipping = false;
   /** What BEGIN of the open iteration said. */
   givenUs = 0;
   /** Dimension expected next, and the one accepted last + 1. */
@@ -73,8 +77,15 @@ export class StreamDecoder<Chart> {
       start = newline + 1;
     }
     const end = chunk.lastIndexOf(NEWLINE) + 1;
-    if (end > start) this.decode(chunk, start, end);
+    if (end > start && !this.decode(chunk, start, end)) return false;
     return end < chunk.length ? this.keep(chunk, Math.max(start, end)) : true;
+  }
+
+  /** The stream is over: the values of an iteration that has no END are reported as abandoned. */
+  end(): void {
+    this.lines.abandon();
+    this.carryBytes = 0;
+    this.carry = null;
   }
 
   /** The iteration is over: hands it to the receiver. @param end position after END in `bytes`. */
@@ -98,6 +109,8 @@ export class StreamDecoder<Chart> {
   /** Starts an iteration. @param rawStart where its SETs will begin, −1 if not in the chunk at hand. */
   begin(chart: WireChart<Chart>, givenUs: number, rawStart: number): void {
     this.open = chart;
+    this.subject = chart;
+    this.isSkipping = false;
     this.givenUs = givenUs;
     this.expected = 0;
     this.inOrder = true;
@@ -117,15 +130,20 @@ export class StreamDecoder<Chart> {
     this.row.sets.fill(0, this.expected, Math.max(this.expected, this.open!.count));
   }
 
-  /** Decodes whole lines: `bytes[end − 1]` is a newline, so digit loops need no bound. */
-  private decode(bytes: Buffer, start: number, end: number): void {
+  /**
+   * Decodes whole lines: `bytes[end − 1]` is a newline, so digit loops need no bound.
+   * @returns false at a line that is too long; nothing behind it was looked at.
+   */
+  private decode(bytes: Buffer, start: number, end: number): boolean {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let position = this.run(bytes, view, start, end);
     while (position < end) {
       const newline = bytes.indexOf(NEWLINE, position);
+      if (newline - position >= LINE_BYTES_MAX) return false;
       this.lines.read(bytes, position, newline, true);
       position = this.run(bytes, view, newline + 1, end);
     }
+    return true;
   }
 
   /** Takes expected lines only. @returns position of the first line that is not one. */
@@ -216,7 +234,7 @@ export class StreamDecoder<Chart> {
       if (n > DIGITS_EXACT) {
         if (n > DIGITS_LONG) break;
         this.takeLong(bytes, first, n, isNegative, dimension);
-      } else values[dimension] = isNegative ? -value : value;
+      } else values[dimension] = isNegative ? 0 - value : value; // not −value: "-0" would become the number −0
       if (!this.inOrder) this.markSet(dimension);
       position = q + 1;
     }
@@ -227,7 +245,9 @@ export class StreamDecoder<Chart> {
   private takeLong(bytes: Buffer, first: number, digits: number, isNegative: boolean, dimension: number): void {
     readLongDigits(bytes, first, digits, this.long);
     const sign = isNegative ? -1 : 1;
-    this.row.setWide(dimension, sign * this.long.value, sign * this.long.rest);
+    const value = sign * this.long.value;
+    if (this.long.value < EXACT_BELOW) this.row.values[dimension] = value;
+    else this.row.setWide(dimension, value, sign * this.long.rest);
   }
 
   /** Counts a SET outside the order. */
@@ -245,6 +265,8 @@ export class StreamDecoder<Chart> {
     let candidate = chart.successor(previous);
     for (let tries = Math.min(chart.count, SEARCH_MAX); tries >= 0; tries--) {
       if (candidate < chart.count && chart.heads.matches(candidate, view, position, safe)) {
+        // The expected one after all: its number is of a kind that only the slow way can read.
+        if (candidate === previous) return false;
         chart.setSuccessor(previous, candidate);
         this.leaveOrder();
         this.expected = candidate;
@@ -261,7 +283,7 @@ export class StreamDecoder<Chart> {
     const total = this.carryBytes + length;
     if (total > LINE_BYTES_MAX) return false;
     if (this.carry === null || this.carry.length < total) {
-      const carry = Buffer.allocUnsafeSlow(Math.max(CARRY_BYTES, 2 * total));
+      const carry = Buffer.allocUnsafeSlow(Math.min(LINE_BYTES_MAX, Math.max(CARRY_BYTES, 2 * total)));
       this.carry?.copy(carry, 0, 0, this.carryBytes);
       this.carry = carry;
     }

@@ -2,8 +2,12 @@ const ZERO = 0x30;
 const NINE = 0x39;
 const MINUS = 0x2d;
 const PLUS = 0x2b;
+const BLANK = 0x20;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
+
+/** Doubles count integers exactly below this. */
+export const EXACT_BELOW = 2 ** 53;
 
 /** A 64-bit integer as the nearest double and what the double is short of; the rest is 0 below 2⁵³. */
 export interface SplitInteger {
@@ -18,6 +22,7 @@ export interface SplitInteger {
  */
 export function readInteger(bytes: Buffer, start: number, end: number, out: SplitInteger): void {
   let index = start;
+  while (index < end && isSpace(bytes[index]!)) index++;
   const isNegative = bytes[index] === MINUS;
   if (isNegative || bytes[index] === PLUS) index++;
   let base = 10;
@@ -43,6 +48,11 @@ function readDigits(bytes: Buffer, start: number, end: number, base: number): bi
     if (value > 2n ** 70n) break;
   }
   return value;
+}
+
+/** What C calls white space; only a quoted word can begin with it. */
+function isSpace(byte: number): boolean {
+  return byte === BLANK || (byte >= 0x09 && byte <= 0x0d);
 }
 
 function digitValue(byte: number): number {

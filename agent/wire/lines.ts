@@ -1,11 +1,10 @@
+import { isUtf8 } from "node:buffer";
 import type { StreamDecoder } from "./decode.ts";
-import { readInteger, type SplitInteger } from "./integer.ts";
+import { EXACT_BELOW, readInteger, type SplitInteger } from "./integer.ts";
 import { WireChart } from "./prediction.ts";
 import { splitWords, WORDS_MAX } from "./scan.ts";
 import type { StreamHandler } from "./stream-handler.ts";
 
-/** Doubles count integers exactly below this. */
-const EXACT_BELOW = 2 ** 53;
 /** Charts one connection can name; the database has its own, configurable limit below this. */
 const CHARTS_MAX = 100_000;
 
@@ -25,10 +24,6 @@ export class LineReader<Chart> {
   private readonly charts = new Map<string, WireChart<Chart>>();
   private readonly spans = new Int32Array(2 * WORDS_MAX);
   private readonly integer: SplitInteger = { value: 0, rest: 0 };
-  /** Chart that DIMENSION and VARIABLE CHART belong to: of the last CHART or BEGIN. */
-  private subject: WireChart<Chart> | null = null;
-  /** Lines up to the next CHART or BEGIN belong to a chart that is not known. */
-  private isSkipping = false;
   /** Chart whose heads were learned last; they are shared once its iteration is over. */
   private learned: WireChart<Chart> | null = null;
 
@@ -39,6 +34,8 @@ export class LineReader<Chart> {
 
   /** @param end position of the newline. @param inChunk the bytes are the chunk at hand, not a line kept from before. */
   read(bytes: Buffer, start: number, end: number, inChunk: boolean): void {
+    // Whatever this line is: it was not proved to be one that every receiver takes.
+    this.decoder.rawStart = -1;
     const count = splitWords(bytes, start, end, this.spans);
     if (count === 0) return;
     if (this.learned !== null && this.learned !== this.decoder.open) this.settleLearned(this.learned);
@@ -84,7 +81,6 @@ export class LineReader<Chart> {
       this.handler.problem("no_chart", bytes.subarray(start, end), true);
       return;
     }
-    decoder.rawStart = -1;
     if (count < 2) {
       this.handler.problem("malformed", bytes.subarray(start, end), true);
       return;
@@ -107,29 +103,28 @@ export class LineReader<Chart> {
     readInteger(bytes, this.spans[4]!, this.spans[5]!, this.integer);
     if (Math.abs(this.integer.value) < EXACT_BELOW) decoder.row.values[dimension] = this.integer.value;
     else decoder.row.setWide(dimension, this.integer.value, this.integer.rest);
-    this.learnSet(bytes, start, chart, dimension, id);
+    this.learnSet(bytes, start, chart, dimension);
   }
 
   /** Remembers the head of this SET, and whether its form is one that may be passed on. */
-  private learnSet(bytes: Buffer, start: number, chart: WireChart<Chart>, dimension: number, id: string): void {
+  private learnSet(bytes: Buffer, start: number, chart: WireChart<Chart>, dimension: number): void {
     const valueAt = this.spans[4]!;
-    chart.learn(dimension, bytes, start, valueAt);
+    if (!chart.learn(dimension, bytes, start, valueAt)) return;
     this.learned = chart;
-    const head = bytes.toString("utf8", start, valueAt);
-    const isCanonical =
-      Buffer.byteLength(head) === valueAt - start &&
-      (head === `SET ${id} = ` || head === `SET "${id}" = ` || head === `SET '${id}' = `);
-    if (!isCanonical) chart.isForwardable = false;
+    const head = bytes.toString("latin1", start, valueAt);
+    const id = bytes.toString("latin1", this.spans[2], this.spans[3]);
+    const isCanonical = head === `SET ${id} = ` || head === `SET "${id}" = ` || head === `SET '${id}' = `;
+    // An id of broken UTF-8 is known, and defined to whoever comes next, under another text than these bytes.
+    if (!isCanonical || !isUtf8(bytes.subarray(start, valueAt))) chart.isForwardable = false;
   }
 
   private readBegin(bytes: Buffer, start: number, end: number, count: number, inChunk: boolean): void {
     this.abandon();
-    this.isSkipping = false;
     const { decoder } = this;
     const chart = count < 2 ? null : this.chartOf(this.text(bytes, 1));
     if (chart === null) {
-      this.isSkipping = true;
-      this.subject = null;
+      decoder.isSkipping = true;
+      decoder.subject = null;
       this.handler.problem(count < 2 ? "malformed" : "no_chart", bytes.subarray(start, end), false);
       return;
     }
@@ -141,24 +136,30 @@ export class LineReader<Chart> {
       chart.begin.learn(0, bytes, start, this.spans[4]!);
     }
     if (decoder.last !== null) decoder.last.next = chart;
-    this.subject = chart;
     decoder.begin(chart, givenUs, inChunk ? end + 1 : -1);
   }
 
   private readEnd(bytes: Buffer, start: number, end: number): void {
-    if (this.decoder.open !== null) {
-      this.decoder.rawStart = -1;
-      this.decoder.finish(bytes, end + 1);
-    } else if (!this.isSkipping) this.handler.problem("no_chart", bytes.subarray(start, end), false);
-    this.isSkipping = false;
+    const { decoder } = this;
+    if (decoder.open !== null) decoder.finish(bytes, end + 1);
+    else if (!decoder.isSkipping) this.handler.problem("no_chart", bytes.subarray(start, end), false);
+    decoder.isSkipping = false;
   }
 
   private readChart(bytes: Buffer, start: number, end: number, count: number): void {
     this.abandon();
-    this.isSkipping = false;
-    this.subject = null;
+    const { decoder } = this;
     const id = this.word(bytes, 1, count);
-    const handle = this.handler.defineChart({
+    const isId = isChartId(id);
+    const handle = isId ? this.defineChart(bytes, id, count) : null;
+    const chart = handle === null ? null : this.known(id, handle);
+    decoder.isSkipping = chart === null;
+    decoder.subject = chart;
+    if (chart === null) this.handler.problem(isId ? "no_chart" : "malformed", bytes.subarray(start, end), false);
+  }
+
+  private defineChart(bytes: Buffer, id: string, count: number): Chart | null {
+    return this.handler.defineChart({
       id,
       name: this.word(bytes, 2, count),
       title: this.word(bytes, 3, count),
@@ -172,18 +173,12 @@ export class LineReader<Chart> {
       plugin: this.word(bytes, 11, count),
       module: this.word(bytes, 12, count),
     });
-    if (handle === null) {
-      this.isSkipping = true;
-      this.handler.problem("malformed", bytes.subarray(start, end), false);
-      return;
-    }
-    this.subject = this.known(id, handle);
   }
 
   private readDimension(bytes: Buffer, start: number, end: number, count: number): void {
-    const chart = this.subject;
+    const chart = this.decoder.subject;
     if (chart === null || count < 2) {
-      if (!this.isSkipping) this.handler.problem("malformed", bytes.subarray(start, end), false);
+      if (!this.decoder.isSkipping) this.handler.problem("malformed", bytes.subarray(start, end), false);
       return;
     }
     const id = this.text(bytes, 1);
@@ -197,7 +192,10 @@ export class LineReader<Chart> {
     });
     if (index < 0) return;
     chart.idBytesMax = Math.max(chart.idBytesMax, this.spans[3]! - this.spans[2]!);
-    if (this.decoder.open !== chart) return;
+    if (this.decoder.open !== chart) {
+      if (index >= chart.count) chart.forgetBegin();
+      return;
+    }
     this.decoder.leaveOrder();
     const before = chart.count;
     this.prepare(chart);
@@ -215,12 +213,12 @@ export class LineReader<Chart> {
       this.handler.problem("malformed", bytes.subarray(start, end), false);
       return;
     }
-    const chart = isHost ? null : (this.decoder.open ?? (isChart ? this.subject : null));
+    const chart = isHost ? null : (this.decoder.open ?? (isChart ? this.decoder.subject : null));
     this.handler.setVariable(chart === null ? null : chart.handle, name, value);
   }
 
   /** Gives up the open iteration, if any. */
-  private abandon(): void {
+  abandon(): void {
     const { decoder } = this;
     if (decoder.open === null) return;
     const setCount = decoder.inOrder ? decoder.expected : decoder.row.setCount;
@@ -265,4 +263,10 @@ export class LineReader<Chart> {
     readInteger(bytes, this.spans[2 * index]!, this.spans[2 * index + 1]!, this.integer);
     return this.integer.value;
   }
+}
+
+/** True for `type.id` with text on both sides of the first dot. */
+function isChartId(id: string): boolean {
+  const dot = id.indexOf(".");
+  return dot > 0 && dot < id.length - 1;
 }

@@ -124,9 +124,19 @@ export class WireChart<Chart> {
     if (count > this.heads.lengths.length || !fits) this.heads = this.heads.copy(count, bytes);
   }
 
-  learn(dimension: number, bytes: Uint8Array, start: number, end: number): void {
+  /** The next BEGIN takes the slow way, which makes room for the dimensions that there are by then. */
+  forgetBegin(): void {
+    this.begin.lengths[0] = 0;
+  }
+
+  /** @returns false if this head is known already. */
+  learn(dimension: number, bytes: Buffer, start: number, end: number): boolean {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const isKnown = this.heads.lengths[dimension] === end - start;
+    if (isKnown && this.heads.matches(dimension, view, start, end - 8)) return false;
     if (this.heads.isShared) this.heads = this.heads.copy(this.count, 0);
     this.heads.learn(dimension, bytes, start, end);
+    return true;
   }
 
   /** Shares the table if every head is learned. Worth a call when an iteration was learned from. */
