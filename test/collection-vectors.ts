@@ -73,7 +73,13 @@ export function checkCollection(test: CollectionCase, withFastPath: boolean): st
 }
 
 function newHost(test: CollectionCase): Host {
-  const limits = { memoryBytes: 2 ** 30, hosts: 1, chartsPerHost: 10, dimensionsPerChart: 100 };
+  const limits = {
+    memoryBytes: 2 ** 30,
+    hosts: 1,
+    chartsPerHost: 10,
+    dimensionsPerChart: 100,
+    newChartsPerMinute: 1e9,
+  };
   const host = new Database(limits, () => {}).addHost({
     machineGuid: "00000000-0000-0000-0000-000000000000",
     hostname: "vectors",

@@ -25,7 +25,13 @@ export interface StoredChart {
   readonly rows: readonly (readonly (number | null)[])[];
 }
 
-export const LIMITS = { memoryBytes: 2 ** 30, hosts: 100, chartsPerHost: 10_000, dimensionsPerChart: 5000 };
+export const LIMITS = {
+  memoryBytes: 2 ** 30,
+  hosts: 100,
+  chartsPerHost: 10_000,
+  dimensionsPerChart: 5000,
+  newChartsPerMinute: 1e9,
+};
 
 /** An empty database with room for tests. */
 export function newDatabase(): Database {

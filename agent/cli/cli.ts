@@ -1,10 +1,14 @@
-import { writeSync } from "node:fs";
 import { AgentError, errorText } from "../base/errors.ts";
+import { systemEnvironment, systemReader } from "../config/system-reader.ts";
+import { CONFIG_USAGE, configVerb } from "./config.ts";
+import { DEMO_USAGE, demo } from "./demo.ts";
+import { EXIT } from "./exit.ts";
+import { newKey } from "./key.ts";
 import { licenses } from "./licenses.ts";
+import { print, printError, usageError } from "./output.ts";
+import { RUN_USAGE, run } from "./run.ts";
+import { STATUS_USAGE, status } from "./status.ts";
 import { COMMIT, VERSION } from "./version.ts";
-
-/** Exit codes of every verb. */
-export const EXIT = { ok: 0, runtime: 1, usage: 2, bug: 70, config: 78 } as const;
 
 /** One verb of the command line. */
 interface Verb {
@@ -16,10 +20,20 @@ interface Verb {
 }
 
 const VERBS: Record<string, Verb> = {
+  run: { usage: RUN_USAGE, summary: "run the agent (the default verb)", run },
+  config: { usage: CONFIG_USAGE, summary: "check, show or explain the configuration", run: config },
+  key: {
+    usage: "",
+    summary: "print a new API key",
+    run: noArguments(() => newKey(crypto.getRandomValues(new Uint8Array(16)))),
+  },
+  status: { usage: STATUS_USAGE, summary: "hosts, links, exporters, losses of a running agent", run: status },
+  demo: { usage: DEMO_USAGE, summary: "child → proxy → parent on loopback, from this same file", run: demo },
   licenses: { usage: "", summary: "licence texts of everything inside this file", run: noArguments(licenses) },
   version: { usage: "", summary: "version and commit", run: noArguments(version) },
   help: { usage: "[VERB]", summary: "this text, or one verb", run: help },
 };
+const VERB_DEFAULT = "run";
 
 /** Spellings people try first. */
 const ALIASES: Record<string, string> = { "--version": "version", "--help": "help", "-h": "help" };
@@ -34,15 +48,17 @@ export async function runCli(argv: string[]): Promise<never> {
 
 /** @returns the exit code of a command line; errors are told on stderr. */
 export async function exitCode(argv: string[]): Promise<number> {
-  const [word = "help", ...args] = argv;
-  const verb = findVerb(word);
+  const [first = VERB_DEFAULT] = argv;
+  const isBare = first.startsWith("-") && ALIASES[first] === undefined;
+  const [word, ...args] = isBare || argv.length === 0 ? [VERB_DEFAULT, ...argv] : argv;
+  const verb = findVerb(word!);
   if (verb === undefined) return usageError(`unknown verb "${word}"`);
   try {
     return await verb.run(args);
   } catch (error) {
     if (error instanceof AgentError) {
-      printError(error.message);
-      return EXIT.runtime;
+      printError(`tributary: ${error.message}`);
+      return error.code === "identity_unstable" ? EXIT.config : EXIT.runtime;
     }
     printError(error instanceof Error ? (error.stack ?? error.message) : errorText(error));
     return EXIT.bug;
@@ -54,10 +70,17 @@ function findVerb(word: string): Verb | undefined {
   return Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
 }
 
-function noArguments(run: () => string): (args: string[]) => number {
+function config(args: string[]): number {
+  const { exitCode: code, out, err } = configVerb(args, { reader: systemReader, environment: systemEnvironment() });
+  print(out);
+  if (err !== "") printError(err.trimEnd());
+  return code;
+}
+
+function noArguments(text: () => string): (args: string[]) => number {
   return (args) => {
     if (args.length > 0) return usageError(`unexpected "${args[0]}"`);
-    print(run());
+    print(text());
     return EXIT.ok;
   };
 }
@@ -70,41 +93,12 @@ function help(args: string[]): number {
   const [name, ...rest] = args;
   if (rest.length > 0) return usageError(`unexpected "${rest[0]}"`);
   if (name === undefined) {
-    const lines = Object.entries(VERBS).map(([verb, { usage, summary }]) => helpLine(`${verb} ${usage}`, summary));
-    print(`usage: tributary VERB …\n\n${lines.join("")}`);
+    const lines = Object.entries(VERBS).map(([verb, { summary }]) => `  ${verb.padEnd(10)} ${summary}\n`);
+    print(`usage: tributary [VERB] …\n\n${lines.join("")}\n"tributary help VERB" shows its options.\n`);
     return EXIT.ok;
   }
   const verb = findVerb(name);
   if (verb === undefined) return usageError(`unknown verb "${name}"`);
   print(`usage: tributary ${`${name} ${verb.usage}`.trimEnd()}\n${verb.summary}\n`);
   return EXIT.ok;
-}
-
-function helpLine(head: string, summary: string): string {
-  return `  ${head.padEnd(32)} ${summary}\n`;
-}
-
-function usageError(problem: string): number {
-  printError(`tributary: ${problem}; "tributary help" lists the verbs`);
-  return EXIT.usage;
-}
-
-/** Whole text or nothing lost: a pipe takes a long text in pieces, and the process exits right after. */
-function print(text: string): void {
-  writeAll(1, text);
-}
-
-function printError(text: string): void {
-  writeAll(2, `${text}\n`);
-}
-
-function writeAll(fd: number, text: string): void {
-  const bytes = Buffer.from(text);
-  let offset = 0;
-  try {
-    while (offset < bytes.length) offset += writeSync(fd, bytes, offset);
-  } catch (error) {
-    // The reader went away (`tributary licenses | head`): nobody is left to tell.
-    if (!(error instanceof Error && "code" in error && error.code === "EPIPE")) throw error;
-  }
 }

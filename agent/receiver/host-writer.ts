@@ -1,3 +1,4 @@
+import type { DropReason } from "../rrd/balance.ts";
 import type { Chart, ChartType } from "../rrd/chart.ts";
 import type { CollectedRow } from "../rrd/collected-row.ts";
 import { commitStreamed } from "../rrd/commit.ts";
@@ -7,6 +8,8 @@ import type { ChartLine, DimensionLine, LineProblem, StreamHandler } from "../wi
 
 /** Variables kept per host and per chart; real agents send one or two. */
 const VARIABLES_MAX = 100;
+/** Refused charts told apart from unknown ones; values of further ones count as malformed. */
+const REFUSED_MAX = 10_000;
 const CHART_TYPES = new Set<string>(["line", "area", "stacked"]);
 
 /** What the writer tells its connection. */
@@ -24,6 +27,10 @@ export class HostWriter implements StreamHandler<Chart> {
   samples = 0;
   private readonly host: Host;
   private readonly events: WriterEvents;
+  /** Ids of charts that a limit of the database refused. */
+  private readonly refused = new Set<string>();
+  /** The chart that lines are skipped for is one of them. */
+  private isRefused = false;
 
   constructor(host: Host, events: WriterEvents) {
     this.host = host;
@@ -31,7 +38,7 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   defineChart(line: ChartLine): Chart | null {
-    return this.host.defineChart({
+    const chart = this.host.defineChart({
       id: line.id,
       name: line.name,
       title: plainTitle(line),
@@ -48,6 +55,9 @@ export class HostWriter implements StreamHandler<Chart> {
       hidden: line.options.includes("hidden"),
       storeFirst: line.options.includes("store_first"),
     });
+    this.isRefused = chart === null;
+    if (chart === null && this.refused.size < REFUSED_MAX) this.refused.add(line.id);
+    return chart;
   }
 
   defineDimension(chart: Chart, line: DimensionLine): number {
@@ -64,6 +74,7 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   findChart(id: string): Chart | null {
+    this.isRefused = this.refused.has(id);
     return this.host.chart(id) ?? null;
   }
 
@@ -88,17 +99,22 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {
-    if (isValue) this.abandoned(1);
-    this.events.problem(kind, line);
+    const isLimit = kind === "no_chart" ? this.isRefused : kind === "no_dimension" && this.host.refusedDimensions > 0;
+    if (isValue) this.drop(1, isLimit ? "limit" : "malformed");
+    if (!isLimit) this.events.problem(kind, line);
   }
 
   abandoned(setCount: number): void {
-    this.host.balance.received += setCount;
-    this.host.balance.dropped.malformed += setCount;
+    this.drop(setCount, "malformed");
   }
 
   disable(): void {
     this.events.disable();
+  }
+
+  private drop(values: number, reason: DropReason): void {
+    this.host.balance.received += values;
+    this.host.balance.dropped[reason] += values;
   }
 }
 

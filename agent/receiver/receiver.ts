@@ -12,7 +12,7 @@ import { emptyReceiverCounters, type ReceiverCounters } from "./counters.ts";
 
 /** A connection that sent something within this time still owns its machine GUID (streaming.md §11.10). */
 const ACTIVE_US = 30_000_000;
-const ORPHANS_EVERY_US = 60_000_000;
+const MINUTE_US = 60_000_000;
 const PROMPT = Buffer.from(PROMPT_V1);
 
 /** The part of the configuration that the receiver follows; replaced as a whole by a reload. */
@@ -51,7 +51,7 @@ export class Receiver {
   private readonly rate = new AcceptRate();
   private readonly byGuid = new Map<string, ChildConnection>();
   private readonly context: ConnectionContext;
-  private orphansCheckedUs = 0;
+  private minuteUs = 0;
 
   constructor(options: ReceiverOptions) {
     this.options = options;
@@ -110,8 +110,9 @@ export class Receiver {
       this.counters.timeout++;
       connection.disconnect("silent for too long");
     }
-    if (Math.abs(nowUs - this.orphansCheckedUs) < ORPHANS_EVERY_US) return;
-    this.orphansCheckedUs = nowUs;
+    if (Math.abs(nowUs - this.minuteUs) < MINUTE_US) return;
+    this.minuteUs = nowUs;
+    this.options.database.renewChartAllowances(nowUs);
     this.removeOrphans(nowUs);
   }
 
@@ -151,6 +152,7 @@ export class Receiver {
     const connection = new ChildConnection(socket, identity, this.context);
     this.byGuid.set(host.machineGuid, connection);
     host.isConnected = true;
+    this.options.database.freeFirstDefinitions(host, this.options.clock.nowUs());
     host.receivedFrom = address;
     this.options.log.info("receiver.child_connected", {
       host: host.hostname,

@@ -8,7 +8,12 @@ export interface DatabaseLimits {
   hosts: number;
   chartsPerHost: number;
   dimensionsPerChart: number;
+  /** Of one host, beside the first definitions after it connected. */
+  newChartsPerMinute: number;
 }
+
+/** After a connect, definitions are free of the limit of new charts for this long. */
+const FIRST_DEFINITIONS_US = 60_000_000;
 
 /** Told of hosts that come and go, so that `app` can attach a pusher to them. Must not throw. */
 export interface HostWatcher {
@@ -73,6 +78,19 @@ export class Database {
     this.byGuid.set(host.machineGuid, host);
     for (const watcher of this.watchers) watcher.hostAdded(host);
     return host;
+  }
+
+  /** A host starts to be collected (again): all its charts may be new. */
+  freeFirstDefinitions(host: Host, nowUs: number): void {
+    host.newChartAllowance = Number.POSITIVE_INFINITY;
+    host.newChartsFreeUntilUs = nowUs + FIRST_DEFINITIONS_US;
+  }
+
+  /** Once a minute: each host may have its share of new charts. */
+  renewChartAllowances(nowUs: number): void {
+    for (const host of this.byGuid.values()) {
+      if (nowUs >= host.newChartsFreeUntilUs) host.newChartAllowance = this.limits.newChartsPerMinute;
+    }
   }
 
   /** Forgets a host and frees its memory. */

@@ -78,7 +78,7 @@ export class Host {
   readonly variables = new Map<string, number>();
   /** A connection feeds it now (or it is local). */
   isConnected: boolean;
-  /** Peer address that feeds it now; null = nobody. It must never be streamed back there. */
+  /** Numeric address of the peer it is received from, never streamed back to; null = local, or not connected. */
   receivedFrom: string | null = null;
   /** When its last connection ended, µs; 0 = never had one or connected. */
   disconnectedUs = 0;
@@ -92,8 +92,14 @@ export class Host {
   /** Charts, in order of creation; the position is {@link Chart.index}. A freed place is null. */
   readonly charts: (Chart | null)[] = [];
   readonly pool = new DimensionPool();
+  /** Dimensions of all charts. */
+  dimensionCount = 0;
   /** Null in mode `none`. */
   readonly ring: Ring | null;
+  /** New charts it may have before the next renewal; without bound while its first definitions come in. */
+  newChartAllowance = Number.POSITIVE_INFINITY;
+  /** Until when its definitions are first ones, µs. */
+  newChartsFreeUntilUs = 0;
   /** Charts and dimensions refused by a limit. */
   refusedCharts = 0;
   refusedDimensions = 0;
@@ -126,13 +132,6 @@ export class Host {
     return this.byId.size;
   }
 
-  /** Dimensions of all charts. */
-  get dimensionCount(): number {
-    let count = 0;
-    for (const chart of this.byId.values()) count += chart.dimensions.count;
-    return count;
-  }
-
   /** The charts, in order of creation. */
   chartList(): Chart[] {
     return this.charts.filter((chart) => chart !== null);
@@ -159,10 +158,11 @@ export class Host {
     const known = this.byId.get(id);
     const definition = this.definitionOf(id, input, known);
     if (known !== undefined) return this.redefineChart(known, definition, input.obsolete === true);
-    if (this.byId.size >= this.chartsMax) {
+    if (this.byId.size >= this.chartsMax || this.newChartAllowance <= 0) {
       this.refusedCharts++;
       return null;
     }
+    this.newChartAllowance--;
     const chart = new Chart(this, definition, this.charts.length);
     chart.isObsolete = input.obsolete === true;
     this.charts.push(chart);
@@ -191,6 +191,7 @@ export class Host {
       this.refusedDimensions++;
       return -1;
     }
+    this.dimensionCount++;
     chart.start = this.pool.append(chart.start, count, dimension, chart.definition.storeFirst);
     this.pool.segment[chart.start + count] = UNPLACED;
     chart.dimensions = chart.dimensions.put(count, dimension);

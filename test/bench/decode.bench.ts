@@ -14,7 +14,13 @@ const START_SEC = 1_700_000_000;
 const shape: LoadShape = { charts, dimensions, holes, percentageEvery };
 
 const database = new Database(
-  { memoryBytes: 64 * 2 ** 30, hosts: children, chartsPerHost: 100_000, dimensionsPerChart: 5000 },
+  {
+    memoryBytes: 64 * 2 ** 30,
+    hosts: children,
+    chartsPerHost: 100_000,
+    dimensionsPerChart: 5000,
+    newChartsPerMinute: 1e9,
+  },
   () => {},
 );
 const load = new ChildLoad(shape);

@@ -1,0 +1,272 @@
+import { AddressList } from "../base/address-list.ts";
+import type { Clock, Random, Timer } from "../base/clock.ts";
+import { createDial, type Dial } from "../base/dial.ts";
+import { parseListen } from "../base/listen-address.ts";
+import type { Logger } from "../base/log.ts";
+import { createHostFiles, isHostPrefix } from "../base/proc-file.ts";
+import { HostCharts } from "../collector/host-charts.ts";
+import { Scheduler } from "../collector/scheduler.ts";
+import { type ChildSettings, childSettings } from "../config/child-settings.ts";
+import { diffConfig } from "../config/diff.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import type { Config } from "../config/schema.ts";
+import { type Door, openDoor } from "../door/door.ts";
+import { Exporters } from "../exporter/exporters.ts";
+import { HttpApi } from "../http/http.ts";
+import { Pushers } from "../pusher/pushers.ts";
+import { Receiver, type ReceiverSettings } from "../receiver/receiver.ts";
+import { Database } from "../rrd/database.ts";
+import type { Host } from "../rrd/host.ts";
+import { STREAM_WORD } from "../wire/handshake.ts";
+import { collectorPlans } from "./collector-plans.ts";
+import { collectorSources } from "./collector-sources.ts";
+import { databaseLimits } from "./database-limits.ts";
+import { doorUrl } from "./door-url.ts";
+import { httpSources } from "./http-sources.ts";
+import { LinkRates } from "./link-rates.ts";
+import { createLocalhost } from "./localhost.ts";
+import { machineGuid } from "./machine-guid.ts";
+import { ownPushSettings, proxyPushSettings } from "./push-settings.ts";
+import { type Role, roleOf, takesStreams } from "./role.ts";
+
+/** What an agent runs in; `cli` gives the machine's own, simulations another one. */
+export interface AgentWorld {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Version of this program. */
+  readonly version: string;
+  readonly random?: Random;
+  readonly dial?: Dial;
+}
+
+const PROGRAM = "tributary";
+const HEARTBEAT_MS = 1000;
+/** Parts of the five seconds of an orderly stop (design.md §4). */
+const STOP_EXPORTERS_MS = 2000;
+const STOP_PUSHERS_MS = 2000;
+
+/** One running agent: builds the rooms from the configuration, wires them, and takes them down. */
+export class Agent {
+  readonly role: Role;
+  /** Address of the first listener, `http://ADDR:PORT`; null without one. */
+  url: string | null = null;
+  private config: Config;
+  private readonly clock: Clock;
+  private readonly log: Logger;
+  private readonly database: Database;
+  private readonly localhost: Host;
+  private readonly receiver: Receiver;
+  private readonly pushers: Pushers;
+  private readonly exporters: Exporters;
+  private readonly scheduler: Scheduler;
+  private readonly api: HttpApi;
+  private readonly rates: LinkRates;
+  private readonly charts: HostCharts;
+  /** What was agreed for each child that connected. */
+  private readonly children = new Map<Host, ChildSettings>();
+  private allowsDashboard: AddressList;
+  private door: Door | null = null;
+  private heartbeat: Timer | null = null;
+  private stopping: Promise<void> | null = null;
+
+  /** Starts everything. @throws AgentError when the port is taken or the identity cannot be kept. */
+  static async start(loaded: LoadedConfig, world: AgentWorld): Promise<Agent> {
+    const agent = new Agent(loaded.config, world);
+    await agent.open();
+    return agent;
+  }
+
+  private constructor(config: Config, { clock, log, version, random = Math.random, dial }: AgentWorld) {
+    this.config = config;
+    this.clock = clock;
+    this.log = log;
+    this.role = roleOf(config);
+    this.rates = new LinkRates(clock);
+    this.allowsDashboard = new AddressList(config.web.allow_dashboard_from);
+    const guid = machineGuid({
+      configured: config.agent.machine_guid,
+      stateDir: config.agent.state_dir,
+      mustBeStable: config.stream.enabled || takesStreams(config),
+      log,
+    });
+    const world = { clock, log, random, dial: dial ?? createDial(clock), program: PROGRAM, version };
+    this.database = new Database(databaseLimits(config), (wantedBytes, limitBytes) => {
+      log.error("rrd.memory_refused", { wanted_bytes: wantedBytes, memory_limit_bytes: limitBytes });
+    });
+    this.localhost = createLocalhost(this.database, config, guid, { name: PROGRAM, version }, clock);
+    this.pushers = new Pushers(world);
+    this.receiver = new Receiver({
+      database: this.database,
+      clock,
+      log,
+      ownGuid: guid,
+      settings: receiverSettings(config),
+      afterData: () => this.pushers.flushAll(),
+      connected: (host, settings) => this.childConnected(host, settings),
+    });
+    const labels = { configured: config.agent.labels, automatic: {} };
+    this.exporters = new Exporters({
+      ...world,
+      database: this.database,
+      machineGuid: guid,
+      configs: config.exporter,
+      labels,
+    });
+    this.api = this.createApi({ clock, log, random, version });
+    this.scheduler = new Scheduler({
+      clock,
+      log,
+      random,
+      updateEverySec: config.agent.update_every,
+      afterTick: () => this.pushers.flushAll(),
+    });
+    this.charts = new HostCharts(this.localhost);
+    this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.hostRemoved(host) });
+  }
+
+  /** Takes over a new configuration, as far as a running agent can; the rest is named once. */
+  reload(loaded: LoadedConfig): void {
+    const { config } = loaded;
+    const change = diffConfig(this.config, config);
+    for (const { level, event, text } of loaded.notices) this.log[level](event, { text });
+    if (change.atRestart.length > 0) {
+      this.log.warn("config.restart_needed", { keys: change.atRestart.join(", ") });
+    }
+    this.config = config;
+    this.log.configure(config.log.level, config.log.format);
+    this.allowsDashboard = new AddressList(config.web.allow_dashboard_from);
+    const connections = new AddressList(config.web.allow_connections_from);
+    this.door?.updateAccess((address) => connections.allows(address));
+    this.receiver.reload(receiverSettings(config));
+    this.pushers.reload(this.database.hosts, (host) => this.pushSettingsOf(host));
+    this.exporters.reload(config.exporter);
+    this.configureCollectors();
+    this.log.info("config.reloaded", { changed: change.now.join(", ") || "nothing" });
+  }
+
+  /** Stops ticking, closes the door, flushes streams and exporters within their deadlines. Safe to call twice. */
+  stop(): Promise<void> {
+    this.stopping ??= this.shutDown();
+    return this.stopping;
+  }
+
+  private async open(): Promise<void> {
+    const { config, clock, log } = this;
+    const own = ownPushSettings(config);
+    if (own !== null) this.pushers.attach(this.localhost, own);
+    if (config.web.enabled) {
+      const connections = new AddressList(config.web.allow_connections_from);
+      this.door = await openDoor({
+        addresses: config.web.listen.map(parseListen),
+        words: new Map([[STREAM_WORD, (request) => this.receiver.take(request)]]),
+        http: this.api.handle,
+        isAllowed: (address) => connections.allows(address),
+        idleMs: config.web.disconnect_idle_clients_after_seconds * 1000,
+        clock,
+        log,
+      });
+      this.url = doorUrl(this.door.addresses);
+    }
+    this.database.freeFirstDefinitions(this.localhost, clock.nowUs());
+    this.configureCollectors();
+    this.scheduler.start();
+    this.exporters.start();
+    this.beat();
+  }
+
+  private async shutDown(): Promise<void> {
+    this.scheduler[Symbol.dispose]();
+    this.heartbeat?.[Symbol.dispose]();
+    this.receiver.stop();
+    this.door?.[Symbol.dispose]();
+    await Promise.all([this.pushers.stop(STOP_PUSHERS_MS), this.exporters.stop(STOP_EXPORTERS_MS)]);
+    this.log.info("app.stopped", { host: this.localhost.hostname });
+  }
+
+  /** Once a second: everything that waits for time to pass. */
+  private beat(): void {
+    this.heartbeat = this.clock.setTimer(HEARTBEAT_MS, () => {
+      this.receiver.sweep();
+      this.pushers.tick(this.clock.monotonicMs());
+      this.rates.observe(this.pushers.status());
+      this.api.tick();
+      this.beat();
+    });
+  }
+
+  private configureCollectors(): void {
+    const { clock, log, config, charts } = this;
+    const prefix = config.collector.host_prefix;
+    const isUsable = prefix === "" || isHostPrefix(prefix);
+    if (!isUsable) log.warn("collector.host_prefix_unusable", { path: prefix, text: "no readable proc/stat below it" });
+    const files = createHostFiles(isUsable ? prefix : "");
+    const sources = collectorSources({
+      clock,
+      database: this.database,
+      receiver: this.receiver,
+      pushers: this.pushers,
+      exporters: this.exporters,
+      api: this.api,
+      door: () => this.door,
+      scheduler: this.scheduler,
+      log: log.counters,
+    });
+    this.scheduler.configure(collectorPlans(config.collector, { charts, files, clock, log, sources }));
+  }
+
+  private createApi(world: { clock: Clock; log: Logger; random: Random; version: string }): HttpApi {
+    return new HttpApi({
+      ...world,
+      database: this.database,
+      allowsDashboard: (address) => this.allowsDashboard.allows(address),
+      gzipLevel: () => this.config.web.gzip_level,
+      agent: httpSources({
+        receiver: this.receiver,
+        pushers: this.pushers,
+        exporters: this.exporters,
+        config: () => this.config,
+        linkKey: (guid) => this.linkKey(guid),
+        linkRate: (link) => this.rates.rateOf(link),
+      }),
+    });
+  }
+
+  private childConnected(host: Host, settings: ChildSettings): void {
+    this.children.set(host, settings);
+    const push = proxyPushSettings(this.config, settings.proxy);
+    if (push === null) this.pushers.detach(host);
+    else {
+      this.pushers.attach(host, push);
+      this.pushers.repeatDefinitions(host);
+    }
+  }
+
+  private hostRemoved(host: Host): void {
+    this.children.delete(host);
+    this.pushers.detach(host);
+  }
+
+  private pushSettingsOf(host: Host) {
+    if (host.isLocal) return ownPushSettings(this.config);
+    const child = this.children.get(host);
+    return child === undefined ? null : proxyPushSettings(this.config, child.proxy);
+  }
+
+  private linkKey(guid: string): string {
+    const host = this.database.host(guid);
+    return (host === undefined ? null : this.pushSettingsOf(host))?.apiKey ?? "";
+  }
+}
+
+function receiverSettings(config: Config): ReceiverSettings {
+  const streaming = new AddressList(config.web.allow_streaming_from);
+  return {
+    childSettings: (key, guid) => childSettings(config, key, guid),
+    isAllowed: (address) => streaming.allows(address),
+    acceptPerSecondMax: config.stream.accept_per_second_max,
+    receiveTimeoutSec: config.stream.receive_timeout_seconds,
+    cleanupOrphansAfterSec: config.db.cleanup_orphan_hosts_after_seconds,
+    gapIterations: config.db.gap_when_lost_iterations_above + 2,
+    updateEverySec: config.agent.update_every,
+  };
+}

@@ -1,0 +1,123 @@
+import type { Clock } from "../base/clock.ts";
+import type { LogCounters } from "../base/log.ts";
+import type {
+  AgentSources,
+  DatabaseCounters,
+  HttpCounters,
+  PusherCounters,
+  ReceiverCounters,
+} from "../collector/agent-sources.ts";
+import { createProcessUsage } from "../collector/process-usage.ts";
+import type { Scheduler } from "../collector/scheduler.ts";
+import type { Door } from "../door/door.ts";
+import type { Exporters } from "../exporter/exporters.ts";
+import type { HttpApi } from "../http/http.ts";
+import type { Pushers } from "../pusher/pushers.ts";
+import type { Receiver } from "../receiver/receiver.ts";
+import type { Database } from "../rrd/database.ts";
+import { ExporterIntervals } from "./exporter-intervals.ts";
+
+/** The parts of an agent whose figures become charts of its own. */
+export interface MeasuredParts {
+  readonly clock: Clock;
+  readonly database: Database;
+  readonly receiver: Receiver;
+  readonly pushers: Pushers;
+  readonly exporters: Exporters;
+  readonly api: HttpApi;
+  /** Null while there is no listener. */
+  readonly door: () => Door | null;
+  readonly scheduler: Scheduler;
+  readonly log: LogCounters;
+}
+
+/** What the collector of the agent's own charts reads. */
+export function collectorSources(parts: MeasuredParts): AgentSources {
+  const intervals = new ExporterIntervals();
+  return {
+    process: createProcessUsage(parts.clock),
+    http: () => httpCounters(parts),
+    database: () => databaseCounters(parts.database),
+    receiver: () => receiverCounters(parts),
+    pusher: () => pusherCounters(parts),
+    exporters: () => intervals.read(parts.exporters.counters()),
+    scheduler: parts.scheduler,
+    log: parts.log,
+  };
+}
+
+function httpCounters({ api, door }: MeasuredParts): HttpCounters | undefined {
+  const counters = door()?.counters;
+  if (counters === undefined) return undefined;
+  const { averageUs, maxUs } = api.counters.takeResponseTime();
+  return {
+    clients: counters.httpOpen,
+    requests: counters.httpRequests,
+    receivedBytes: counters.httpBytesIn,
+    sentBytes: counters.httpBytesOut,
+    responseAverageUs: averageUs,
+    responseMaxUs: maxUs,
+  };
+}
+
+function databaseCounters(database: Database): DatabaseCounters {
+  const totals = { charts: 0, dimensions: 0, nonFinite: 0, clock: 0, reset: 0, noSpace: 0 };
+  for (const host of database.hosts) {
+    const { dropped } = host.balance;
+    totals.charts += host.chartCount;
+    totals.dimensions += host.dimensionCount;
+    totals.nonFinite += dropped.non_finite;
+    totals.clock += dropped.clock;
+    totals.reset += dropped.reset + dropped.gap_too_long;
+    totals.noSpace += dropped.no_space + dropped.limit;
+  }
+  return {
+    hosts: database.hostCount,
+    charts: totals.charts,
+    dimensions: totals.dimensions,
+    // Rings live in plain memory: nothing is mapped.
+    mappings: 0,
+    droppedNonFinite: totals.nonFinite,
+    droppedClock: totals.clock,
+    droppedReset: totals.reset,
+    droppedNoSpace: totals.noSpace,
+  };
+}
+
+function receiverCounters({ receiver, pushers, door }: MeasuredParts): ReceiverCounters | undefined {
+  if (door() === null) return undefined;
+  const { counters } = receiver;
+  return {
+    connected: receiver.connectionCount,
+    samples: counters.samples,
+    linesUnknown: counters.lines.unknown,
+    linesMalformed: counters.lines.malformed,
+    linesNoChart: counters.lines.no_chart,
+    linesNoDimension: counters.lines.no_dimension,
+    accepted: counters.accepted,
+    rejected: counters.rejected,
+    duplicate: counters.duplicate,
+    timeout: counters.timeout,
+    closed: counters.closed,
+    receivedBytes: counters.bytesIn,
+    sentBytes: pushers.counters.bytesOut,
+  };
+}
+
+function pusherCounters({ pushers }: MeasuredParts): PusherCounters | undefined {
+  const { counters, stateCounts } = pushers;
+  const links = stateCounts.connected + stateCounts.connecting + stateCounts.waiting + stateCounts.off;
+  if (links === 0) return undefined;
+  return {
+    connected: stateCounts.connected,
+    connecting: stateCounts.connecting,
+    waiting: stateCounts.waiting,
+    bufferUsed: pushers.bufferPercentMax / 100,
+    connects: counters.connects,
+    rejected: counters.rejected,
+    lost: counters.lost,
+    overflows: counters.overflows,
+    receivedBytes: 0,
+    sentBytes: counters.bytesOut,
+  };
+}

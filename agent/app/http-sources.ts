@@ -1,0 +1,67 @@
+import type { Config } from "../config/schema.ts";
+import type { Exporters } from "../exporter/exporters.ts";
+import type { AgentSources, LinkStatus, ReceiverStatus } from "../http/sources.ts";
+import type { LinkStatus as PusherStatus } from "../pusher/pusher-world.ts";
+import type { Pushers } from "../pusher/pushers.ts";
+import type { Receiver } from "../receiver/receiver.ts";
+
+/** The parts whose state `/api/v1/agent` and the pages show. */
+export interface ShownParts {
+  readonly receiver: Receiver;
+  readonly pushers: Pushers;
+  readonly exporters: Exporters;
+  readonly config: () => Config;
+  /** API key a host is streamed with. */
+  readonly linkKey: (machineGuid: string) => string;
+  /** Values per second of a link. */
+  readonly linkRate: (status: PusherStatus) => number;
+}
+
+const STATES = { connected: "connected", connecting: "connecting", waiting: "error", off: "off" } as const;
+
+/** What the HTTP room may know of the other rooms. */
+export function httpSources(parts: ShownParts): AgentSources {
+  const { receiver, pushers, exporters, config } = parts;
+  return {
+    links: () => pushers.status().map((status) => describeLink(status, parts)),
+    exporters: () => exporters.status(),
+    receivers: () => describeReceivers(receiver),
+    labels: (host) => (host.isLocal ? config().agent.labels : {}),
+    isStreaming: () => config().stream.enabled,
+  };
+}
+
+function describeLink(status: PusherStatus, { linkKey, linkRate }: ShownParts): LinkStatus {
+  const { lost, ...values } = status.values;
+  return {
+    from: status.from,
+    to: status.to || (status.destinations[0] ?? ""),
+    apiKey: linkKey(status.from),
+    state: STATES[status.state],
+    sinceSec: status.sinceSec,
+    rate: linkRate(status),
+    bytes: status.bytesSent,
+    error: status.error === "" ? null : status.error,
+    account: {
+      ...values,
+      lost: {
+        notConnected: lost.not_connected,
+        overflow: lost.overflow,
+        disconnect: lost.disconnect,
+        refused: lost.refused,
+      },
+    },
+  };
+}
+
+function describeReceivers(receiver: Receiver): ReceiverStatus[] {
+  return receiver.connections.map((connection) => ({
+    machineGuid: connection.host.machineGuid,
+    // A V1 stream does not name the proxies it came through.
+    viaGuid: null,
+    address: connection.address,
+    apiKey: connection.key,
+    sinceSec: Math.floor(connection.sinceUs / 1e6),
+    bytes: connection.bytesIn,
+  }));
+}

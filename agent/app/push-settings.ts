@@ -1,0 +1,28 @@
+import type { ProxySettings } from "../config/child-settings.ts";
+import type { Config } from "../config/schema.ts";
+import type { PusherSettings } from "../pusher/pusher-world.ts";
+
+/** How this agent's own host is streamed; null = it is not. */
+export function ownPushSettings(config: Config): PusherSettings | null {
+  const { enabled, destination, api_key: apiKey, send_charts_matching: sendChartsMatching } = config.stream;
+  if (!enabled) return null;
+  return pushSettings(config, { isEnabled: true, destination, apiKey, sendChartsMatching });
+}
+
+/** How a child is passed on; null = it is not. */
+export function proxyPushSettings(config: Config, proxy: ProxySettings): PusherSettings | null {
+  return proxy.isEnabled ? pushSettings(config, proxy) : null;
+}
+
+function pushSettings({ stream }: Config, proxy: ProxySettings): PusherSettings {
+  return {
+    destinations: proxy.destination,
+    defaultPort: stream.default_port,
+    apiKey: proxy.apiKey,
+    timeoutSec: stream.timeout_seconds,
+    bufferSizeBytes: stream.buffer_size_bytes,
+    reconnectDelaySec: stream.reconnect_delay_seconds,
+    initialClockResyncIterations: stream.initial_clock_resync_iterations,
+    sendChartsMatching: proxy.sendChartsMatching,
+  };
+}

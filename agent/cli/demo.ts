@@ -1,0 +1,149 @@
+import { AgentError, errorText } from "../base/errors.ts";
+import { type AgentReport, fetchReport, type HostReport, type LinkReport, lossTotal } from "./agent-report.ts";
+import { parseArguments } from "./arguments.ts";
+import { compareData } from "./demo-data.ts";
+import { DEMO_ROLES, type DemoAgent, DemoTree } from "./demo-tree.ts";
+import { EXIT } from "./exit.ts";
+import { print, printError, usageError } from "./output.ts";
+import { renderTable } from "./table.ts";
+
+export const DEMO_USAGE = "[--seconds N]";
+const SECONDS_DEFAULT = 30;
+/** Less and no stored window is complete at all three. */
+const SECONDS_MIN = 10;
+const SECONDS_MAX = 86_400;
+/** Time the last values have to arrive everywhere before the accounts are compared. */
+const SETTLE_MS = 5000;
+const SETTLE_EVERY_MS = 50;
+const CLEAR_LINES = (count: number) => `\u001b[${count}A\u001b[J`;
+
+/** Shows child → proxy → parent at work. Exit code 0 when at the end every account adds up with nothing lost. */
+export async function demo(args: string[]): Promise<number> {
+  const parsed = parseArguments(args, ["seconds"]);
+  if (typeof parsed === "string") return usageError(parsed);
+  if (parsed.operands.length > 0) return usageError(`unexpected "${parsed.operands[0]}"`);
+  const seconds = Number(parsed.options.get("seconds") ?? SECONDS_DEFAULT);
+  if (!Number.isInteger(seconds) || seconds < SECONDS_MIN || seconds > SECONDS_MAX) {
+    return usageError(`--seconds takes a whole number from ${SECONDS_MIN} to ${SECONDS_MAX}`);
+  }
+  const interrupted = Promise.withResolvers<void>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.resolve());
+  await using tree = await DemoTree.start();
+  print(`${DEMO_ROLES.map((role) => `${role} ${tree.agent(role).url}`).join(" → ")}\n\n`);
+  await watch(tree, seconds, interrupted.promise);
+  return closing(tree);
+}
+
+/** Redraws the table once a second. */
+async function watch(tree: DemoTree, seconds: number, interrupted: Promise<void>): Promise<void> {
+  const isTerminal = process.stdout.isTTY;
+  let shown = "";
+  for (let second = 1; second <= seconds; second++) {
+    const wait = Bun.sleep(1000).then(() => true);
+    if (!(await Promise.race([wait, interrupted.then(() => false)]))) return;
+    const table = renderAccounts(await reports(tree));
+    if (isTerminal) print(`${shown === "" ? "" : CLEAR_LINES(shown.split("\n").length - 1)}${table}`);
+    else if (second % 10 === 0 || second === seconds) print(`after ${second} s\n${table}\n`);
+    shown = table;
+  }
+}
+
+/** One report an agent, from the edge to the parent. */
+interface Reports {
+  readonly child: AgentReport;
+  readonly proxy: AgentReport;
+  readonly parent: AgentReport;
+}
+
+async function reports(tree: DemoTree): Promise<Reports> {
+  const ask = (agent: DemoAgent) => fetchReport(agent.url).then(({ report }) => report);
+  const [child, proxy, parent] = await Promise.all(DEMO_ROLES.map((role) => ask(tree.agent(role))));
+  return { child: child!, proxy: proxy!, parent: parent! };
+}
+
+/** The way of the child's values, and of the proxy's own, hop by hop. */
+function renderAccounts(all: Reports): string {
+  const head = ["VALUES OF", "AT", "COLLECTED", "RECEIVED", "STORED", "BASE", "MERGED", "DROPPED", "OFFERED", "LOST"];
+  const rows = DEMO_ROLES.flatMap((role) => {
+    return all[role].hosts.map((host) => {
+      const { balance } = host;
+      const link = all[role].links.find((candidate) => candidate.from === host.guid);
+      return [
+        host.hostname,
+        role,
+        balance.collected,
+        balance.received,
+        balance.stored,
+        balance.base,
+        balance.merged,
+        lossTotal(balance.dropped),
+        link?.account.offered ?? 0,
+        link === undefined ? 0 : lossTotal(link.account.lost),
+      ];
+    });
+  });
+  rows.sort((a, b) => String(a[0]).localeCompare(String(b[0])));
+  return renderTable([head, ...rows]);
+}
+
+/** The last word: every account, compared across the processes and with the stored data. */
+async function closing(tree: DemoTree): Promise<number> {
+  const deadlineMs = performance.now() + SETTLE_MS;
+  let problems: string[] = [];
+  let all: Reports | null = null;
+  do {
+    try {
+      all = await reports(tree);
+      problems = findProblems(all);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      problems = [errorText(error)];
+    }
+    if (problems.length > 0) await Bun.sleep(SETTLE_EVERY_MS);
+  } while (problems.length > 0 && performance.now() < deadlineMs);
+  if (all !== null) print(`\nbalance at the end\n${renderAccounts(all)}\n`);
+  const data = await compareData(tree);
+  print(`${data.text}\n`);
+  for (const problem of [...problems, ...data.problems]) printError(`tributary: ${problem}`);
+  if (problems.length + data.problems.length > 0) return EXIT.runtime;
+  print("Every value collected is accounted for at every hop: 0 lost.\n");
+  return EXIT.ok;
+}
+
+/** What does not add up; may be no more than a value on its way at the moment of asking. */
+function findProblems(all: Reports): string[] {
+  const problems: string[] = [];
+  for (const role of DEMO_ROLES) {
+    for (const host of all[role].hosts) problems.push(...databaseProblems(role, host));
+    for (const link of all[role].links) problems.push(...linkProblems(role, link));
+  }
+  problems.push(...hopProblems("child", all.child, "proxy", all.proxy));
+  problems.push(...hopProblems("proxy", all.proxy, "parent", all.parent));
+  return problems;
+}
+
+function databaseProblems(role: string, { hostname, balance }: HostReport): string[] {
+  const dropped = lossTotal(balance.dropped);
+  const problems: string[] = [];
+  if (balance.imbalance !== 0) problems.push(`${role}: ${hostname}: ${balance.imbalance} values not accounted for`);
+  if (dropped > 0) problems.push(`${role}: ${hostname}: ${dropped} values dropped`);
+  return problems;
+}
+
+function linkProblems(role: string, { account }: LinkReport): string[] {
+  const lost = lossTotal(account.lost);
+  const open = account.offered - account.delivered - account.in_flight - account.queued - lost;
+  const problems: string[] = [];
+  if (open !== 0) problems.push(`${role}: ${open} values of its stream not accounted for`);
+  if (lost > 0) problems.push(`${role}: ${lost} values lost on the way`);
+  return problems;
+}
+
+/** What one agent offered must be what the next one received. */
+function hopProblems(from: string, sender: AgentReport, to: string, receiver: AgentReport): string[] {
+  return sender.hosts.flatMap(({ guid, hostname }) => {
+    const offered = sender.links.find((link) => link.from === guid)?.account.offered ?? 0;
+    const received = receiver.hosts.find((host) => host.guid === guid)?.balance.received ?? 0;
+    return offered === received ? [] : [`${hostname}: the ${from} offered ${offered}, the ${to} received ${received}`];
+  });
+}

@@ -1,0 +1,101 @@
+import { writeSync } from "node:fs";
+import { Agent } from "../app/agent.ts";
+import { createSystemClock } from "../base/clock.ts";
+import { Logger } from "../base/log.ts";
+import { ConfigErrors } from "../config/config-error.ts";
+import { type LoadedConfig, loadConfig } from "../config/load.ts";
+import { systemEnvironment, systemReader } from "../config/system-reader.ts";
+import { parseArguments } from "./arguments.ts";
+import { EXIT } from "./exit.ts";
+import { print, printError, usageError } from "./output.ts";
+import { VERSION } from "./version.ts";
+
+const OPTIONS = ["config", "listen", "parent", "key", "memory", "history", "state"] as const;
+
+/** What follows `tributary run`. */
+export const RUN_USAGE =
+  "[--config FILE] [--listen ADDR:PORT] [--parent HOST:PORT --key GUID]\n" +
+  "      [--memory none|ram] [--history N] [--state DIR]";
+
+/** An orderly stop takes no longer than this. */
+const STOP_MS = 5000;
+/** Signals closer together than this are one. */
+const SAME_SIGNAL_MS = 500;
+
+/** Runs the agent until a signal ends it. @returns the exit code. */
+export async function run(args: string[]): Promise<number> {
+  const parsed = parseArguments(args, OPTIONS);
+  if (typeof parsed === "string") return usageError(parsed);
+  if (parsed.operands.length > 0) return usageError(`unexpected "${parsed.operands[0]}"`);
+  const { options } = parsed;
+  const load = () => {
+    return loadConfig({
+      file: options.get("config"),
+      flags: {
+        listen: options.get("listen"),
+        parent: options.get("parent"),
+        key: options.get("key"),
+        memory: options.get("memory"),
+        history: options.get("history"),
+        state: options.get("state"),
+      },
+      environment: systemEnvironment(),
+      reader: systemReader,
+    });
+  };
+  const loaded = load();
+  if (loaded instanceof ConfigErrors) {
+    printError(loaded.message);
+    return EXIT.config;
+  }
+  return runUntilSignal(loaded, load);
+}
+
+async function runUntilSignal(loaded: LoadedConfig, load: () => LoadedConfig | ConfigErrors): Promise<number> {
+  const clock = createSystemClock();
+  const { level, format } = loaded.config.log;
+  const log = new Logger({ clock, level, format, write: (line) => void writeSync(2, line) });
+  for (const { level: noticeLevel, event, text } of loaded.notices) log[noticeLevel](event, { text });
+  let agent: Agent | null = null;
+  const stopped = Promise.withResolvers<number>();
+  onBug(log);
+  let stoppingSinceMs = Number.POSITIVE_INFINITY;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      // A terminal's Ctrl-C reaches us twice when a launcher passes it on: that is one wish, not two.
+      if (clock.monotonicMs() - stoppingSinceMs > SAME_SIGNAL_MS) process.exit(EXIT.runtime);
+      if (stoppingSinceMs !== Number.POSITIVE_INFINITY) return;
+      stoppingSinceMs = clock.monotonicMs();
+      log.info("app.stopping", { signal });
+      setTimeout(() => stopped.resolve(EXIT.ok), STOP_MS).unref();
+      void agent?.stop().then(() => stopped.resolve(EXIT.ok), stopped.reject);
+      if (agent === null) stopped.resolve(EXIT.ok);
+    });
+  }
+  agent = await Agent.start(loaded, { clock, log, version: VERSION });
+  process.on("SIGHUP", () => reload(agent, load(), log));
+  const where = agent.url === null ? "ready, not listening" : `ready on ${agent.url}`;
+  print(`tributary ${VERSION} ${where} (${agent.role})\n`);
+  return stopped.promise;
+}
+
+/** Reads the configuration again; a bad one changes nothing and says why. */
+function reload(agent: Agent, loaded: LoadedConfig | ConfigErrors, log: Logger): void {
+  if (loaded instanceof ConfigErrors) {
+    printError(loaded.message);
+    log.error("config.reload_refused", { mistakes: loaded.mistakes.length, text: "the old configuration stays" });
+    return;
+  }
+  agent.reload(loaded);
+}
+
+/** A broken invariant ends the process: a supervisor starts it anew from a sane state. */
+function onBug(log: Logger): void {
+  const end = (error: unknown) => {
+    log.error("app.bug", { text: error instanceof Error ? error.message : String(error) });
+    printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    process.exit(EXIT.bug);
+  };
+  process.on("uncaughtException", end);
+  process.on("unhandledRejection", end);
+}
