@@ -61,15 +61,16 @@ export function* writeDataTable(writer: AnswerWriter, result: QueryResult, style
     const head = `{${key("id")}:${quoted("")},${key("label")}:${quoted(label)},${key("pattern")}:${quoted("")}`;
     return `${head},${key("type")}:${quoted(type)}${role === "" ? "" : `,${key("p")}:{${key("role")}:${quoted(role)}}`}}`;
   };
-  const cols = [
+  const times = [
     column("time", "datetime", ""),
     column("", "string", "annotation"),
     column("", "string", "annotationText"),
-    ...columns.map(({ name }) => column(name, "number", "")),
   ];
-  writer.text(
-    `{\n ${key("cols")}:\n [\n${cols.map((text) => `        ${text}`).join(",\n")}\n  ],\n    ${key("rows")}:\n [`,
-  );
+  const cols = [
+    ...times.map((text) => `        ${text}`),
+    ...columns.map(({ name }) => `     ${column(name, "number", "")}`),
+  ];
+  writer.text(`{\n ${key("cols")}:\n [\n${cols.join(",\n")}\n  ],\n    ${key("rows")}:\n [`);
   const cell = `{${key("v")}:`;
   let isFirst = true;
   for (const row of rowNumbers(result.window.rows, style.flip)) {

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import cases from "../fixtures/vectors/query-cases.json";
 import fixture from "../fixtures/vectors/query-fixture.json";
 import { ask, FixedClock, newApi } from "../http-fixture.ts";
+import { isObject, jsonDifference } from "../json-difference.ts";
 import { addHost, newDatabase, storeChart } from "../query-fixture.ts";
 
 interface FixtureChart {
@@ -79,7 +80,7 @@ function compareBodies(got: string, recorded: string): void {
   const json = parse(recorded);
   if (json === undefined) {
     expect(got.replace(NUMBER, "0")).toBe(recorded.replace(NUMBER, "0"));
-    expect(different(got.match(NUMBER)?.map(Number), recorded.match(NUMBER)?.map(Number), "")).toEqual([]);
+    expect(jsonDifference(got.match(NUMBER)?.map(Number), recorded.match(NUMBER)?.map(Number))).toEqual([]);
     return;
   }
   const mine = parse(got);
@@ -90,15 +91,11 @@ function compareBodies(got: string, recorded: string): void {
       delete mine[key];
     }
   }
-  expect(different(mine, json, "")).toEqual([]);
+  expect(jsonDifference(mine, json)).toEqual([]);
 }
 
 /** Numbers of a text; a date is three and a time of day three more. */
 const NUMBER = /-?\d+(\.\d+)?/g;
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
 
 /** JSON, or the argument of a call around it; undefined for other text. */
 function parse(text: string): unknown {
@@ -108,18 +105,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Paths of whatever differs; numbers may by 1e-6 of their size. */
-function different(got: unknown, expected: unknown, path: string): string[] {
-  if (typeof expected === "number" && typeof got === "number") {
-    const isEqual = Math.abs(got - expected) <= 1e-6 * Math.max(1, Math.abs(expected));
-    return isEqual ? [] : [`${path}: ${got} is not ${expected}`];
-  }
-  if (!isObject(expected) || !isObject(got))
-    return Object.is(got, expected) ? [] : [`${path}: ${got} is not ${expected}`];
-  const keys = [...new Set([...Object.keys(expected), ...Object.keys(got)])];
-  if (keys.join() !== Object.keys(expected).join())
-    return [`${path}: keys ${Object.keys(got)} are not ${Object.keys(expected)}`];
-  return keys.flatMap((key) => different(got[key], expected[key], `${path}/${key}`));
 }
