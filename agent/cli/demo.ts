@@ -31,7 +31,7 @@ export async function demo(args: string[]): Promise<number> {
   await using tree = await DemoTree.start();
   print(`${DEMO_ROLES.map((role) => `${role} ${tree.agent(role).url}`).join(" → ")}\n\n`);
   await watch(tree, seconds, interrupted.promise);
-  return closing(tree);
+  return await closing(tree);
 }
 
 /** Redraws the table once a second. */
