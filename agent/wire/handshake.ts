@@ -1,5 +1,6 @@
 import { parseGuid } from "../base/guid.ts";
 import { decodeTarget, encodeValue } from "./request-text.ts";
+import { cutUtf8 } from "./wire-text.ts";
 
 /** First word of a stream request; the door knows streams by it. */
 export const STREAM_WORD = "STREAM";
@@ -128,7 +129,7 @@ export function parseStreamRequest(head: Buffer): ReceivedRequest {
   const marker = line.lastIndexOf(" HTTP/");
   const isStream = line.subarray(0, STREAM_WORD.length + 1).equals(Buffer.from(`${STREAM_WORD} `));
   const parameters = readTarget(isStream ? line.subarray(STREAM_WORD.length + 1, marker < 0 ? lineEnd : marker) : null);
-  const text = (name: string, bytesMax = VALUE_BYTES_MAX) => cutBytes(parameters.get(name) ?? "", bytesMax);
+  const text = (name: string, bytesMax = VALUE_BYTES_MAX) => cutUtf8(parameters.get(name) ?? "", bytesMax);
   const hostname = text("hostname", HOSTNAME_BYTES_MAX);
   const [program, version] = userAgent(head.subarray(lineEnd));
   const request: ReceivedRequest = {
@@ -176,7 +177,7 @@ function systemInfoOf(parameters: ReadonlyMap<string, string>): Map<string, stri
   const info = new Map<string, string>();
   for (const [name, value] of parameters) {
     if (info.size >= SYSTEM_INFO_MAX) break;
-    if (value !== "" && isSystemInfoName(name)) info.set(name, cutBytes(value, VALUE_BYTES_MAX));
+    if (value !== "" && isSystemInfoName(name)) info.set(name, cutUtf8(value, VALUE_BYTES_MAX));
   }
   return info;
 }
@@ -187,7 +188,7 @@ function userAgent(headers: Buffer): [string, string] {
   const plain = withoutControls(value.trim());
   const slash = plain.indexOf("/");
   const program = slash < 0 ? plain : plain.slice(0, slash);
-  return [cutBytes(program, VALUE_BYTES_MAX), slash < 0 ? "" : cutBytes(plain.slice(slash + 1), VALUE_BYTES_MAX)];
+  return [cutUtf8(program, VALUE_BYTES_MAX), slash < 0 ? "" : cutUtf8(plain.slice(slash + 1), VALUE_BYTES_MAX)];
 }
 
 function lowerGuid(text: string): string {
@@ -197,14 +198,6 @@ function lowerGuid(text: string): string {
 /** @returns `fallback` for anything but a decimal integer; numbers out of range become the nearest one in it. */
 function integer(text: string, min: number, max: number, fallback: number): number {
   return /^[+-]?\d{1,15}$/.test(text) ? Math.min(max, Math.max(min, Number(text))) : fallback;
-}
-
-function cutBytes(text: string, bytesMax: number): string {
-  if (text.length * 3 <= bytesMax || Buffer.byteLength(text) <= bytesMax) return text;
-  // A character cut in two becomes one or more U+FFFD at the end.
-  return Buffer.from(text)
-    .toString("utf8", 0, bytesMax)
-    .replace(/\ufffd+$/, "");
 }
 
 /** Control characters would forge lines of a log or of the protocol. */

@@ -1,0 +1,66 @@
+import { type Destination, parseDestination } from "../base/destination.ts";
+
+/** One parent of a list. */
+export interface DestinationEntry {
+  readonly destination: Destination;
+  /** Monotonic ms before which it is not tried. */
+  postponedUntilMs: number;
+  /** Answers "already streaming" in a row. */
+  alreadyStreaming: number;
+  /** Round in which it was tried last. */
+  round: number;
+}
+
+/**
+ * The parents of a link in their present order (streaming.md §2.6): an attempt goes through them from the front, one
+ * that a connection could be made to moves to the end, one that refused us is left out for a while.
+ */
+export class DestinationList {
+  /** Their names in the configured order: equal lists have equal texts. */
+  readonly configured: string;
+  private readonly entries: DestinationEntry[];
+  private round = 1;
+
+  /** @throws InputError when an entry cannot be read. */
+  constructor(texts: readonly string[], portDefault: number) {
+    const seen = new Map<string, Destination>();
+    for (const text of texts) {
+      const destination = parseDestination(text, portDefault);
+      if (!seen.has(destination.name)) seen.set(destination.name, destination);
+    }
+    this.entries = [...seen.values()].map((destination) => ({
+      destination,
+      postponedUntilMs: Number.NEGATIVE_INFINITY,
+      alreadyStreaming: 0,
+      round: 0,
+    }));
+    this.configured = this.names.join(" ");
+  }
+
+  /** In their present order. */
+  get names(): string[] {
+    return this.entries.map(({ destination }) => destination.name);
+  }
+
+  /** Every entry may be tried again. */
+  beginRound(): void {
+    this.round++;
+  }
+
+  /** The next entry of this round that is not postponed, or null. */
+  take(nowMs: number): DestinationEntry | null {
+    const entry = this.entries.find((each) => each.round < this.round && each.postponedUntilMs <= nowMs) ?? null;
+    if (entry !== null) entry.round = this.round;
+    return entry;
+  }
+
+  moveToEnd(entry: DestinationEntry): void {
+    this.entries.splice(this.entries.indexOf(entry), 1);
+    this.entries.push(entry);
+  }
+
+  /** When the first entry may be tried; −∞ = now, +∞ = there is none. */
+  get availableMs(): number {
+    return Math.min(Number.POSITIVE_INFINITY, ...this.entries.map((entry) => entry.postponedUntilMs));
+  }
+}

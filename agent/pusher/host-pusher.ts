@@ -1,0 +1,399 @@
+import { isLoopback, normalizeAddress } from "../base/address-list.ts";
+import type { Chart } from "../rrd/chart.ts";
+import type { CollectedRow } from "../rrd/collected-row.ts";
+import type { CommitListener } from "../rrd/commit-listener.ts";
+import type { Host } from "../rrd/host.ts";
+import type { Rejection } from "../wire/answers.ts";
+import { buildStreamRequest } from "../wire/handshake.ts";
+import type { SetHeadsCache } from "./chart-stream.ts";
+import { Connection, type ConnectionEvents, type Stage } from "./connection.ts";
+import { type DestinationEntry, DestinationList } from "./destination-list.ts";
+import type { LossReason } from "./link-account.ts";
+import { LinkLog, type LinkSubject } from "./link-log.ts";
+import { LinkOutput } from "./link-output.ts";
+import type { LinkState, LinkStatus, PusherCounters, PusherSettings, PusherWorld } from "./pusher-world.ts";
+import { type PostponeReason, postponeMs, ReconnectDelay } from "./retry-delay.ts";
+import { streamFields } from "./stream-fields.ts";
+
+/** A link that lived this long was a good one: after it we connect again at once (streaming.md §2.5). */
+const GOOD_LINK_MS = 10_000;
+/** The newest iteration is kept for a connection that is being made; what is older belongs to a second that is over. */
+const HOLD_MS_MAX = 5000;
+/** Agents a host may have passed through; more is a loop. */
+const HOPS_MAX = 10;
+const RELAX_MS = 60_000;
+
+/** What a pusher shares with those of other hosts. */
+export interface PusherShare {
+  readonly heads: SetHeadsCache;
+  readonly counters: PusherCounters;
+  /** {@link HostPusher.flush} is to be called at the end of this batch. */
+  dirty(pusher: HostPusher): void;
+}
+
+/**
+ * Streams one host to one of its parents. `idle` (nothing committed yet) → `connecting` → `connected`; an attempt that
+ * fails goes to the next parent, and after the last one to `waiting`.
+ */
+export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject {
+  readonly host: Host;
+  readonly output: LinkOutput;
+  private readonly world: PusherWorld;
+  private readonly share: PusherShare;
+  private readonly log: LinkLog;
+  private readonly delay: ReconnectDelay;
+  private settings: PusherSettings;
+  private destinations: DestinationList;
+  private state: "idle" | LinkState = "idle";
+  private sinceUs: number;
+  private connection: Connection | null = null;
+  private entry: DestinationEntry | null = null;
+  private error = "";
+  private reason: PostponeReason | "" = "";
+  /** What values are lost for while there is no connection. */
+  private lossReason: LossReason = "not_connected";
+  /** The newest iteration may wait in the buffer for the connection that is being made. */
+  private isHolding = true;
+  private isDirty = false;
+  private attemptMs = 0;
+  private waitUntilMs = 0;
+  private connectedMs = 0;
+  private relaxMs = 0;
+
+  /** @throws InputError when a destination or the pattern cannot be read. */
+  constructor(host: Host, settings: PusherSettings, world: PusherWorld, share: PusherShare) {
+    this.host = host;
+    this.settings = settings;
+    this.world = world;
+    this.share = share;
+    this.output = new LinkOutput(settings, share.heads);
+    this.log = new LinkLog(world.log, this);
+    this.delay = new ReconnectDelay(settings.reconnectDelaySec, world.random);
+    this.destinations = new DestinationList(settings.destinations, settings.defaultPort);
+    this.sinceUs = world.clock.nowUs();
+  }
+
+  get hostname(): string {
+    return this.host.hostname;
+  }
+
+  get parentName(): string {
+    return this.entry?.destination.name ?? "";
+  }
+
+  get linkState(): LinkState {
+    return this.state === "idle" ? "waiting" : this.state;
+  }
+
+  /** All bytes are with the kernel, or there is no connection to give them to. */
+  get isDrained(): boolean {
+    return this.state !== "connected" || this.output.pendingBytes === 0;
+  }
+
+  commit(chart: Chart, row: CollectedRow, elapsedUs: number): void {
+    if (!this.output.wants(chart)) return;
+    if (this.state !== "connected" && !this.mayHold(chart)) {
+      this.lose(row.setCount);
+      return;
+    }
+    if (!this.isDirty) {
+      this.isDirty = true;
+      this.share.dirty(this);
+    }
+    if (!this.output.append(chart, row, elapsedUs)) this.appendToFull(chart, row, elapsedUs);
+  }
+
+  /** Offers what was appended to the kernel; starts the first connection. @param nowMs monotonic. */
+  flush(nowMs: number): void {
+    this.isDirty = false;
+    if (this.state === "idle") this.beginRound(nowMs);
+    this.offer(nowMs, false);
+  }
+
+  /** Call once a second. @param nowMs monotonic. */
+  tick(nowMs: number): void {
+    if (this.state === "connecting") this.tickConnecting(nowMs);
+    else if (this.state === "connected") this.tickConnected(nowMs);
+    else if (this.state === "waiting" && nowMs >= this.waitUntilMs) this.beginRound(nowMs);
+  }
+
+  /**
+   * Takes new settings; other parents or another key mean a new connection.
+   * @throws InputError as the constructor; then nothing changes.
+   */
+  configure(settings: PusherSettings): void {
+    const before = this.settings;
+    const destinations = new DestinationList(settings.destinations, settings.defaultPort);
+    this.output.configure(settings);
+    this.settings = settings;
+    if (settings.reconnectDelaySec !== before.reconnectDelaySec) this.delay.configure(settings.reconnectDelaySec);
+    if (settings.apiKey === before.apiKey && destinations.configured === this.destinations.configured) return;
+    const isIdle = this.state === "idle";
+    this.leave();
+    this.destinations = destinations;
+    this.entry = null;
+    this.clearError();
+    this.delay.reset();
+    if (!isIdle) this.beginRound(this.world.clock.monotonicMs());
+  }
+
+  /** Every chart is defined once more before its next values: its own sender has connected anew (streaming.md §4). */
+  repeatDefinitions(): void {
+    this.output.repeatDefinitions();
+  }
+
+  /** Gives the kernel what it takes, then closes in order, for good. */
+  close(): void {
+    this.log.stopping();
+    this.leave();
+    this.enter("off");
+  }
+
+  status(): LinkStatus {
+    return {
+      from: this.host.machineGuid,
+      hostname: this.hostname,
+      to: this.parentName,
+      destinations: this.destinations.names,
+      state: this.linkState,
+      sinceSec: Math.floor(this.sinceUs / 1e6),
+      error: this.error,
+      reason: this.reason,
+      bytesSent: this.output.sentBytes,
+      bufferUsedBytes: this.output.pendingBytes,
+      bufferLimitBytes: this.settings.bufferSizeBytes,
+      values: this.output.account.balance(),
+    };
+  }
+
+  opened(address: string): Buffer | string {
+    const { host } = this;
+    if (this.entry !== null) this.destinations.moveToEnd(this.entry);
+    const peer = normalizeAddress(address);
+    // Every agent of a machine has its loopback address: it tells nothing.
+    if (host.receivedFrom === peer && !isLoopback(peer)) {
+      this.postpone("loop");
+      this.lossReason = "refused";
+      this.log.loopRefused(peer);
+      return `${peer} is where this host is received from; name another parent`;
+    }
+    this.log.waitingReply();
+    return buildStreamRequest(streamFields(host, this.settings.apiKey, this.world));
+  }
+
+  accepted(version: number): void {
+    const nowMs = this.world.clock.monotonicMs();
+    this.enter("connected");
+    this.connectedMs = nowMs;
+    this.relaxMs = nowMs + RELAX_MS;
+    this.clearError();
+    if (this.entry !== null) this.entry.alreadyStreaming = 0;
+    this.share.counters.connects++;
+    this.log.established(version);
+    this.flush(nowMs);
+  }
+
+  received(bytes: number): void {
+    this.share.counters.bytesIn += bytes;
+  }
+
+  drained(): void {
+    this.output.unblock();
+    this.flush(this.world.clock.monotonicMs());
+  }
+
+  failed(stage: Stage, rejection: Rejection | null, problem: string): void {
+    const nowMs = this.world.clock.monotonicMs();
+    this.connection = null;
+    this.error = problem;
+    if (stage === "streaming") {
+      this.lostLink(nowMs, "disconnect");
+      return;
+    }
+    if (rejection !== null) this.refused(rejection, problem);
+    else if (this.reason !== "loop") {
+      this.lossReason = "not_connected";
+      this.log.connectFailed(problem);
+    }
+    this.attempt(nowMs);
+  }
+
+  private enter(state: LinkState): void {
+    this.state = state;
+    this.sinceUs = this.world.clock.nowUs();
+  }
+
+  private clearError(): void {
+    this.error = "";
+    this.reason = "";
+    this.lossReason = "not_connected";
+  }
+
+  /** Values that no connection can take. */
+  private lose(values: number): void {
+    this.output.account.lose(values, this.lossReason);
+    this.log.valuesDiscarded(values, this.lossReason, this.error);
+  }
+
+  /** May an iteration of this chart wait in the buffer for the connection that is being made? Only the newest does. */
+  private mayHold(chart: Chart): boolean {
+    if (!this.isHolding || this.state === "waiting" || this.state === "off") return false;
+    if (this.output.has(chart)) this.discardHeld();
+    return true;
+  }
+
+  private discardHeld(): void {
+    const values = this.output.account.queued;
+    this.output.breakOff(this.lossReason);
+    this.log.valuesDiscarded(values, this.lossReason, this.error);
+  }
+
+  /** The kernel is asked once more, then the connection is given up. */
+  private appendToFull(chart: Chart, row: CollectedRow, elapsedUs: number): void {
+    if (this.state !== "connected") {
+      this.discardHeld();
+      this.lose(row.setCount);
+      return;
+    }
+    const nowMs = this.world.clock.monotonicMs();
+    this.offer(nowMs, true);
+    // The offer may have found the connection broken.
+    if (this.connection?.socket == null) this.lose(row.setCount);
+    else if (!this.output.append(chart, row, elapsedUs)) {
+      this.output.account.lose(row.setCount, "overflow");
+      this.overflow(nowMs);
+    }
+  }
+
+  private overflow(nowMs: number): void {
+    const { output } = this;
+    const limitBytes = this.settings.bufferSizeBytes;
+    this.share.counters.overflows++;
+    this.error = `the send buffer of ${limitBytes} bytes is full: the parent does not read fast enough`;
+    this.log.bufferOverflow(limitBytes, output.pendingBytes, output.sentBytes, output.connectionBytes);
+    this.connection?.abort();
+    this.lostLink(nowMs, "overflow");
+  }
+
+  /** Offers pending bytes to the kernel once. */
+  private offer(nowMs: number, isUrgent: boolean): void {
+    const { connection } = this;
+    const socket = connection?.socket ?? null;
+    if (connection === null || socket === null) return;
+    const taken = this.output.offer(socket, nowMs, isUrgent);
+    if (taken >= 0) {
+      this.share.counters.bytesOut += taken;
+      return;
+    }
+    // The write itself may have told of the end already.
+    if (this.connection !== connection) return;
+    connection.abort();
+    this.failed("streaming", null, "connection reset");
+  }
+
+  private tickConnecting(nowMs: number): void {
+    this.connection?.tick(nowMs);
+    if (this.state !== "connecting" || !this.isHolding || nowMs - this.attemptMs < HOLD_MS_MAX) return;
+    this.isHolding = false;
+    this.discardHeld();
+  }
+
+  private tickConnected(nowMs: number): void {
+    this.output.account.settle(nowMs);
+    if (nowMs - this.connectedMs >= GOOD_LINK_MS) this.delay.reset();
+    if (nowMs >= this.relaxMs) {
+      this.relaxMs = nowMs + RELAX_MS;
+      this.output.relax();
+    }
+    if (this.output.stalledMs(nowMs) < this.settings.timeoutSec * 1000) return;
+    this.connection?.abort();
+    this.error = `no output taken for ${this.settings.timeoutSec} s`;
+    this.postpone("send_timeout");
+    this.lostLink(nowMs, "disconnect");
+  }
+
+  /** An accepted connection is gone: what it had not delivered is lost. */
+  private lostLink(nowMs: number, reason: LossReason): void {
+    const { output } = this;
+    const livedMs = nowMs - this.connectedMs;
+    this.connection = null;
+    if (reason !== "overflow") {
+      this.share.counters.lost++;
+      this.log.sendFailed(this.error, output.connectionBytes, livedMs);
+    }
+    this.log.bytesDiscarded(output.pendingBytes, output.account.queued);
+    output.account.settle(nowMs);
+    output.breakOff(reason);
+    if (livedMs >= GOOD_LINK_MS) {
+      this.delay.reset();
+      this.beginRound(nowMs);
+    } else this.wait(nowMs + this.delay.nextMs());
+  }
+
+  private beginRound(nowMs: number): void {
+    this.destinations.beginRound();
+    this.isHolding = true;
+    this.attemptMs = nowMs;
+    this.attempt(nowMs);
+  }
+
+  /** Tries the next parent of this round. */
+  private attempt(nowMs: number): void {
+    const { host, world } = this;
+    if (host.hops + 1 > HOPS_MAX) {
+      this.error = `${host.hops} agents have passed this host on, at most ${HOPS_MAX} may: look for a loop of proxies`;
+      this.lossReason = "refused";
+      this.log.tooManyHops(this.error);
+      this.discardHeld();
+      this.enter("off");
+      return;
+    }
+    const entry = this.destinations.take(nowMs);
+    if (entry === null) {
+      const { availableMs } = this.destinations;
+      this.wait(availableMs > nowMs ? availableMs : nowMs + this.delay.nextMs());
+      return;
+    }
+    this.entry = entry;
+    this.reason = "";
+    this.enter("connecting");
+    this.log.connecting();
+    this.connection = new Connection(world.clock, entry.destination, this.settings.timeoutSec * 1000, this);
+    this.connection.start(world.dial);
+  }
+
+  private wait(untilMs: number): void {
+    this.discardHeld();
+    this.waitUntilMs = untilMs;
+    this.enter("waiting");
+  }
+
+  private refused(rejection: Rejection, problem: string): void {
+    this.postpone(rejection);
+    this.lossReason = rejection === "no_reply" ? "not_connected" : "refused";
+    if (rejection !== "no_reply") this.share.counters.rejected++;
+    this.log.rejected(rejection, problem);
+  }
+
+  private postpone(reason: PostponeReason): void {
+    const { entry, world } = this;
+    this.reason = reason;
+    if (entry === null) return;
+    entry.alreadyStreaming = reason === "already_streaming" ? entry.alreadyStreaming + 1 : 0;
+    entry.postponedUntilMs = world.clock.monotonicMs() + postponeMs(reason, entry.alreadyStreaming, world.random);
+  }
+
+  /** Ends whatever connection there is, in order. */
+  private leave(): void {
+    this.offer(this.world.clock.monotonicMs(), false);
+    const { connection } = this;
+    this.connection = null;
+    if (connection?.stage === "streaming") {
+      connection.finish();
+      this.output.close();
+    } else {
+      connection?.abort();
+      this.output.breakOff(this.lossReason);
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import type { Log } from "../base/log.ts";
+import type { Rejection } from "../wire/answers.ts";
+import type { LossReason } from "./link-account.ts";
+
+/** What a line about an outgoing link names first. */
+export interface LinkSubject {
+  readonly hostname: string;
+  /** The parent in use, or tried last. */
+  readonly parentName: string;
+}
+
+/** The log lines of one outgoing link: one a change of state, never one a tick (streaming.md §2.5). */
+export class LinkLog {
+  private readonly log: Log;
+  private readonly subject: LinkSubject;
+  /** Values thrown away since the last connection; −1 = none. */
+  private discarded = -1;
+
+  constructor(log: Log, subject: LinkSubject) {
+    this.log = log;
+    this.subject = subject;
+  }
+
+  connecting(): void {
+    this.log.info("pusher.connecting", this.fields);
+  }
+
+  connectFailed(problem: string): void {
+    this.log.warn("pusher.connect_failed", { ...this.fields, problem });
+  }
+
+  waitingReply(): void {
+    this.log.info("pusher.waiting_reply", this.fields);
+  }
+
+  /** Also tells how much the outage cost. @param version 1, 2 … or capability bits. */
+  established(version: number): void {
+    this.log.info("pusher.established", { ...this.fields, version });
+    if (this.discarded >= 0) this.log.info("pusher.ready", { ...this.fields, discarded_values: this.discarded });
+    this.discarded = -1;
+  }
+
+  rejected(rejection: Rejection, problem: string): void {
+    const fields = { ...this.fields, reason: rejection, problem };
+    if (rejection === "no_reply") this.log.warn("pusher.reply_missing", fields);
+    else if (rejection === "not_understood") this.log.error("pusher.reply_not_understood", fields);
+    else this.log.error("pusher.rejected", fields);
+  }
+
+  loopRefused(address: string): void {
+    this.log.error("pusher.loop_refused", { ...this.fields, address });
+  }
+
+  tooManyHops(problem: string): void {
+    this.log.error("pusher.hops_exceeded", { ...this.fields, problem });
+  }
+
+  /** Values for which there is no connection: one line an outage. */
+  valuesDiscarded(values: number, reason: LossReason, problem: string): void {
+    if (values === 0) return;
+    if (this.discarded < 0) {
+      this.discarded = 0;
+      this.log.error("pusher.values_discarded", { ...this.fields, reason, problem });
+    }
+    this.discarded += values;
+  }
+
+  sendFailed(problem: string, sentBytes: number, livedMs: number): void {
+    const lived_sec = Math.round(livedMs / 1000);
+    this.log.warn("pusher.send_failed", { ...this.fields, problem, sent_bytes: sentBytes, lived_sec });
+  }
+
+  /** Bytes of a connection that is gone. */
+  bytesDiscarded(bytes: number, values: number): void {
+    if (bytes > 0) this.log.error("pusher.bytes_discarded", { ...this.fields, bytes, values });
+  }
+
+  bufferOverflow(limitBytes: number, unsentBytes: number, sentBytes: number, connectionBytes: number): void {
+    this.log.error("pusher.buffer_overflow", {
+      ...this.fields,
+      buffer_bytes: limitBytes,
+      unsent_bytes: unsentBytes,
+      sent_bytes: sentBytes,
+      connection_bytes: connectionBytes,
+    });
+  }
+
+  stopping(): void {
+    this.log.info("pusher.stopping", this.fields);
+  }
+
+  private get fields() {
+    return { host: this.subject.hostname, parent: this.subject.parentName };
+  }
+}

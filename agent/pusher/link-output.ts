@@ -1,0 +1,132 @@
+import { SimplePattern } from "../base/pattern.ts";
+import { SendBuffer } from "../base/send-buffer.ts";
+import type { StreamSocket } from "../base/stream-socket.ts";
+import type { Chart } from "../rrd/chart.ts";
+import type { CollectedRow } from "../rrd/collected-row.ts";
+import { ChartStream, type SetHeadsCache } from "./chart-stream.ts";
+import { LinkAccount, type LossReason } from "./link-account.ts";
+import type { PusherSettings } from "./pusher-world.ts";
+
+/** Everything of a link that is on its way out: lines, the buffer they wait in, and the account of their values. */
+export class LinkOutput {
+  readonly account: LinkAccount;
+  private readonly buffer: SendBuffer;
+  private readonly stream: ChartStream;
+  private limitBytes: number;
+  /** The kernel is full; it will say when it takes bytes again. */
+  private isBlocked = false;
+  /** Last time the kernel took bytes, or there were none to take. */
+  private progressMs = 0;
+  private bytesBefore = 0;
+
+  constructor(settings: PusherSettings, heads: SetHeadsCache) {
+    this.limitBytes = settings.bufferSizeBytes;
+    this.buffer = new SendBuffer(this.limitBytes);
+    this.account = new LinkAccount(this.limitBytes);
+    const pattern = new SimplePattern(settings.sendChartsMatching);
+    this.stream = new ChartStream(this.buffer, heads, pattern, settings.initialClockResyncIterations);
+  }
+
+  /** @throws InputError when the pattern cannot be read; then nothing changes. */
+  configure(settings: PusherSettings): void {
+    this.stream.configure(new SimplePattern(settings.sendChartsMatching), settings.initialClockResyncIterations);
+    this.limitBytes = settings.bufferSizeBytes;
+    this.buffer.setLimit(this.limitBytes);
+    this.account.setBufferBytes(this.limitBytes);
+  }
+
+  get pendingBytes(): number {
+    return this.buffer.pendingBytes;
+  }
+
+  /** Bytes the kernel took on this connection. */
+  get connectionBytes(): number {
+    return this.buffer.takenBytes;
+  }
+
+  /** Bytes the kernel took on all connections. */
+  get sentBytes(): number {
+    return this.bytesBefore + this.buffer.takenBytes;
+  }
+
+  /** How full the buffer is, 0…1. */
+  get fill(): number {
+    return Math.min(1, this.buffer.pendingBytes / this.limitBytes);
+  }
+
+  wants(chart: Chart): boolean {
+    return this.stream.wants(chart);
+  }
+
+  /** An iteration of this chart was appended for this connection. */
+  has(chart: Chart): boolean {
+    return this.stream.has(chart);
+  }
+
+  /** Appends one iteration and enters it in the account. @returns false when the buffer is full: nothing is entered. */
+  append(chart: Chart, row: CollectedRow, elapsedUs: number): boolean {
+    const sets = this.stream.write(chart, row, elapsedUs);
+    if (sets < 0) return false;
+    this.account.enqueue(sets);
+    return true;
+  }
+
+  repeatDefinitions(): void {
+    this.stream.repeatDefinitions();
+  }
+
+  /** The kernel takes bytes again, or a new connection has begun. */
+  unblock(): void {
+    this.isBlocked = false;
+  }
+
+  /**
+   * Offers pending bytes to the kernel once, unless it is known to be full.
+   * @param isUrgent also then. @returns bytes it took, −1 = the socket is closed.
+   */
+  offer(socket: StreamSocket, nowMs: number, isUrgent = false): number {
+    const { buffer, account } = this;
+    account.mark(buffer.appendedBytes, buffer.takenBytes);
+    if (this.isBlocked && !isUrgent) return 0;
+    // All that came before is gone, so the wait for the kernel begins now.
+    if (!this.isBlocked) this.progressMs = nowMs;
+    const before = buffer.takenBytes;
+    const result = buffer.flush(socket);
+    const taken = buffer.takenBytes - before;
+    this.isBlocked = result === "blocked";
+    if (taken > 0) {
+      this.progressMs = nowMs;
+      account.handOver(buffer.takenBytes, nowMs);
+    }
+    return result === "closed" ? -1 : taken;
+  }
+
+  /** How long the kernel has taken nothing although bytes wait, in ms. */
+  stalledMs(nowMs: number): number {
+    return this.buffer.pendingBytes === 0 ? 0 : nowMs - this.progressMs;
+  }
+
+  /** The connection broke, or did not come about: what was meant for it is lost. */
+  breakOff(reason: LossReason): void {
+    this.account.breakOff(reason);
+    this.restart();
+  }
+
+  /** We closed the connection in order. */
+  close(): void {
+    this.account.close();
+    this.restart();
+  }
+
+  /** Gives memory back after a quiet time. */
+  relax(): void {
+    this.buffer.relax();
+  }
+
+  private restart(): void {
+    this.bytesBefore += this.buffer.takenBytes;
+    this.buffer.clear();
+    this.stream.restart();
+    this.isBlocked = false;
+  }
+}

@@ -1,0 +1,74 @@
+import type { Clock, Random } from "../base/clock.ts";
+import type { Dial } from "../base/dial.ts";
+import type { Log } from "../base/log.ts";
+import type { LinkBalance } from "./link-account.ts";
+import type { PostponeReason } from "./retry-delay.ts";
+
+/** Where and how one host is streamed; from `[stream]`, or the proxy settings of the child. */
+export interface PusherSettings {
+  /** Parents in order of failover, as configured; never empty. */
+  readonly destinations: readonly string[];
+  readonly defaultPort: number;
+  /** A lower-case GUID. */
+  readonly apiKey: string;
+  /** For connecting to each address, for the answer, and for output to move. */
+  readonly timeoutSec: number;
+  /** Most bytes the kernel has not taken. */
+  readonly bufferSizeBytes: number;
+  readonly reconnectDelaySec: number;
+  /** Iterations of each chart that go out with 0 µs after a connect; the first always does. */
+  readonly initialClockResyncIterations: number;
+  /** Simple pattern on chart id or name. */
+  readonly sendChartsMatching: string;
+}
+
+/** What pushers need of the outside. */
+export interface PusherWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly dial: Dial;
+  readonly log: Log;
+  /** Shown as the collecting agent of hosts that name none. */
+  readonly program: string;
+  readonly version: string;
+}
+
+/** Events of all links since start, for the agent's own charts. */
+export interface PusherCounters {
+  /** Connections that a parent accepted. */
+  connects: number;
+  /** Answers of a parent that were not a prompt. */
+  rejected: number;
+  /** Connections that ended after they had been accepted, overflows excluded. */
+  lost: number;
+  overflows: number;
+  /** Bytes the kernel took, and bytes of answers. */
+  bytesOut: number;
+  bytesIn: number;
+}
+
+/** `waiting`: for the first values, or for the next attempt after one that failed; `off`: for good. */
+export type LinkState = "connected" | "connecting" | "waiting" | "off";
+
+/** One outgoing link as `tributary status` and `/api/v1/agent` show it. */
+export interface LinkStatus {
+  /** Machine GUID of the host that is streamed. */
+  readonly from: string;
+  readonly hostname: string;
+  /** `HOST:PORT` of the parent in use, or tried last; empty before the first attempt. */
+  readonly to: string;
+  /** All parents in their present order. */
+  readonly destinations: readonly string[];
+  readonly state: LinkState;
+  /** Unix second at which this state began. */
+  readonly sinceSec: number;
+  /** What went wrong last; empty while connected. */
+  readonly error: string;
+  /** Why the parent did not take the stream; empty if it did, or did not get so far. */
+  readonly reason: PostponeReason | "";
+  /** Bytes the kernel took, over all connections. */
+  readonly bytesSent: number;
+  readonly bufferUsedBytes: number;
+  readonly bufferLimitBytes: number;
+  readonly values: LinkBalance;
+}

@@ -1,0 +1,121 @@
+import type { Host } from "../rrd/host.ts";
+import { SetHeadsCache } from "./chart-stream.ts";
+import { HostPusher, type PusherShare } from "./host-pusher.ts";
+import type { LinkState, LinkStatus, PusherCounters, PusherSettings, PusherWorld } from "./pusher-world.ts";
+
+/** How often a stopping agent looks whether its links are drained. */
+const STOP_LOOK_MS = 20;
+
+/** All outgoing links of this agent, at most one for each host. */
+export class Pushers implements PusherShare {
+  readonly counters: PusherCounters = { connects: 0, rejected: 0, lost: 0, overflows: 0, bytesOut: 0, bytesIn: 0 };
+  readonly heads = new SetHeadsCache();
+  private readonly world: PusherWorld;
+  private readonly byHost = new Map<Host, HostPusher>();
+  private waiting: HostPusher[] = [];
+  private flushing: HostPusher[] = [];
+
+  constructor(world: PusherWorld) {
+    this.world = world;
+  }
+
+  /**
+   * Streams a host from its next commit on; for one that is streamed already, takes the new settings.
+   * @throws InputError when a destination or pattern cannot be read; then nothing changes.
+   */
+  attach(host: Host, settings: PusherSettings): void {
+    const known = this.byHost.get(host);
+    if (known !== undefined) {
+      known.configure(settings);
+      return;
+    }
+    const pusher = new HostPusher(host, settings, this.world, this);
+    this.byHost.set(host, pusher);
+    host.listener = pusher;
+  }
+
+  /** Ends the link of a host, in order. */
+  detach(host: Host): void {
+    const pusher = this.byHost.get(host);
+    if (pusher === undefined) return;
+    this.byHost.delete(host);
+    if (host.listener === pusher) host.listener = null;
+    pusher.close();
+  }
+
+  /**
+   * New configuration. @param settingsOf what holds for a host now; null = it is not streamed.
+   * @throws InputError as {@link attach}.
+   */
+  reload(hosts: readonly Host[], settingsOf: (host: Host) => PusherSettings | null): void {
+    for (const host of hosts) {
+      const settings = settingsOf(host);
+      if (settings === null) this.detach(host);
+      else this.attach(host, settings);
+    }
+  }
+
+  /** The sender of a proxied host connected anew: its definitions are repeated downstream (streaming.md §4). */
+  repeatDefinitions(host: Host): void {
+    this.byHost.get(host)?.repeatDefinitions();
+  }
+
+  dirty(pusher: HostPusher): void {
+    this.waiting.push(pusher);
+  }
+
+  /** Gives the kernel what commits have appended. Call after each received chunk and each tick: it visits only links with news. */
+  flushAll(): void {
+    if (this.waiting.length === 0) return;
+    const nowMs = this.world.clock.monotonicMs();
+    const pushers = this.waiting;
+    this.waiting = this.flushing;
+    this.flushing = pushers;
+    for (let index = 0; index < pushers.length; index++) pushers[index]!.flush(nowMs);
+    pushers.length = 0;
+  }
+
+  /** Timeouts and new attempts of all links. Call once a second. @param nowMs monotonic. */
+  tick(nowMs: number): void {
+    for (const pusher of this.byHost.values()) pusher.tick(nowMs);
+  }
+
+  /** Gives the kernel what it takes within `deadlineMs`, then closes every link in order. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.flushAll();
+    const endMs = this.world.clock.monotonicMs() + deadlineMs;
+    while (!this.isDrained && this.world.clock.monotonicMs() < endMs) await this.pause();
+    for (const host of [...this.byHost.keys()]) this.detach(host);
+  }
+
+  /** In order of attachment. */
+  status(): LinkStatus[] {
+    return [...this.byHost.values()].map((pusher) => pusher.status());
+  }
+
+  /** Links by state. */
+  get stateCounts(): Record<LinkState, number> {
+    const counts = { connected: 0, connecting: 0, waiting: 0, off: 0 };
+    for (const pusher of this.byHost.values()) counts[pusher.linkState]++;
+    return counts;
+  }
+
+  /** How full the fullest send buffer is, 0…100. */
+  get bufferPercentMax(): number {
+    let fill = 0;
+    for (const pusher of this.byHost.values()) fill = Math.max(fill, pusher.output.fill);
+    return 100 * fill;
+  }
+
+  private get isDrained(): boolean {
+    for (const pusher of this.byHost.values()) if (!pusher.isDrained) return false;
+    return true;
+  }
+
+  /** `drain` events move the bytes; we only look whether they have. */
+  private pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.world.clock.setTimer(STOP_LOOK_MS, resolve);
+    });
+  }
+}

@@ -1,0 +1,69 @@
+import type { Random } from "../base/clock.ts";
+import type { Rejection } from "../wire/answers.ts";
+
+/** Why a destination is left alone for a while. */
+export type PostponeReason = Rejection | "loop" | "send_timeout";
+
+/** Seconds until a destination is tried again (streaming.md §1.4). */
+const POSTPONE_SEC: Readonly<Record<PostponeReason, number>> = {
+  not_permitted: 60,
+  own_guid: 3600,
+  already_streaming: 120,
+  busy: 120,
+  internal: 300,
+  initializing: 30,
+  not_understood: 60,
+  closed: 60,
+  send_timeout: 60,
+  no_reply: 30,
+  loop: 60,
+};
+/** The parent may not have noticed yet that our last connection is gone: so often it is asked again soon. */
+const SOON_COUNT = 2;
+const SOON_SEC = 10;
+/** A parent that had no room tells many at once: they must not all come back at once. */
+const CROWDED: readonly PostponeReason[] = ["busy", "internal", "initializing"];
+const SPREAD = 0.2;
+/** Most seconds between attempts that fail; a larger configured delay stands. */
+const DELAY_SEC_MAX = 60;
+
+/** How long a destination is left alone, in ms. @param repeats answers of this kind in a row, this one included. */
+export function postponeMs(reason: PostponeReason, repeats: number, random: Random): number {
+  if (reason === "already_streaming" && repeats <= SOON_COUNT) return SOON_SEC * 1000;
+  const delayMs = POSTPONE_SEC[reason] * 1000;
+  return CROWDED.includes(reason) ? delayMs * (1 - SPREAD + 2 * SPREAD * random()) : delayMs;
+}
+
+/**
+ * Delays between attempts that fail: they double up to a minute, ±20 % by chance, but never less than configured, so
+ * that a parent that is back within the configured delay is found by the first attempt (streaming.md §2.5).
+ */
+export class ReconnectDelay {
+  private readonly random: Random;
+  private firstMs: number;
+  private stepMs: number;
+
+  constructor(delaySec: number, random: Random) {
+    this.random = random;
+    this.firstMs = delaySec * 1000;
+    this.stepMs = this.firstMs;
+  }
+
+  configure(delaySec: number): void {
+    this.firstMs = delaySec * 1000;
+    this.reset();
+  }
+
+  /** The wait before the next attempt, in ms. */
+  nextMs(): number {
+    const from = Math.max(this.firstMs, this.stepMs * (1 - SPREAD));
+    const delayMs = from + (this.stepMs * (1 + SPREAD) - from) * this.random();
+    this.stepMs = Math.min(2 * this.stepMs, Math.max(this.firstMs, DELAY_SEC_MAX * 1000));
+    return delayMs;
+  }
+
+  /** A link has stood long enough. */
+  reset(): void {
+    this.stepMs = this.firstMs;
+  }
+}

@@ -1,0 +1,103 @@
+import { SENT_LINE_BYTES_MAX } from "../base/limits.ts";
+import { cutUtf8, DIMENSION_TEXT_BYTES_MAX, plainText, wireChartId, wireId } from "./wire-text.ts";
+
+/** What a CHART line says of a chart. */
+export interface ChartText {
+  readonly id: string;
+  /** `type.name`, or the id. */
+  readonly name: string;
+  readonly title: string;
+  readonly units: string;
+  readonly family: string;
+  readonly context: string;
+  readonly chartType: string;
+  readonly priority: number;
+  readonly updateEverySec: number;
+  readonly plugin: string;
+  readonly module: string;
+  readonly detail: boolean;
+  readonly hidden: boolean;
+  readonly storeFirst: boolean;
+}
+
+/** What a DIMENSION line says of a dimension. */
+export interface DimensionText {
+  readonly id: string;
+  readonly name: string;
+  readonly algorithm: string;
+  readonly multiplier: number;
+  readonly divisor: number;
+  readonly hidden: boolean;
+  readonly noReset: boolean;
+}
+
+/** Bytes left to texts that are not the title of a line that is too long even without one; see {@link chartLine}. */
+const CONTEXT_BYTES_MAX = 200;
+const WORD_BYTES_MAX = 64;
+
+/**
+ * The lines that define a chart on a V1 link, CHART and all its DIMENSIONs: nothing in them stops a v1.6 parent, and
+ * none is longer than {@link SENT_LINE_BYTES_MAX}. That a chart or dimension is obsolete cannot be said there.
+ */
+export function definitionLines(chart: ChartText, dimensions: readonly DimensionText[]): string {
+  let text = chartLine(chart);
+  for (const dimension of dimensions) text += dimensionLine(dimension);
+  return text;
+}
+
+/** Title first: whatever makes the line too long, it is what people miss least. */
+function chartLine(chart: ChartText): string {
+  const id = wireChartId(chart.id);
+  const words = {
+    name: plainText(shortName(chart)),
+    title: plainText(chart.title),
+    units: plainText(chart.units),
+    family: plainText(chart.family),
+    context: plainText(chart.context),
+    plugin: plainText(chart.plugin),
+    module: plainText(chart.module),
+  };
+  const line = () =>
+    `CHART "${id}" "${words.name}" "${words.title}" "${words.units}" "${words.family}" "${words.context}" ` +
+    `"${chart.chartType}" ${integerText(chart.priority)} ${integerText(chart.updateEverySec)} ` +
+    `"${chartOptions(chart)}" "${words.plugin}" "${words.module}"\n`;
+  let excess = Buffer.byteLength(line()) - SENT_LINE_BYTES_MAX;
+  if (excess > 0) {
+    const title = words.title;
+    words.title = cutUtf8(title, Buffer.byteLength(title) - excess);
+    excess = Buffer.byteLength(line()) - SENT_LINE_BYTES_MAX;
+  }
+  if (excess > 0) {
+    if (Buffer.byteLength(words.name) > CONTEXT_BYTES_MAX) words.name = "";
+    words.context = cutUtf8(words.context, CONTEXT_BYTES_MAX);
+    for (const key of ["units", "family", "plugin", "module"] as const)
+      words[key] = cutUtf8(words[key], WORD_BYTES_MAX);
+  }
+  return line();
+}
+
+/** The part of the name behind the type; empty when it is the id. */
+function shortName({ id, name }: ChartText): string {
+  if (name === id) return "";
+  const type = id.slice(0, id.indexOf(".") + 1);
+  return name.startsWith(type) ? name.slice(type.length) : name;
+}
+
+function chartOptions({ detail, hidden, storeFirst }: ChartText): string {
+  return [detail ? "detail" : "", storeFirst ? "store_first" : "", hidden ? "hidden" : ""].filter(Boolean).join(" ");
+}
+
+function dimensionLine(dimension: DimensionText): string {
+  const { multiplier, divisor, algorithm, hidden, noReset } = dimension;
+  const id = wireId(dimension.id, DIMENSION_TEXT_BYTES_MAX);
+  const name = cutUtf8(plainText(dimension.name), DIMENSION_TEXT_BYTES_MAX) || id;
+  const options = [hidden ? "hidden" : "", noReset ? "noreset" : ""].filter(Boolean).join(" ");
+  return `DIMENSION "${id}" "${name}" "${algorithm}" ${integerText(multiplier)} ${integerText(divisor)} "${options}"\n`;
+}
+
+/** Plain decimal: never an exponent, a fraction or a leading zero. */
+function integerText(value: number): string {
+  if (!Number.isFinite(value)) return "0";
+  const whole = Math.trunc(value);
+  return Number.isSafeInteger(whole) ? String(whole + 0) : BigInt.asIntN(64, BigInt(whole)).toString();
+}
