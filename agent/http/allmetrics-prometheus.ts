@@ -162,7 +162,7 @@ export class AgentMetrics {
 
   private *writeFamily({ name, type, title, members }: Family): Chunks {
     const start = this.out.length;
-    if (this.options.withHelp) this.text(helpLine(name, title));
+    if (this.options.withHelp && title !== "") this.text(helpLine(name, title));
     if (this.options.withTypes) this.text(typeLine(name, type));
     const head = this.out.length;
     let isEmpty = true;
