@@ -56,7 +56,6 @@ class AgentCollector implements Collector {
     for (const exporter of exporters) {
       let charts = this.exporters.get(exporter.name);
       if (charts?.updateEverySec !== exporter.updateEverySec) {
-        charts?.retire();
         charts = new ExporterCharts(this.context, exporter);
         this.exporters.set(exporter.name, charts);
       }

@@ -9,12 +9,12 @@ function line(device: string, name: string, counters: readonly number[] = new Ar
   return `   ${device.replace(":", "       ")} ${name} ${counters.join(" ")}\n`;
 }
 
-function start(settings: Partial<CollectorSettings> = {}) {
+function start(settings: Partial<CollectorSettings> = {}, updateEverySec = 1) {
   const tree = new TestTree();
   tree.write("proc/diskstats", "\n");
   tree.write("proc/self/mountinfo", "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
   tree.write("sys/block/sda/size", "1");
-  const context = createTestContext(diskstats, { prefix: tree.root, settings });
+  const context = createTestContext(diskstats, { prefix: tree.root, settings, updateEverySec });
   const collector = diskstats.start(context);
   return {
     tree,
@@ -68,6 +68,14 @@ describe("counters", () => {
     expect(world.values("disk_svctm.sda")).toEqual({ svctm: 25 }); // 250 ms / 10
     expect(world.values("disk_ext_await.sda")).toEqual({ discards: 2, flushes: 7 }); // 7 / 3, 15 / 2
     expect(world.values("disk_ext_avgsz.sda")).toEqual({ discards: 66 }); // 200 / 3
+  });
+
+  test("utilization is of the whole interval", () => {
+    using world = start({}, 5);
+    world.collect(line("8:0", "sda", FIRST));
+    world.collect(line("8:0", "sda", SECOND));
+    expect(world.values("disk_util.sda")).toEqual({ utilization: 5 }); // 250 ms of 5000
+    expect(world.charts.get("disk_util.sda").updateEverySec).toBe(5);
   });
 
   test("utilization is at most 100, and 0 after the counter fell", () => {

@@ -131,6 +131,8 @@ describe("KeyedLines", () => {
     expect(read(text)).toEqual([1, 5, 12]);
     expect(read(text, "size 1\nlast 1".length)).toEqual([1, Number.NaN, 1]);
     expect(read(text, "size 1\nlas".length)).toEqual([1, Number.NaN, Number.NaN]);
+    expect(keys.has(2)).toBe(false);
+    expect(keys.valueStart(2)).toBe(-1);
     expect(read(text, 0)).toEqual([Number.NaN, Number.NaN, Number.NaN]);
   });
 

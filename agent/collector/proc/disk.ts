@@ -115,7 +115,6 @@ export class Disk implements RowObject {
   retire(): void {
     for (const { chart } of this.plain) chart.retire();
     for (const { chart } of this.derived) chart.retire();
-    this.hasLast = false;
   }
 
   private collectDerived(counters: Float64Array, hasDiscards: boolean, nowUs: number): void {
