@@ -4,7 +4,6 @@ import { createDial, type Dial } from "../base/dial.ts";
 import { parseListen } from "../base/listen-address.ts";
 import type { Logger } from "../base/log.ts";
 import { createHostFiles, isHostPrefix } from "../base/proc-file.ts";
-import { HostCharts } from "../collector/host-charts.ts";
 import { Scheduler } from "../collector/scheduler.ts";
 import { type ChildSettings, childSettings } from "../config/child-settings.ts";
 import { diffConfig } from "../config/diff.ts";
@@ -61,7 +60,6 @@ export class Agent {
   private readonly scheduler: Scheduler;
   private readonly api: HttpApi;
   private readonly rates: LinkRates;
-  private readonly charts: HostCharts;
   /** What was agreed for each child that connected. */
   private readonly children = new Map<Host, ChildSettings>();
   private allowsDashboard: AddressList;
@@ -120,7 +118,6 @@ export class Agent {
       updateEverySec: config.agent.update_every,
       afterTick: () => this.pushers.flushAll(),
     });
-    this.charts = new HostCharts(this.localhost);
     this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.hostRemoved(host) });
   }
 
@@ -195,7 +192,7 @@ export class Agent {
   }
 
   private configureCollectors(): void {
-    const { clock, log, config, charts } = this;
+    const { clock, log, config, localhost: host } = this;
     const prefix = config.collector.host_prefix;
     const isUsable = prefix === "" || isHostPrefix(prefix);
     if (!isUsable) log.warn("collector.host_prefix_unusable", { path: prefix, text: "no readable proc/stat below it" });
@@ -211,7 +208,7 @@ export class Agent {
       scheduler: this.scheduler,
       log: log.counters,
     });
-    this.scheduler.configure(collectorPlans(config.collector, { charts, files, clock, log, sources }));
+    this.scheduler.configure(collectorPlans(config.collector, { host, files, clock, log, sources }));
   }
 
   private createApi(world: { clock: Clock; log: Logger; random: Random; version: string }): HttpApi {

@@ -4,14 +4,17 @@ import { SimplePattern } from "../base/pattern.ts";
 import type { HostFiles } from "../base/proc-file.ts";
 import { createAgentCollector } from "../collector/agent-charts.ts";
 import type { AgentSources } from "../collector/agent-sources.ts";
-import type { Charts, CollectorModule, CollectorSettings } from "../collector/collector.ts";
+import type { CollectorModule, CollectorSettings } from "../collector/collector.ts";
 import type { CollectorPlan } from "../collector/collector-runner.ts";
+import { HostCharts } from "../collector/host-charts.ts";
 import { COLLECTORS } from "../collector/registry.ts";
 import type { CollectorConfig, CollectorName } from "../config/schema.ts";
+import type { Host } from "../rrd/host.ts";
 
 /** What every collector is given. */
 export interface CollectorSurroundings {
-  readonly charts: Charts;
+  /** The agent's own host. */
+  readonly host: Host;
   readonly files: HostFiles;
   readonly clock: Clock;
   readonly log: Log;
@@ -29,14 +32,16 @@ export function collectorPlans(config: CollectorConfig, surroundings: CollectorS
 
 function plan(config: CollectorConfig, module: CollectorModule, surroundings: CollectorSurroundings): CollectorPlan {
   const table = tableOf(config, module);
+  const charts = new HostCharts(surroundings.host);
   return {
     module,
     updateEverySec: table.update_every,
     revision: JSON.stringify([config.zero_metrics, table]),
     createContext(updateEverySec) {
-      const { charts, files, clock, log } = surroundings;
+      const { files, clock, log } = surroundings;
       return { charts, files, clock, log, updateEverySec, settings: settings(config, module) };
     },
+    onRemoved: () => charts.retireAll(),
   };
 }
 

@@ -15,9 +15,10 @@ import type {
 /** Plugin field of the charts this agent collects itself. */
 const PLUGIN = "tributary";
 
-/** The charts of the agent's own host, in the database. */
+/** The charts that one collector has in the database, on the agent's own host. */
 export class HostCharts implements Charts {
   private readonly host: Host;
+  private readonly charts = new Set<RrdChart>();
 
   constructor(host: Host) {
     this.host = host;
@@ -39,11 +40,19 @@ export class HostCharts implements Charts {
     this.host.variables.set(name, value);
   }
 
+  /** The collector is gone: none of its charts has a source any more. */
+  retireAll(): void {
+    for (const chart of this.charts) this.host.retireChart(chart);
+    this.charts.clear();
+  }
+
   private define(chartType: ChartType, id: string, meta: ChartMeta, updateEverySec: number): Chart {
     const { labels: _labels, ...definition } = meta;
     const chart = this.host.defineChart({ ...definition, id, chartType, updateEverySec, plugin: PLUGIN });
     // A limit of the database is not the collector's affair: it goes on, its values are counted as dropped.
-    return chart === null ? new RefusedChart(this.host) : new HostChart(this.host, chart);
+    if (chart === null) return new RefusedChart(this.host);
+    this.charts.add(chart);
+    return new HostChart(this.host, chart);
   }
 }
 
