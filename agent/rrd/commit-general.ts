@@ -1,6 +1,6 @@
 import type { Chart } from "./chart.ts";
 import { type CollectedRow, WIDE_FROM } from "./collected-row.ts";
-import { counterDelta, exceeds32Bits, RESET_FLAG } from "./counter-drop.ts";
+import { counterDelta, exceeds32Bits } from "./counter-drop.ts";
 import { ABSOLUTE, INCREMENTAL, PERCENTAGE_OF_ABSOLUTE_ROW, PERCENTAGE_OF_INCREMENTAL_ROW } from "./dimension.ts";
 import { ABSENT, markAbsent, NO_RESET, STATE_WIDTH, WIDE_COUNTER } from "./dimension-pool.ts";
 import { NO_SEGMENT } from "./ring.ts";
@@ -24,7 +24,7 @@ let calculated = new Float64Array(64);
 let isStorable = new Uint8Array(64);
 
 /** What one commit found out on its way; reused. */
-const step = { storeAllowed: false, isFirst: false, tooLong: false, previousUs: 0.5, resetMark: false };
+const step = { storeAllowed: false, isFirst: false, tooLong: false, previousUs: 0.5, seenUs: 0.5, resetMark: false };
 
 /** How many boundaries a commit passed, and whether the ring took the last one. */
 const passed = { boundaries: 0, stored: false };
@@ -53,6 +53,7 @@ export function commitGeneral(
   }
   const isKnown = chart.lastCollectedUs !== 0;
   chart.syncClock = false;
+  step.seenUs = chart.lastCollectedUs;
   advance(chart, elapsedUs, nowUs);
   host.lastCollectedUs = chart.lastCollectedUs;
   if (host.listener !== null) host.listener.commit(chart, row, isKnown ? elapsedUs : 0);
@@ -147,7 +148,8 @@ function calculate(chart: Chart, row: CollectedRow): void {
     if (sets === 0) continue;
     pool.collections[place] = Math.min(2, pool.collections[place]! + sets);
     const value = row.values[i]!;
-    if (algorithms[i] === PERCENTAGE_OF_INCREMENTAL_ROW && value < pool.lastCollected(place)) {
+    const isRate = algorithms[i] === PERCENTAGE_OF_INCREMENTAL_ROW && pool.collections[place]! > 1;
+    if (isRate && value < pool.lastCollected(place)) {
       if ((pool.flags[place]! & NO_RESET) === 0) step.resetMark = true;
       pool.state[STATE_WIDTH * place] = value;
     }
@@ -217,7 +219,7 @@ function storeBoundaries(chart: Chart, row: CollectedRow): void {
     const isStored = step.storeAllowed && iterations < chart.host.gapIterations;
     passed.stored = storeBoundary(chart, row, boundaryUs, storedUs, iterations, isStored);
     passed.boundaries++;
-    if (step.resetMark && passed.boundaries === 1) markReset(chart, boundaryUs / 1e6);
+    if (step.resetMark && passed.boundaries === 1) chart.host.ring!.markReset(chart, boundaryUs / 1e6);
     chart.slotsPassed++;
     storedUs = boundaryUs;
     step.previousUs = boundaryUs;
@@ -250,7 +252,7 @@ function storeBoundary(
       value = (part + pool.state[STATE_WIDTH * place + 1]!) / chart.definition.updateEverySec;
       pool.state[STATE_WIDTH * place + 1] = 0;
       if (boundaryUs - storedUs < U) value = (value * U) / (boundaryUs - storedUs);
-    } else if (iterations !== 1) {
+    } else if (iterations !== 1 && share !== 1) {
       const last = lastCalculated(chart, i, place);
       value = (value - last) * share + last;
     }
@@ -286,20 +288,13 @@ function openSlot(chart: Chart, number: number, timeSec: number): boolean {
   return true;
 }
 
-function markReset(chart: Chart, timeSec: number): void {
-  const { segment } = chart;
-  if (segment === null || !segment.holds(timeSec)) return;
-  const at = segment.valueIndex(segment.slotOf(timeSec), chart.record << 6);
-  segment.flags[at] = segment.flags[at]! | RESET_FLAG;
-}
-
 /** rrd.md §2.6, and the account of every value of the row. */
 function carryOver(chart: Chart, row: CollectedRow): void {
   const { pool } = chart.host;
   for (let i = 0, place = chart.start; i < chart.dimensions.count; i++, place++) {
     const sets = row.complete ? 1 : row.sets[i]!;
     if (sets === 0) {
-      if ((pool.flags[place]! & ABSENT) === 0) markAbsent(pool, place, step.previousUs);
+      if ((pool.flags[place]! & ABSENT) === 0) markAbsent(pool, place, step.seenUs);
       continue;
     }
     account(chart, i, place, sets);
@@ -332,7 +327,7 @@ function keepCollected(chart: Chart, row: CollectedRow): void {
     if (sets > 0) {
       pool.collections[place] = Math.min(2, pool.collections[place]! + sets);
       keepOne(chart, row, i, place);
-    } else if ((pool.flags[place]! & ABSENT) === 0) markAbsent(pool, place, step.previousUs);
+    } else if ((pool.flags[place]! & ABSENT) === 0) markAbsent(pool, place, step.seenUs);
   }
 }
 

@@ -1,6 +1,5 @@
 import type { Chart } from "./chart.ts";
 import { WIDE_FROM } from "./collected-row.ts";
-import { RESET_FLAG } from "./counter-drop.ts";
 import { ABSENT } from "./dimension-pool.ts";
 import { NO_SEGMENT } from "./ring.ts";
 
@@ -38,10 +37,7 @@ export function readStored(chart: Chart, index: number, fromSec: number, toSec: 
 
 /** True if a counter of the chart was reset in the iteration stored at this time. */
 export function isResetAt(chart: Chart, timeSec: number): boolean {
-  const { segment } = chart;
-  if (segment === null || !segment.holds(timeSec)) return false;
-  const flags = segment.flags[segment.valueIndex(segment.slotOf(timeSec), chart.record << 6)]!;
-  return (flags & RESET_FLAG) !== 0;
+  return chart.host.ring?.isReset(chart, timeSec) ?? false;
 }
 
 /** Newest stored value of a dimension, NaN if its newest slot is empty or nothing is stored. */

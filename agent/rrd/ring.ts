@@ -1,5 +1,6 @@
 import { assert } from "../base/assert.ts";
 import type { Chart } from "./chart.ts";
+import { RESET_FLAG } from "./counter-drop.ts";
 import { ringSlots, SEGMENT_COLUMNS, SEGMENT_COLUMNS_SMALL, Segment, segmentBytes } from "./store/segment.ts";
 import type { SegmentStore } from "./store/segment-store.ts";
 
@@ -68,11 +69,37 @@ export class Ring {
     return record;
   }
 
+  /** Marks that a counter of the chart was reset in the slot of a time; nothing happens if the slot is not held. */
+  markReset(chart: Chart, timeSec: number): void {
+    const segment = this.flagSegment(chart);
+    if (segment === null || !segment.holds(timeSec)) return;
+    const at = this.flagIndex(chart, segment, timeSec);
+    segment.flags[at] = segment.flags[at]! | RESET_FLAG;
+  }
+
+  /** True if {@link markReset} was called for the slot. */
+  isReset(chart: Chart, timeSec: number): boolean {
+    const segment = this.flagSegment(chart);
+    if (segment === null || !segment.holds(timeSec)) return false;
+    return (segment.flags[this.flagIndex(chart, segment, timeSec)]! & RESET_FLAG) !== 0;
+  }
+
   /** Gives all memory back. */
   dispose(): void {
     for (const segment of this.segments) this.store.release(segmentBytes(segment.columns, segment.slots));
     this.segments.length = 0;
     this.records.length = 0;
+  }
+
+  /** The segment with the flags of a chart: the one of its first dimension. */
+  private flagSegment(chart: Chart): Segment | null {
+    if (chart.dimensions.count === 0) return null;
+    return this.segments[chart.host.pool.segment[chart.start]!] ?? null;
+  }
+
+  private flagIndex(chart: Chart, segment: Segment, timeSec: number): number {
+    const record = this.recordOf(chart, chart.host.pool.segment[chart.start]!);
+    return segment.valueIndex(segment.slotOf(timeSec), record << 6);
   }
 
   /** Gives the chart a record in each of its segments, and tells whether one segment holds it all. */
