@@ -3,8 +3,7 @@ import { writeInteger } from "./number-text.ts";
 const ZERO = 0x30;
 const MINUS = 0x2d;
 const POINT = 0x2e;
-/** Most decimals of a value in an answer (rrd.md §3.3). */
-const DECIMALS_MAX = 7;
+/** A value in an answer has at most 7 decimals (rrd.md §3.3). */
 const SCALE = 10_000_000;
 /** Doubles have no fraction from here on. */
 const WHOLE_FROM = 2 ** 52;
@@ -17,6 +16,17 @@ const FLOAT_DIGITS_MIN = 6;
 const FLOAT_DIGITS_MAX = 9;
 
 const POWERS = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
+
+/** `000` … `999`, one after the other. */
+const TRIPLES = new TextEncoder().encode(Array.from({ length: 1000 }, (_, i) => String(i).padStart(3, "0")).join(""));
+
+const floatView = new Float32Array(1);
+const bitsView = new Uint32Array(floatView.buffer);
+const EXPONENT_BIAS = 127;
+/** By exponent of the float, 0 … 24: half the distance to the next float, in units of the seventh decimal. */
+const HALF_STEPS = Float64Array.from({ length: 25 }, (_, exponent) => 2 ** (exponent - 24) * SCALE);
+/** By exponent: the smallest power of ten that is larger than the distance of two floats, in the same units. */
+const COARSE_POWERS = HALF_STEPS.map((half) => 10 ** (Math.floor(Math.log10(2 * half)) + 1));
 
 /** Room any number needs here. */
 export const DECIMAL_BYTES_MAX = 320;
@@ -41,7 +51,7 @@ export function writeDecimal(bytes: Uint8Array, at: number, value: number): numb
       fraction = 0;
     }
   }
-  return writeParts(bytes, at, value < 0, whole, fraction, DECIMALS_MAX);
+  return writeParts(bytes, at, value < 0, whole, fraction);
 }
 
 /**
@@ -51,18 +61,27 @@ export function writeDecimal(bytes: Uint8Array, at: number, value: number): numb
  */
 export function writeFloat(bytes: Uint8Array, at: number, value: number): number {
   const size = value < 0 ? -value : value;
-  if (size <= FLOAT_INTEGER_MAX) {
-    const whole = Math.floor(size);
-    if (whole === size) return writeParts(bytes, at, value < 0, whole, 0, 0);
-    const digitsBefore = whole === 0 ? leadingZeros(size) : digitCount(whole);
-    const decimalsMax = Math.min(DECIMALS_MAX, FLOAT_DIGITS_MAX - digitsBefore);
-    for (let decimals = Math.max(0, FLOAT_DIGITS_MIN - digitsBefore); decimals < decimalsMax; decimals++) {
-      const scaled = Math.round(size * POWERS[decimals]!);
-      if (Math.fround(scaled / POWERS[decimals]!) === size) return writeScaled(bytes, at, value < 0, scaled, decimals);
+  if (size > FLOAT_INTEGER_MAX) return writeLargeFloat(bytes, at, value);
+  const integer = Math.floor(size);
+  if (integer === size) return writeParts(bytes, at, value < 0, integer, 0);
+  // 24 bits × 17 bits: exact.
+  const scaled = size * SCALE;
+  let nearest: number;
+  if (size < 1) nearest = Math.round(scaled);
+  else {
+    floatView[0] = size;
+    const exponent = (bitsView[0]! >>> 23) - EXPONENT_BIAS;
+    // At most one multiple of the coarse power lies within the float's share of the line; of the fine one, one does.
+    const coarse = COARSE_POWERS[exponent]!;
+    nearest = Math.round(scaled / coarse) * coarse;
+    const off = nearest - scaled;
+    if (off >= HALF_STEPS[exponent]! || -off >= HALF_STEPS[exponent]!) {
+      const fine = coarse / 10;
+      nearest = Math.round(scaled / fine) * fine;
     }
-    return writeScaled(bytes, at, value < 0, Math.round(size * POWERS[decimalsMax]!), decimalsMax);
   }
-  return writeLargeFloat(bytes, at, value);
+  const whole = Math.floor(nearest / SCALE);
+  return writeParts(bytes, at, value < 0, whole, nearest - whole * SCALE);
 }
 
 /** Above 2²⁴ a float is a whole number, of which only the first digits say something. */
@@ -88,56 +107,55 @@ function hugeInteger(value: number): bigint {
   return BigInt(mantissa.replace(".", "")) * 10n ** BigInt(Number(exponent) - (digits - 1));
 }
 
-function writeScaled(bytes: Uint8Array, at: number, isNegative: boolean, scaled: number, decimals: number): number {
-  const power = POWERS[decimals]!;
-  const whole = Math.floor(scaled / power);
-  return writeParts(bytes, at, isNegative, whole, scaled - whole * power, decimals);
-}
-
-/** Writes `whole.fraction`, the fraction with `decimals` digits, less its trailing zeros. */
-function writeParts(
-  bytes: Uint8Array,
-  at: number,
-  isNegative: boolean,
-  whole: number,
-  fraction: number,
-  decimals: number,
-): number {
+/** Writes `whole.fraction`, where the fraction has 7 digits, less its trailing zeros. */
+function writeParts(bytes: Uint8Array, at: number, isNegative: boolean, whole: number, fraction: number): number {
   let end = at;
   if (isNegative && (whole !== 0 || fraction !== 0)) bytes[end++] = MINUS;
-  end = whole < 10 ? writeDigit(bytes, end, whole) : writeInteger(bytes, end, whole);
+  end = writeWhole(bytes, end, whole);
   if (fraction === 0) return end;
-  let rest = fraction | 0;
-  let length = decimals;
-  while (rest % 10 === 0) {
-    rest = (rest / 10) | 0;
-    length--;
+  bytes[end++] = POINT;
+  // Times a hair more than a power of ten, cut: the same as a division, at a fraction of its cost.
+  const high = (fraction * 1e-4) | 0;
+  const low = (fraction - high * 1e4) | 0;
+  end = writeTriple(bytes, end, high);
+  if (low !== 0) {
+    const middle = (low * 0.1) | 0;
+    end = writeTriple(bytes, end, middle);
+    bytes[end++] = ZERO + low - middle * 10;
   }
-  bytes[end] = POINT;
-  for (let i = end + length; i > end; i--) {
-    const next = (rest / 10) | 0;
-    bytes[i] = ZERO + rest - next * 10;
-    rest = next;
-  }
-  return end + length + 1;
+  while (bytes[end - 1] === ZERO) end--;
+  return end;
 }
 
-function writeDigit(bytes: Uint8Array, at: number, digit: number): number {
-  bytes[at] = ZERO + digit;
-  return at + 1;
+function writeWhole(bytes: Uint8Array, at: number, whole: number): number {
+  if (whole >= 1e6) return writeInteger(bytes, at, whole);
+  if (whole >= 1000) {
+    const high = (whole * 0.001) | 0;
+    return writeTriple(bytes, writeWhole(bytes, at, high), whole - high * 1000);
+  }
+  if (whole < 10) {
+    bytes[at] = ZERO + whole;
+    return at + 1;
+  }
+  if (whole >= 100) return writeTriple(bytes, at, whole);
+  bytes[at] = TRIPLES[3 * whole + 1]!;
+  bytes[at + 1] = TRIPLES[3 * whole + 2]!;
+  return at + 2;
+}
+
+/** Writes 0 … 999 with three digits. */
+function writeTriple(bytes: Uint8Array, at: number, value: number): number {
+  const from = 3 * value;
+  bytes[at] = TRIPLES[from]!;
+  bytes[at + 1] = TRIPLES[from + 1]!;
+  bytes[at + 2] = TRIPLES[from + 2]!;
+  return at + 3;
 }
 
 function digitCount(whole: number): number {
   let count = 1;
   for (let power = 10; power <= whole; power *= 10) count++;
   return count;
-}
-
-/** Minus the zeros between the point and the first digit, for 0 < size < 1. */
-function leadingZeros(size: number): number {
-  let zeros = 0;
-  for (let scaled = size * 10; scaled < 1 && zeros > -DECIMALS_MAX; scaled *= 10) zeros--;
-  return zeros;
 }
 
 /** A number as text, for single values: see {@link writeDecimal}. */

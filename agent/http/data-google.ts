@@ -1,7 +1,7 @@
 import type { QueryResult } from "../rrd/query.ts";
-import type { AnswerWriter } from "./answer-writer.ts";
+import { type AnswerWriter, encodeEach } from "./answer-writer.ts";
 import type { DataStyle } from "./data-request.ts";
-import { rowNumbers, shownValue } from "./data-rows.ts";
+import { rowNumbers } from "./data-rows.ts";
 import type { Parameters } from "./url.ts";
 
 /** What a Google data source request says in its parameter `tqx`. */
@@ -72,20 +72,16 @@ export function* writeDataTable(writer: AnswerWriter, result: QueryResult, style
   ];
   writer.text(`{\n ${key("cols")}:\n [\n${cols.join(",\n")}\n  ],\n    ${key("rows")}:\n [`);
   const cell = `{${key("v")}:`;
+  // The cell before each one is closed first.
+  const separators = encodeEach(columns.map(() => `},${cell}`));
   let isFirst = true;
   for (const row of rowNumbers(result.window.rows, style.flip)) {
     writer.text(`${isFirst ? "" : ","}\n        {${key("c")}:[${cell}${tableDate(result.timeOf(row), style)}}`);
     isFirst = false;
     const isReset = resets[row] === 1;
-    writer.text(
-      isReset ? `,${cell}${quoted(RESET_NOTE)}},${cell}${quoted(RESET_TEXT)}}` : `,${cell}null},${cell}null}`,
-    );
-    for (const { values } of columns) {
-      writer.text(`,${cell}`);
-      writer.value(shownValue(values[row]!, style), result.isRaw);
-      writer.text("}");
-    }
-    writer.text("]}");
+    writer.text(isReset ? `,${cell}${quoted(RESET_NOTE)}},${cell}${quoted(RESET_TEXT)}` : `,${cell}null},${cell}null`);
+    writer.values(columns, row, separators, result.isRaw, style.nullToZero, style.displayAbsolute);
+    writer.text("}]}");
     if (writer.isFull) yield;
   }
   writer.text("\n]\n}");

@@ -1,8 +1,8 @@
 import type { QueryResult } from "../rrd/query.ts";
-import type { AnswerWriter } from "./answer-writer.ts";
+import { type AnswerWriter, encodeEach } from "./answer-writer.ts";
 import { quote, tableDate } from "./data-google.ts";
 import type { DataStyle } from "./data-request.ts";
-import { rowNumbers, shownValue } from "./data-rows.ts";
+import { rowNumbers } from "./data-rows.ts";
 
 /** `{"labels":["time",…],"data":[[t,v…],…]}`, or rows as objects. */
 export function* writeJsonRows(writer: AnswerWriter, result: QueryResult, style: DataStyle): Generator<void> {
@@ -11,7 +11,7 @@ export function* writeJsonRows(writer: AnswerWriter, result: QueryResult, style:
   const key = (name: string) => (style.googleJson ? name : `"${name}"`);
   const labels = ["time", ...names].map((name) => quote(name, style)).join(",");
   writer.text(`{\n ${key("labels")}: [${labels}],\n    ${key("data")}:\n [`);
-  const keys = columns.map((column) => (style.objectRows ? `,${quote(column.name, style)}: ` : ","));
+  const keys = encodeEach(columns.map((column) => (style.objectRows ? `,${quote(column.name, style)}: ` : ",")));
   const [open, close] = style.objectRows ? [`{ ${key("time")}: `, "}"] : ["[ ", "]"];
   let isFirst = true;
   for (const row of columns.length === 0 ? [] : rowNumbers(result.window.rows, style.flip)) {
@@ -21,10 +21,7 @@ export function* writeJsonRows(writer: AnswerWriter, result: QueryResult, style:
     if (style.googleJson) writer.text(tableDate(result.timeOf(row), style));
     else writer.integer(result.timeOf(row));
     if (style.milliseconds && !style.googleJson) writer.text("000");
-    for (let i = 0; i < columns.length; i++) {
-      writer.text(keys[i]!);
-      writer.value(shownValue(columns[i]!.values[row]!, style), result.isRaw);
-    }
+    writer.values(columns, row, keys, result.isRaw, style.nullToZero, style.displayAbsolute);
     writer.text(close!);
     if (writer.isFull) yield;
   }

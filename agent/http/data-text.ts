@@ -1,7 +1,7 @@
 import type { QueryResult } from "../rrd/query.ts";
-import type { AnswerWriter } from "./answer-writer.ts";
+import { type AnswerWriter, encodeEach } from "./answer-writer.ts";
 import type { DataStyle } from "./data-request.ts";
-import { rowNumbers, shownValue } from "./data-rows.ts";
+import { rowNumbers } from "./data-rows.ts";
 import { escapeHtml } from "./escape.ts";
 
 /** A way to write rows as text: everything that stands between the values. */
@@ -75,13 +75,11 @@ export function* writeTextRows(
   writer.text(layout.begin);
   writer.text(rowBegin + names.join(between) + rowEnd);
   if (layout.rule !== "") writer.text(rowBegin + names.map(() => layout.rule).join(between) + rowEnd);
+  const separators = encodeEach(columns.map(() => between));
   for (const row of rowNumbers(result.window.rows, style.flip)) {
     writer.text(rowBetween + rowBegin);
     writeTime(writer, result.timeOf(row), style, layout.quotesDates);
-    for (const column of columns) {
-      writer.text(between);
-      writer.value(shownValue(column.values[row]!, style), result.isRaw);
-    }
+    writer.values(columns, row, separators, result.isRaw, style.nullToZero, style.displayAbsolute);
     writer.text(rowEnd);
     if (writer.isFull) yield;
   }
