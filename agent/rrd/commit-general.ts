@@ -20,14 +20,25 @@ const GIVEN_US_MAX = 3_600_000_000;
 
 /** Calculated values of the row at hand, by position; reused, so a commit must not start inside another. */
 let calculated = new Float64Array(64);
-/** By position: 1 when the value at the last boundary could be stored as a finite number; reused likewise. */
-let isStorable = new Uint8Array(64);
+/** By position: what became of the value at the last boundary; reused likewise. */
+let fates = new Uint8Array(64);
+const STORED = 0;
+const NON_FINITE = 1;
+/** The ring holds a later lap there. */
+const REFUSED = 2;
 
 /** What one commit found out on its way; reused. */
-const step = { storeAllowed: false, isFirst: false, tooLong: false, previousUs: 0.5, seenUs: 0.5, resetMark: false };
-
-/** How many boundaries a commit passed, and whether the ring took the last one. */
-const passed = { boundaries: 0, stored: false };
+const step = {
+  storeAllowed: false,
+  isFirst: false,
+  tooLong: false,
+  resetMark: false,
+  previousUs: 0.5,
+  seenUs: 0.5,
+  nowUs: 0.5,
+  /** Boundaries passed. */
+  boundaries: 0,
+};
 
 /**
  * Commits one iteration of a chart under all rules of rrd.md §2: first samples, gaps, resets, percentages, 64-bit
@@ -54,6 +65,7 @@ export function commitGeneral(
   const isKnown = chart.lastCollectedUs !== 0;
   chart.syncClock = false;
   step.seenUs = chart.lastCollectedUs;
+  step.nowUs = nowUs;
   advance(chart, elapsedUs, nowUs);
   host.lastCollectedUs = chart.lastCollectedUs;
   if (host.listener !== null) host.listener.commit(chart, row, isKnown ? elapsedUs : 0);
@@ -139,7 +151,7 @@ function calculate(chart: Chart, row: CollectedRow): void {
   const { count, algorithms } = chart.dimensions;
   if (calculated.length < count) {
     calculated = new Float64Array(2 * count);
-    isStorable = new Uint8Array(2 * count);
+    fates = new Uint8Array(2 * count);
   }
   let total = 0;
   let lastTotal = 0;
@@ -213,13 +225,12 @@ function storeBoundaries(chart: Chart, row: CollectedRow): void {
   let iterations = Math.floor((collectedUs - storedUs) / U) + (collectedUs % U === 0 ? 1 : 0);
   // A chart that stores its first value counts it as the value of a whole interval.
   if (chart.definition.storeFirst && step.isFirst) step.previousUs = boundaryUs - U;
-  passed.boundaries = 0;
-  passed.stored = false;
+  step.boundaries = 0;
   for (; boundaryUs <= collectedUs; boundaryUs += U) {
     const isStored = step.storeAllowed && iterations < chart.host.gapIterations;
-    passed.stored = storeBoundary(chart, row, boundaryUs, storedUs, iterations, isStored);
-    passed.boundaries++;
-    if (step.resetMark && passed.boundaries === 1) chart.host.ring!.markReset(chart, boundaryUs / 1e6);
+    storeBoundary(chart, row, boundaryUs, storedUs, iterations, isStored);
+    step.boundaries++;
+    if (step.resetMark && step.boundaries === 1) chart.host.ring!.markReset(chart, boundaryUs / 1e6);
     chart.slotsPassed++;
     storedUs = boundaryUs;
     step.previousUs = boundaryUs;
@@ -228,7 +239,7 @@ function storeBoundaries(chart: Chart, row: CollectedRow): void {
   }
 }
 
-/** @returns true if the ring took the slot; false when its place already holds a later lap. */
+/** Puts the values on one boundary; leaves in {@link fates} what became of them. */
 function storeBoundary(
   chart: Chart,
   row: CollectedRow,
@@ -236,7 +247,7 @@ function storeBoundary(
   storedUs: number,
   iterations: number,
   isStored: boolean,
-): boolean {
+): void {
   const { pool, ring } = chart.host;
   const { algorithms } = chart.dimensions;
   const U = chart.updateEveryUs;
@@ -252,23 +263,26 @@ function storeBoundary(
       value = (part + pool.state[STATE_WIDTH * place + 1]!) / chart.definition.updateEverySec;
       pool.state[STATE_WIDTH * place + 1] = 0;
       if (boundaryUs - storedUs < U) value = (value * U) / (boundaryUs - storedUs);
-    } else if (iterations !== 1 && share !== 1) {
-      const last = lastCalculated(chart, i, place);
-      value = (value - last) * share + last;
-    }
-    const isSet = row.complete || row.sets[i]! > 0;
-    isStorable[i] = Math.abs(value) <= STORED_MAX ? 1 : 0;
-    const isValue = isStored && isSet && pool.collections[place]! > 1 && isStorable[i] === 1;
+    } else if (iterations !== 1) value = between(lastCalculated(chart, i, place), value, share);
+    fates[i] = Math.abs(value) <= STORED_MAX ? STORED : NON_FINITE;
     if (pool.segment[place]! >= NO_SEGMENT) continue;
     if (pool.segment[place] !== number) {
       number = pool.segment[place]!;
       tookSlot = openSlot(chart, number, timeSec);
     }
-    if (!tookSlot) continue;
+    if (!tookSlot) {
+      fates[i] = REFUSED;
+      continue;
+    }
+    const isSet = row.complete || row.sets[i]! > 0;
+    const isValue = isStored && isSet && pool.collections[place]! > 1 && fates[i] === STORED;
     const segment = ring!.segments[number]!;
     segment.values[segment.valueIndex(segment.slotOf(timeSec), pool.tile[place]!)] = isValue ? value : Number.NaN;
   }
-  return tookSlot;
+}
+
+function between(last: number, value: number, share: number): number {
+  return share === 1 ? value : (value - last) * share + last;
 }
 
 /** Calculated value of the iteration before; of an absolute dimension it follows from what was collected. */
@@ -283,7 +297,12 @@ function openSlot(chart: Chart, number: number, timeSec: number): boolean {
   const ring = chart.host.ring!;
   const segment = ring.segments[number]!;
   const slot = segment.slotOf(timeSec);
-  if (!segment.open(slot >> 6, timeSec - (slot & 63) * segment.updateEverySec)) return false;
+  const startSec = timeSec - (slot & 63) * segment.updateEverySec;
+  if (!segment.open(slot >> 6, startSec)) {
+    // A lap of the future was written under a clock that has been put right since: it must not bar the slot for years.
+    if (segment.stamps[slot >> 6]! * 1e6 <= step.nowUs + AHEAD_US_MAX) return false;
+    segment.wipe(slot >> 6, startSec);
+  }
   segment.records[ring.recordOf(chart, number) << 2] = timeSec;
   return true;
 }
@@ -311,11 +330,11 @@ function account(chart: Chart, index: number, place: number, sets: number): void
   balance.merged += sets - 1;
   if (step.tooLong) balance.dropped.gap_too_long++;
   else if (pool.collections[place]! <= 1) balance.base++;
-  else if (passed.boundaries === 0) balance.merged++;
+  else if (step.boundaries === 0) balance.merged++;
   else if (!step.storeAllowed) balance.base++;
   else if (pool.segment[place]! >= NO_SEGMENT) balance.dropped.no_space++;
-  else if (!passed.stored) balance.dropped.clock++;
-  else if (isStorable[index] === 1) balance.stored++;
+  else if (fates[index] === REFUSED) balance.dropped.clock++;
+  else if (fates[index] === STORED) balance.stored++;
   else balance.dropped.non_finite++;
 }
 

@@ -144,12 +144,17 @@ export class Segment {
     const have = this.stamps[block]!;
     if (have === startSec) return true;
     if (have > startSec) return false;
+    this.wipe(block, startSec);
+    return true;
+  }
+
+  /** Empties a block and gives it to the lap that starts at `startSec`, whatever it held. */
+  wipe(block: number, startSec: number): void {
     const from = block * this.columns * TILE_SLOTS;
     const columns = Math.min(this.columns, Math.ceil(this.usedColumns / CLEAR_COLUMNS) * CLEAR_COLUMNS);
     this.values.fill(Number.NaN, from, from + columns * TILE_SLOTS);
     this.flags.fill(0, from, from + columns * TILE_SLOTS);
     this.stamps[block] = startSec;
-    return true;
   }
 
   /** Slot of a time, which must be a multiple of `updateEverySec`. */
