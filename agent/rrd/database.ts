@@ -1,5 +1,6 @@
 import { DimensionSets } from "./dimension.ts";
 import { Host, type HostOptions } from "./host.ts";
+import { InternedTexts } from "./interned-texts.ts";
 import { MemoryStore } from "./store/segment-store.ts";
 
 /** Bounds of the whole database, from `[db]`. */
@@ -31,6 +32,7 @@ export class Database {
   readonly store: MemoryStore;
   private readonly limits: DatabaseLimits;
   private readonly sets = new DimensionSets();
+  private readonly texts = new InternedTexts();
   private readonly byGuid = new Map<string, Host>();
   private readonly watchers: HostWatcher[] = [];
 
@@ -74,7 +76,7 @@ export class Database {
       return null;
     }
     const { chartsPerHost: chartsMax, dimensionsPerChart: dimensionsPerChartMax } = this.limits;
-    const host = new Host({ ...options, chartsMax, dimensionsPerChartMax }, this.store, this.sets);
+    const host = new Host({ ...options, chartsMax, dimensionsPerChartMax }, this.store, this.sets, this.texts);
     this.byGuid.set(host.machineGuid, host);
     for (const watcher of this.watchers) watcher.hostAdded(host);
     return host;

@@ -38,7 +38,7 @@ export interface Dimension {
 /** A ratio beyond this could pass the range of a stored value: such dimensions always take the general commit. */
 const RATIO_MAX = 1e15;
 /** Above this many dimensions a set keeps a map for lookups; below, comparing strings in turn is faster. */
-const SCAN_MAX = 8;
+const SCAN_MAX = 64;
 
 /**
  * The ordered dimensions of a chart: the column order of every answer. While a chart is being defined the set is its

@@ -3,6 +3,7 @@ import { Chart, type ChartDefinition, type ChartType } from "./chart.ts";
 import type { CommitListener } from "./commit-listener.ts";
 import { type Dimension, type DimensionSets, isSameDimension } from "./dimension.ts";
 import { DimensionPool } from "./dimension-pool.ts";
+import type { InternedTexts } from "./interned-texts.ts";
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
 import type { SegmentStore } from "./store/segment-store.ts";
 
@@ -107,10 +108,11 @@ export class Host {
   private readonly byId = new Map<string, Chart>();
   private readonly byName = new Map<string, Chart>();
   private readonly sets: DimensionSets;
+  private readonly texts: InternedTexts;
   private readonly chartsMax: number;
   private readonly dimensionsPerChartMax: number;
 
-  constructor(options: HostOptions, store: SegmentStore, sets: DimensionSets) {
+  constructor(options: HostOptions, store: SegmentStore, sets: DimensionSets, texts: InternedTexts) {
     this.machineGuid = options.machineGuid;
     this.hostname = options.hostname;
     this.registryHostname = options.hostname;
@@ -124,6 +126,7 @@ export class Host {
     this.chartsMax = options.chartsMax;
     this.dimensionsPerChartMax = options.dimensionsPerChartMax;
     this.sets = sets;
+    this.texts = texts;
     this.ring = options.memoryMode === "none" ? null : new Ring(store, options.historyEntries);
     this.lastCollectedUs = 0;
   }
@@ -301,15 +304,15 @@ export class Host {
     return {
       id,
       name: this.uniqueName(id, chartName(id, type, input.name), known),
-      title: input.title ?? "",
-      units: input.units ?? "",
-      family: input.family || type,
-      context: input.context || id,
+      title: this.texts.intern(input.title ?? ""),
+      units: this.texts.intern(input.units ?? ""),
+      family: this.texts.intern(input.family || type),
+      context: input.context === undefined || input.context === "" ? id : this.texts.intern(input.context),
       chartType: input.chartType ?? "line",
       priority: input.priority ?? 1000,
       updateEverySec: Math.min(Math.max(1, Math.floor(updateEverySec)), UPDATE_EVERY_SEC_MAX),
-      plugin: input.plugin ?? "",
-      module: input.module ?? "",
+      plugin: this.texts.intern(input.plugin ?? ""),
+      module: this.texts.intern(input.module ?? ""),
       detail: input.detail === true,
       hidden: input.hidden === true,
       storeFirst: input.storeFirst === true,

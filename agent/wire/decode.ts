@@ -1,4 +1,5 @@
 import { LINE_BYTES_MAX } from "../base/limits.ts";
+import { BeginHeads } from "./begin-heads.ts";
 import { DecodedRow } from "./decoded-row.ts";
 import { EXACT_BELOW, readLongDigits, type SplitInteger } from "./integer.ts";
 import { LineReader } from "./lines.ts";
@@ -29,6 +30,7 @@ const CARRY_BYTES = 512;
 export class StreamDecoder<Chart> {
   /** The values of the open iteration. */
   readonly row = new DecodedRow();
+  readonly begins = new BeginHeads();
   /** Chart of the open iteration; null between END and BEGIN. */
   open: WireChart<Chart> | null = null;
   /** Chart of the last iteration that ended. */
@@ -168,8 +170,8 @@ export class StreamDecoder<Chart> {
   /** @returns position after the BEGIN line expected here, or −1. */
   private runBegin(bytes: Buffer, view: DataView, start: number, end: number): number {
     const next = this.last === null ? null : this.last.next;
-    if (next === null || !next.begin.matches(0, view, start, end - 8)) return -1;
-    const first = start + next.begin.lengths[0]!;
+    if (next === null || !this.begins.matches(next, view, start, end - 8)) return -1;
+    const first = start + next.beginLength;
     let position = first;
     let givenUs = 0;
     for (let byte = bytes[position]!; byte >= ZERO && byte <= NINE; byte = bytes[++position]!) {

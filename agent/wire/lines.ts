@@ -133,7 +133,7 @@ export class LineReader<Chart> {
     if (count > 2) {
       readInteger(bytes, this.spans[4]!, this.spans[5]!, this.integer);
       givenUs = Math.max(0, this.integer.value);
-      chart.begin.learn(0, bytes, start, this.spans[4]!);
+      decoder.begins.learn(chart, bytes, start, this.spans[4]!);
     }
     if (decoder.last !== null) decoder.last.next = chart;
     decoder.begin(chart, givenUs, inChunk ? end + 1 : -1);

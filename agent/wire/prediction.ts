@@ -32,8 +32,7 @@ export class HeadTable {
   /** Remembers `[start, end)` as head `index`. Too short, too long or odd heads are not learned. @returns success. */
   learn(index: number, bytes: Uint8Array, start: number, end: number): boolean {
     const length = end - start;
-    if (length < 8 || length > this.width * 8 || index >= this.lengths.length) return false;
-    for (let at = start; at < end; at++) if (bytes[at] === 0 || bytes[at] === 127) return false;
+    if (length > this.width * 8 || index >= this.lengths.length || !isLearnable(bytes, start, end)) return false;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let word = index * this.width;
     for (let at = start; at < end - 8; at += 8) this.words[word++] = view.getFloat64(at, true);
@@ -91,15 +90,20 @@ class SharedTables {
 
 const sharedTables = new SharedTables();
 
+const NO_HEADS = new HeadTable(0, 0);
+NO_HEADS.isShared = true;
+
 /** A chart as one connection knows it; `handle` is the receiver's. */
 export class WireChart<Chart> {
   readonly handle: Chart;
   /** Heads of its SET lines, by dimension. */
-  heads = new HeadTable(0, 0);
+  heads = NO_HEADS;
   /** Dimensions of the chart. */
   count = 0;
-  /** Head of its BEGIN line, as the one entry of a table. */
-  readonly begin: HeadTable;
+  /** Head of its BEGIN line in {@link BeginHeads}: place, −1 = none yet; room in words; length in bytes, 0 = not learned. */
+  beginAt = -1;
+  readonly beginWords: number;
+  beginLength = 0;
   /** The chart whose BEGIN followed the END of this one last time. */
   next: WireChart<Chart> | null = null;
   /** Longest dimension id defined on this connection, in bytes. */
@@ -112,7 +116,7 @@ export class WireChart<Chart> {
   /** @param id its id on the wire. */
   constructor(handle: Chart, id: string) {
     this.handle = handle;
-    this.begin = new HeadTable(1, Buffer.byteLength(id) + HEAD_OVERHEAD_BYTES);
+    this.beginWords = Math.ceil(Math.min(HEAD_BYTES_MAX, Buffer.byteLength(id) + HEAD_OVERHEAD_BYTES) / 8);
   }
 
   /** Makes room for `count` dimensions; what was learned stays. */
@@ -126,7 +130,7 @@ export class WireChart<Chart> {
 
   /** The next BEGIN takes the slow way, which makes room for the dimensions that there are by then. */
   forgetBegin(): void {
-    this.begin.lengths[0] = 0;
+    this.beginLength = 0;
   }
 
   /** @returns false if this head is known already. */
@@ -157,6 +161,13 @@ export class WireChart<Chart> {
     }
     this.successors[dimension] = next;
   }
+}
+
+/** Long enough to compare as words, and without the bytes that could form patterns equal as doubles. */
+export function isLearnable(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start < 8) return false;
+  for (let at = start; at < end; at++) if (bytes[at] === 0 || bytes[at] === 127) return false;
+  return true;
 }
 
 function isEqual(a: HeadTable, b: HeadTable): boolean {

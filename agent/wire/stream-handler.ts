@@ -34,7 +34,7 @@ export type LineProblem = "unknown" | "malformed" | "no_chart" | "no_dimension";
  * Called from inside {@link StreamDecoder.feed}; must not throw.
  */
 export interface StreamHandler<Chart> {
-  /** @returns the chart, or null to ignore it and all that follows up to the next CHART or BEGIN. */
+  /** @returns the chart, or null to ignore it and all up to the next CHART or BEGIN. */
   defineChart(line: ChartLine): Chart | null;
   /** @returns its position in the chart, or −1 to ignore it. */
   defineDimension(chart: Chart, line: DimensionLine): number;

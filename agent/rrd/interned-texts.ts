@@ -1,0 +1,14 @@
+/** Texts kept as one copy; further ones are kept as they come. */
+const TEXTS_MAX = 100_000;
+
+/** One copy of each text that many charts have: titles, units, families, contexts (hot-path.md §6). */
+export class InternedTexts {
+  private readonly texts = new Map<string, string>();
+
+  intern(text: string): string {
+    const known = this.texts.get(text);
+    if (known !== undefined) return known;
+    if (this.texts.size < TEXTS_MAX) this.texts.set(text, text);
+    return text;
+  }
+}
