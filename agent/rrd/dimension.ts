@@ -14,9 +14,14 @@ const CODES: Record<Algorithm, number> = {
   "percentage-of-incremental-row": PERCENTAGE_OF_INCREMENTAL_ROW,
 };
 
-/** The algorithm a word from outside names; unknown words mean `absolute`. */
+const ALGORITHMS = new Map(Object.keys(CODES).map((word) => [word, word as Algorithm]));
+
+/**
+ * The algorithm a word from outside names; unknown words mean `absolute`. Returns our own constant, never the word: half
+ * a million dimensions would each keep their copy alive.
+ */
 export function parseAlgorithm(word: string): Algorithm {
-  return Object.hasOwn(CODES, word) ? (word as Algorithm) : "absolute";
+  return ALGORITHMS.get(word) ?? "absolute";
 }
 
 /** The definition of one dimension. Immutable: a changed definition is a new object. */
