@@ -180,6 +180,7 @@ describe("stop", () => {
     await stopped;
     expect(statusOf(world, "one")).toMatchObject({ queued: 0, sent: a.lines.length, lost: 0 });
     expect(world.clock.pending).toBe(0);
+    await world.exporters.stop(2000);
   });
 
   test("a server that is down does not hold it up", async () => {

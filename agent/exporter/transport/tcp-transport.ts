@@ -80,6 +80,7 @@ export class TcpTransport implements Transport, LinkOwner {
   }
 
   stop(deadlineMs: number): Promise<void> {
+    if (this.isStopped) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.onStopped = resolve;
     if (deadlineMs === 0 || this.context.queue.count === 0 || this.backoffTimer !== null) this.end();
