@@ -57,20 +57,8 @@ export function* writeDataTable(writer: AnswerWriter, result: QueryResult, style
   const resets = result.resetRows();
   const key = (name: string) => (style.googleJson ? name : `"${name}"`);
   const quoted = (text: string) => quote(text, style);
-  const column = (label: string, type: string, role: string) => {
-    const head = `{${key("id")}:${quoted("")},${key("label")}:${quoted(label)},${key("pattern")}:${quoted("")}`;
-    return `${head},${key("type")}:${quoted(type)}${role === "" ? "" : `,${key("p")}:{${key("role")}:${quoted(role)}}`}}`;
-  };
-  const times = [
-    column("time", "datetime", ""),
-    column("", "string", "annotation"),
-    column("", "string", "annotationText"),
-  ];
-  const cols = [
-    ...times.map((text) => `        ${text}`),
-    ...columns.map(({ name }) => `     ${column(name, "number", "")}`),
-  ];
-  writer.text(`{\n ${key("cols")}:\n [\n${cols.join(",\n")}\n  ],\n    ${key("rows")}:\n [`);
+  const cols = tableColumns(result, style).join(",\n");
+  writer.text(`{\n ${key("cols")}:\n [\n${cols}\n  ],\n    ${key("rows")}:\n [`);
   const cell = `{${key("v")}:`;
   // The cell before each one is closed first.
   const separators = encodeEach(columns.map(() => `},${cell}`));
@@ -85,6 +73,23 @@ export function* writeDataTable(writer: AnswerWriter, result: QueryResult, style
     if (writer.isFull) yield;
   }
   writer.text("\n]\n}");
+}
+
+function tableColumns(result: QueryResult, style: DataStyle): string[] {
+  const key = (name: string) => (style.googleJson ? name : `"${name}"`);
+  const quoted = (text: string) => quote(text, style);
+  const column = (label: string, type: string, role: string) => {
+    const head = `{${key("id")}:${quoted("")},${key("label")}:${quoted(label)},${key("pattern")}:${quoted("")}`;
+    const tail = role === "" ? "}" : `,${key("p")}:{${key("role")}:${quoted(role)}}}`;
+    return `${head},${key("type")}:${quoted(type)}${tail}`;
+  };
+  const times = [
+    column("time", "datetime", ""),
+    column("", "string", "annotation"),
+    column("", "string", "annotationText"),
+  ];
+  const values = result.columns.map(({ name }) => column(name, "number", ""));
+  return [...times.map((text) => `        ${text}`), ...values.map((text) => `     ${text}`)];
 }
 
 /** Local time as Google's notation has it, months from 0. */

@@ -7,7 +7,8 @@ import { dataSourceHead, notModified } from "./data-google.ts";
 import { type DataRequest, parseDataRequest } from "./data-request.ts";
 import { extremes, shownValue } from "./data-rows.ts";
 import { escapeEcho } from "./escape.ts";
-import { type Chunks, errorReply, JSON_TYPE, type Reply, SCRIPT_TYPE } from "./reply.ts";
+import type { OpenAnswers } from "./open-answers.ts";
+import { type Chunks, errorReply, JSON_TYPE, type Reply, SCRIPT_TYPE, tooManyReply } from "./reply.ts";
 import type { Parameters } from "./url.ts";
 
 const NO_MATCH = "No metrics where matched to query.";
@@ -15,7 +16,7 @@ const FILENAME_LENGTH_MAX = 200;
 const CALLBACK = /^[A-Za-z0-9_.$]{1,200}$/;
 
 /** `/api/v1/data` (http-api.md §6). @param host keeps a database. @param nowSec wall clock, whole seconds. */
-export function dataReply(host: Host, parameters: Parameters, nowSec: number): Reply {
+export function dataReply(host: Host, parameters: Parameters, nowSec: number, open: OpenAnswers): Reply {
   const chart = chartOf(host, parameters);
   if ("status" in chart) return chart;
   const request = parseDataRequest(parameters);
@@ -25,12 +26,15 @@ export function dataReply(host: Host, parameters: Parameters, nowSec: number): R
   }
   const query = Query.open(chart, request.query, nowSec);
   if (query === null) return errorReply(404, NO_MATCH);
+  if (!open.canQuery(query.valueCount)) return tooManyReply();
   const filename = request.filename.replace(/[^\x20-\x7e]|["\\]/g, "").slice(0, FILENAME_LENGTH_MAX);
   return {
     status: 200,
     contentType: contentTypeOf(request),
     body:
-      dataSource !== null && dataSource.sig >= chart.lastEntrySec ? notModified(dataSource) : answer(query, request),
+      dataSource !== null && dataSource.sig >= chart.lastEntrySec
+        ? notModified(dataSource)
+        : answer(query, request, open),
     cache: request.isRelative ? "none" : "public",
     headers: filename === "" ? {} : { "Content-Disposition": `attachment; filename="${filename}"` },
   };
@@ -56,7 +60,8 @@ function contentTypeOf({ format, style }: DataRequest): string {
   return style.wrap ? JSON_TYPE : format.contentType;
 }
 
-function* answer(query: Query, request: DataRequest): Chunks {
+function* answer(query: Query, request: DataRequest, open: OpenAnswers): Chunks {
+  using _held = open.holdValues(query.valueCount);
   // One dimension a step: the rest of the agent may run in between.
   while (query.step()) yield null;
   const result = query.finish();

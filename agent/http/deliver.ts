@@ -1,8 +1,11 @@
+import { Readable, Writable } from "node:stream";
+import { createGzip } from "node:zlib";
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { HttpCounters } from "./counters.ts";
-import type { Chunks, Reply } from "./reply.ts";
+import type { OpenAnswers } from "./open-answers.ts";
+import { type Chunks, type Reply, tooManyReply } from "./reply.ts";
 
 /** Work on one answer in one go: half of what a sample may wait on its way (design.md §6). */
 const SLICE_MS = 5;
@@ -20,6 +23,7 @@ export interface Delivery {
   readonly clock: Clock;
   readonly log: Log;
   readonly counters: HttpCounters;
+  readonly open: OpenAnswers;
   readonly version: string;
   readonly gzipLevel: number;
   readonly updateEverySec: number;
@@ -43,6 +47,10 @@ export function deliver(reply: Reply, delivery: Delivery): Response {
     headers.set("Content-Length", String(bytes.length));
     return new Response(null, { status, headers });
   }
+  if (!isHead && !delivery.open.canStream()) {
+    started.rest?.return();
+    return deliver(tooManyReply(), delivery);
+  }
   if (canGzip) headers.set("Content-Encoding", "gzip");
   if (isHead) {
     started.rest?.return();
@@ -50,7 +58,10 @@ export function deliver(reply: Reply, delivery: Delivery): Response {
   }
   const plain = streamOf(started.bytes, started.rest, delivery);
   const stream = canGzip
-    ? plain.pipeThrough(countPlain(delivery)).pipeThrough(gzipStream()).pipeThrough(countSent(delivery))
+    ? plain
+        .pipeThrough(countPlain(delivery))
+        .pipeThrough(gzipStream(delivery.gzipLevel))
+        .pipeThrough(countSent(delivery))
     : plain;
   return new Response(stream, { status, headers });
 }
@@ -135,6 +146,7 @@ function compressed(bytes: Uint8Array<ArrayBuffer>, headers: Headers, delivery: 
 /** The rest of a body, made as the client reads it; other work runs between the slices. */
 function streamOf(first: Uint8Array, rest: Chunks | null, delivery: Delivery): ReadableStream<Uint8Array> {
   let pending: Uint8Array | null = first.length > 0 ? first : null;
+  const held = delivery.open.holdStream();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       if (pending !== null) {
@@ -144,7 +156,10 @@ function streamOf(first: Uint8Array, rest: Chunks | null, delivery: Delivery): R
       }
       try {
         for (;;) {
-          if (rest === null) return controller.close();
+          if (rest === null) {
+            held[Symbol.dispose]();
+            return controller.close();
+          }
           await nextTurn();
           const slice = runSlice(rest, delivery.clock, PIECE_BYTES);
           if (slice.done) rest = null;
@@ -152,12 +167,14 @@ function streamOf(first: Uint8Array, rest: Chunks | null, delivery: Delivery): R
         }
       } catch (error) {
         // The head is gone already: the client sees a cut answer, the operator a line.
+        held[Symbol.dispose]();
         delivery.counters.failed++;
         delivery.log.error("http.request_failed", { problem: errorText(error) });
         controller.error(new Error("answer cut"));
       }
     },
     cancel() {
+      held[Symbol.dispose]();
       rest?.return();
     },
   });
@@ -167,8 +184,13 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-function gzipStream(): TransformStream<Uint8Array, Uint8Array> {
-  return new CompressionStream("gzip") as unknown as TransformStream<Uint8Array, Uint8Array>;
+/** Packs as it goes, in the runtime's own threads. */
+function gzipStream(level: number): TransformStream<Uint8Array, Uint8Array> {
+  const gzip = createGzip({ level });
+  return {
+    readable: Readable.toWeb(gzip) as unknown as ReadableStream<Uint8Array>,
+    writable: Writable.toWeb(gzip) as unknown as WritableStream<Uint8Array>,
+  };
 }
 
 function countPlain({ counters }: Delivery): TransformStream<Uint8Array, Uint8Array> {

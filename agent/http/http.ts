@@ -9,6 +9,7 @@ import { dataReply } from "./data.ts";
 import { deliver } from "./deliver.ts";
 import { escapeEcho } from "./escape.ts";
 import { infoReply } from "./info.ts";
+import { OpenAnswers } from "./open-answers.ts";
 import { hostPage, hostsPage } from "./page.ts";
 import { HostRates } from "./rates.ts";
 import { errorReply, HTML_TYPE, type Reply, TEXT_TYPE } from "./reply.ts";
@@ -48,6 +49,7 @@ interface Call {
  */
 export class HttpApi {
   readonly counters = new HttpCounters();
+  readonly open = new OpenAnswers();
   private readonly sources: HttpSources;
   private readonly memory = new ScrapeMemory();
   private readonly rates = new HostRates();
@@ -67,6 +69,7 @@ export class HttpApi {
       clock,
       log,
       counters: this.counters,
+      open: this.open,
       version,
       gzipLevel: this.sources.gzipLevel(),
       updateEverySec: this.sources.database.localhost?.updateEverySec ?? UPDATE_EVERY_SEC_DEFAULT,
@@ -154,13 +157,13 @@ export class HttpApi {
   }
 
   private createCommands(): ReadonlyMap<string, (host: Host, call: Call) => Reply> {
-    const { sources, memory, counters, rates } = this;
+    const { sources, memory, counters, open, rates } = this;
     const nowSec = () => Math.floor(sources.clock.nowUs() / 1e6);
     return new Map<string, (host: Host, call: Call) => Reply>([
       ["info", (host) => infoReply(host, sources, counters)],
       ["charts", (host) => chartsReply(host, sources)],
       ["chart", (host, { target }) => chartReply(host, target.parameters)],
-      ["data", (host, { target }) => dataReply(host, target.parameters, nowSec())],
+      ["data", (host, { target }) => dataReply(host, target.parameters, nowSec(), open)],
       [
         "allmetrics",
         (host, { target, client }) => {

@@ -52,8 +52,8 @@ function* writeHosts(sources: HttpSources): Chunks {
 <p>Tributary ${escapeHtml(sources.version)} · ${utc(nowUs)} · <a href="/">reload</a></p>
 <p class="counts">${counts(hosts.map(({ status }) => status))}</p></header>
 <main><h2>Hosts</h2>
-<table><thead><tr><th>State</th><th>Host</th><th class="n">Lag</th><th class="n">Charts</th><th>Version</th><th>System</th>
-<th>Last sample</th></tr></thead><tbody>
+<table><thead><tr><th>State</th><th>Host</th><th class="n">Lag</th><th class="n">Charts</th>
+<th>Version</th><th>System</th><th>Last sample</th></tr></thead><tbody>
 `);
   hosts.sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status));
   for (let from = 0; from < hosts.length; from += ROWS_PER_PIECE) {
@@ -97,7 +97,8 @@ every ${host.updateEverySec} s · memory mode ${host.memoryMode} · ${escapeHtml
   } else if (charts.length === 0) yield text("<p>No charts yet: the first values come within seconds.</p>");
   for (const [type, members] of byType(charts)) {
     yield text(`<h2>${escapeHtml(type)}</h2>
-<table><thead><tr><th>Chart</th><th>Title</th><th>Units</th><th class="n">Dimensions</th><th>Data, last 10 minutes</th></tr></thead><tbody>
+<table><thead><tr><th>Chart</th><th>Title</th><th>Units</th><th class="n">Dimensions</th>
+<th>Data, last 10 minutes</th></tr></thead><tbody>
 `);
     for (let from = 0; from < members.length; from += ROWS_PER_PIECE) {
       const rows = members.slice(from, from + ROWS_PER_PIECE);
@@ -118,7 +119,8 @@ function chartRow(host: Host, chart: Chart): string {
     return `<a href="${base}/data?chart=${id}&amp;after=-600&amp;format=${format}">${label}</a>`;
   };
   return `<tr><td><a href="${base}/chart?chart=${id}">${name}</a></td><td>${escapeHtml(definition.title)}</td>
-<td>${escapeHtml(definition.units)}</td><td class="n">${chart.dimensions.count}</td><td>${data("csv")} ${data("json")}</td></tr>
+<td>${escapeHtml(definition.units)}</td><td class="n">${chart.dimensions.count}</td>
+<td>${data("csv")} ${data("json")}</td></tr>
 `;
 }
 

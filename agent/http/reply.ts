@@ -29,3 +29,9 @@ export function jsonReply(body: string | Chunks): Reply {
 export function errorReply(status: number, text: string, contentType: string = TEXT_TYPE): Reply {
   return { status, contentType, body: text, cache: "none" };
 }
+
+/** Refuses an answer because others are still being sent. */
+export function tooManyReply(): Reply {
+  const text = "Too many large answers are being sent at the moment. Ask again in a few seconds.";
+  return { ...errorReply(503, text), headers: { "Retry-After": "5" } };
+}

@@ -62,7 +62,7 @@ export function findGroupMethod(name: string): GroupMethod {
   return methods.get(name) ?? AVERAGE;
 }
 
-/** @param group steps in a row. @param rows of the answer. @param options what `countif` compares with, such as `>5`. */
+/** @param group steps in a row. @param rows of the answer. @param options what `countif` compares with: `>5`. */
 export function createGroupState(group: number, rows: number, divisor: number, options: string): GroupState {
   const window = Math.min(SMOOTHING_WINDOW_MAX, group === 1 ? rows : group);
   return { alpha: 2 / (window + 1), divisor, matches: parseCondition(options), level: Number.NaN, trend: 0, seen: 0 };

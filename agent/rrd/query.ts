@@ -99,6 +99,11 @@ export class Query {
     return window.touches ? new Query(chart, request, selected, window) : null;
   }
 
+  /** Values the answer holds: rows × dimensions that are read. */
+  get valueCount(): number {
+    return this.window.rows * (this.selectedCount + (this.rowSums === null ? 0 : 1));
+  }
+
   /** Reads one more dimension. @returns false when all are read. */
   step(): boolean {
     const index = this.wanted[this.next];

@@ -287,6 +287,31 @@ describe("large answers", () => {
     await reader.cancel();
     expect(inSlices.counters.failed).toBe(0);
   });
+
+  test("are refused when clients leave too many of them unread; each that ends makes room", async () => {
+    const greedy = newApi(database, new TickingClock(NOW + 1));
+    const unread = Array.from({ length: 64 }, () => ask(greedy, "/api/v1/charts"));
+    expect(unread.every(({ status }) => status === 200)).toBe(true);
+    expect(ask(greedy, "/api/v1/charts").status).toBe(503);
+    expect(ask(greedy, "/api/v1/charts", { method: "HEAD" }).status).toBe(200);
+    await unread[0]!.body!.cancel();
+    await unread[1]!.text();
+    const again = [ask(greedy, "/api/v1/charts"), ask(greedy, "/api/v1/charts"), ask(greedy, "/api/v1/charts")];
+    expect(again.map(({ status }) => status)).toEqual([200, 200, 503]);
+    expect(greedy.open.refused).toBe(2);
+  });
+
+  test("of queries, all together hold a bounded number of values", async () => {
+    const greedy = newApi(database, new TickingClock(NOW + 1));
+    // 40 dimensions of 86,400 rows, most of them empty: four fit.
+    const day = `/api/v1/data?chart=big.chart&after=-86400&options=virtual-points`;
+    const answers = Array.from({ length: 5 }, () => ask(greedy, day));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 503]);
+    expect(answers[4]!.headers.get("retry-after")).toBe("5");
+    await answers[0]!.body!.cancel();
+    expect(ask(greedy, day).status).toBe(200);
+    expect(ask(greedy, "/api/v1/data?chart=big.chart&after=-10").status).toBe(200);
+  });
 });
 
 test("requests and response times are counted by interval", () => {
