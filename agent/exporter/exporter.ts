@@ -224,7 +224,7 @@ export class Exporter implements BatchSink {
     });
   }
 
-  /** `buffer_on_failures`: too many intervals in a row without progress give up the whole queue (exporters.md §4.2). */
+  /** `buffer_on_failures`: too many intervals in a row without progress give up the whole queue (§4.2). */
   private countFailedInterval(): void {
     const { transport, queue, config } = this;
     const bytesMoved = transport?.bytesMoved ?? 0;

@@ -4,7 +4,7 @@ const POINT = 0x2e;
 /** Decimals of a stored value, as C prints `%0.7f`. */
 const DECIMALS = 7;
 const SCALE = 10_000_000;
-/** A fraction nearer to a tie than this is rounded by the runtime: the product of two doubles could be off by 2⁻³⁰. */
+/** A fraction nearer to a tie is rounded by the runtime: the product of two doubles could be off by 2⁻³⁰. */
 const TIE_MARGIN = 1e-8;
 /** Below this the integer part and the fraction of a double can be written apart. */
 const EXACT_BELOW = 2 ** 53;
@@ -22,7 +22,8 @@ const PAIRS = Uint8Array.from({ length: 200 }, (_, i) => ZERO + (i % 2 === 0 ? M
 /**
  * Writes a stored value with 7 decimals, digit for digit as `toFixed(7)`; from 1e21 on all digits instead of an
  * exponent, and −0 as 0 (exporters.md §3).
- * @param value finite, |value| < 1e50. @param bytes with {@link NUMBER_BYTES_MAX} of room at `at`. @returns end of the text.
+ * @param value finite, |value| < 1e50. @param bytes with {@link NUMBER_BYTES_MAX} of room at `at`.
+ * @returns end of the text.
  */
 export function writeFixed7(bytes: Uint8Array, at: number, value: number): number {
   const size = value < 0 ? -value : value;
