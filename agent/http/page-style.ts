@@ -13,9 +13,10 @@ h2{font-size:18px;line-height:24px;font-weight:600;margin:24px 0 8px;overflow-wr
 p{margin:4px 0;color:var(--muted)}
 .counts{color:var(--text)}
 a{color:var(--accent)}
-a:focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:2px}
-table{width:100%;border-collapse:separate;border-spacing:0;background:var(--panel);border:1px solid var(--line);
-border-radius:10px;margin:0 0 16px;display:block;overflow-x:auto}
+a:focus-visible,.scroll:focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:2px}
+.scroll{overflow-x:auto;background:var(--panel);border:1px solid var(--line);border-radius:10px;margin:0 0 16px}
+table{width:100%;border-collapse:separate;border-spacing:0}
+time{white-space:nowrap}
 th,td{padding:8px 12px;text-align:left;border-bottom:1px solid var(--line);vertical-align:top;width:1%}
 th:nth-child(2),td:nth-child(2){width:auto}
 th{font-size:12px;line-height:16px;color:var(--muted);font-weight:600;white-space:nowrap}

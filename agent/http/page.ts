@@ -52,15 +52,14 @@ function* writeHosts(sources: HttpSources): Chunks {
 <p>Tributary ${escapeHtml(sources.version)} · ${utc(nowUs)} · <a href="/">reload</a></p>
 <p class="counts">${counts(hosts.map(({ status }) => status))}</p></header>
 <main><h2>Hosts</h2>
-<table><thead><tr><th>State</th><th>Host</th><th class="n">Lag</th><th class="n">Charts</th>
-<th>Version</th><th>System</th><th>Last sample</th></tr></thead><tbody>
+${tableHead("Hosts", ["State", "Host", "Lag#", "Charts#", "Version", "System", "Last sample"])}
 `);
   hosts.sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status));
   for (let from = 0; from < hosts.length; from += ROWS_PER_PIECE) {
     const rows = hosts.slice(from, from + ROWS_PER_PIECE);
     yield text(rows.map(({ host, status }) => hostRow(host, status, nowUs, sources)).join(""));
   }
-  yield text(`</tbody></table>
+  yield text(`</tbody></table></div>
 <p>For programs: <a href="/api/v1/agent">/api/v1/agent</a> (hosts, links, exporters, losses),
 <a href="/api/v1/info">/api/v1/info</a>, <a href="/api/v1/charts">/api/v1/charts</a>,
 <a href="/api/v1/allmetrics?format=prometheus_all_hosts">/api/v1/allmetrics?format=prometheus_all_hosts</a></p>
@@ -97,14 +96,13 @@ every ${host.updateEverySec} s · memory mode ${host.memoryMode} · ${escapeHtml
   } else if (charts.length === 0) yield text("<p>No charts yet: the first values come within seconds.</p>");
   for (const [type, members] of byType(charts)) {
     yield text(`<h2>${escapeHtml(type)}</h2>
-<table><thead><tr><th>Chart</th><th>Title</th><th>Units</th><th class="n">Dimensions</th>
-<th>Data, last 10 minutes</th></tr></thead><tbody>
+${tableHead(type, ["Chart", "Title", "Units", "Dimensions#", "Data, last 10 minutes"])}
 `);
     for (let from = 0; from < members.length; from += ROWS_PER_PIECE) {
       const rows = members.slice(from, from + ROWS_PER_PIECE);
       yield text(rows.map((chart) => chartRow(host, chart)).join(""));
     }
-    yield text("</tbody></table>\n");
+    yield text("</tbody></table></div>\n");
   }
   yield text("</main></body></html>\n");
 }
@@ -122,6 +120,16 @@ function chartRow(host: Host, chart: Chart): string {
 <td>${escapeHtml(definition.units)}</td><td class="n">${chart.dimensions.count}</td>
 <td>${data("csv")} ${data("json")}</td></tr>
 `;
+}
+
+/** Wide tables scroll by themselves, also by keyboard. @param columns with `#` at the end for numbers. */
+function tableHead(label: string, columns: readonly string[]): string {
+  const cells = columns.map((column) => {
+    const name = column.replace("#", "");
+    return `<th scope="col"${name === column ? "" : ' class="n"'}>${name}</th>`;
+  });
+  const region = `<div class="scroll" role="region" tabindex="0" aria-label="${escapeHtml(label)}">`;
+  return `${region}<table><thead><tr>${cells.join("")}</tr></thead><tbody>`;
 }
 
 function byType(charts: readonly Chart[]): Map<string, Chart[]> {
@@ -147,7 +155,11 @@ function statusMark(status: HostStatus, before = ""): string {
 }
 
 function lagText(host: Host, nowUs: number): string {
-  return `${lagSec(host, nowUs).toFixed(1)} s`;
+  if (host.lastCollectedUs === 0) return "–";
+  const seconds = lagSec(host, nowUs);
+  if (seconds < 100) return `${seconds.toFixed(1)} s`;
+  if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
 }
 
 function utc(timeUs: number): string {

@@ -38,6 +38,7 @@ describe("the page of all hosts", () => {
       ["●", "online", "synth"],
     ]);
     expect(rows[2]).toContain("1.5 s 2 0.1 linux 2026-11-21 22:50:05 UTC");
+    expect(rows[0]).toContain("child1 – 0");
     expect(linksOf(html)).toContain("/host/aaaaaaaa-bbbb-cccc-dddd-eeeeeeee0001/");
   });
 
