@@ -89,7 +89,8 @@ export class ModelChart {
       this.refuse(counts);
       return;
     }
-    this.syncClock = false;
+    // BEGIN on a chart that was never collected does not ask for an interval: the flag is for the one after.
+    if (this.LC !== 0) this.syncClock = false;
     const { U, options } = this;
     const entries = options.history;
     let first = false;

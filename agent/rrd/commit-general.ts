@@ -63,7 +63,8 @@ export function commitGeneral(
     return;
   }
   const isKnown = chart.lastCollectedUs !== 0;
-  chart.syncClock = false;
+  // The first iteration has no interval yet: it is the second that has to follow our clock (rrd.md §2.2).
+  if (isKnown) chart.syncClock = false;
   step.seenUs = chart.lastCollectedUs;
   step.nowUs = nowUs;
   advance(chart, elapsedUs, nowUs);

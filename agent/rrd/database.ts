@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.ts";
 import { DimensionSets } from "./dimension.ts";
 import { Host, type HostOptions } from "./host.ts";
 import { InternedTexts } from "./interned-texts.ts";
@@ -71,6 +72,7 @@ export class Database {
 
   /** @returns null when the limit of hosts is reached. The GUID must not be known yet. */
   addHost(options: NewHost): Host | null {
+    assert(!this.byGuid.has(options.machineGuid), "a host with this GUID exists already");
     if (this.byGuid.size >= this.limits.hosts) {
       this.refusedHosts++;
       return null;

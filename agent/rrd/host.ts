@@ -49,7 +49,7 @@ export interface ChartInput {
   obsolete?: boolean;
 }
 
-const ID_LENGTH_MAX = 200;
+const ID_BYTES_MAX = 200;
 const UPDATE_EVERY_SEC_MAX = 3600;
 /** Charts that may share a name before the next one goes by its id: the search for a free name must stay short. */
 const NAME_SUFFIX_MAX = 100;
@@ -155,7 +155,7 @@ export class Host {
    * @returns null when the id is not `type.id` or a limit is reached; the host has counted it.
    */
   defineChart(input: ChartInput): Chart | null {
-    const id = input.id.slice(0, ID_LENGTH_MAX);
+    const id = cutId(input.id);
     const dot = id.indexOf(".");
     if (dot <= 0 || dot === id.length - 1) return null;
     const known = this.byId.get(id);
@@ -186,6 +186,8 @@ export class Host {
       if (isSameDimension(before, dimension)) return index;
       chart.dimensions = chart.dimensions.put(index, dimension);
       this.pool.redefine(chart.start + index, dimension);
+      // What one algorithm carried over means nothing to another.
+      if (before.algorithm !== dimension.algorithm) this.pool.reset(chart.start + index, 1);
       this.unsettle(chart);
       return index;
     }
@@ -339,10 +341,20 @@ function withoutZeros(dimension: Dimension): Dimension {
   return { ...dimension, multiplier, divisor };
 }
 
+/** At most {@link ID_BYTES_MAX} bytes of an id, cut between characters. */
+function cutId(id: string): string {
+  if (id.length * 3 <= ID_BYTES_MAX || Buffer.byteLength(id) <= ID_BYTES_MAX) return id;
+  const bytes = Buffer.from(id);
+  let end = ID_BYTES_MAX;
+  // Bytes 10xxxxxx go on with a character.
+  while ((bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.toString("utf8", 0, end);
+}
+
 /** `type.name` from what a definition gives as a name (rrd.md §1.2, §1.4; streaming.md §2.2). */
 function chartName(id: string, type: string, given: string | undefined): string {
   if (given === undefined || given === "" || given === id || given.toUpperCase() === "NULL") return id;
   if (given.toUpperCase() === "(NULL)") return id;
   const name = given.startsWith(`${type}.`) ? given.slice(type.length + 1) : given;
-  return name === "" ? id : `${type}.${name.replace(/[^A-Za-z0-9.-]/g, "_")}`.slice(0, ID_LENGTH_MAX);
+  return name === "" ? id : `${type}.${name.replace(/[^A-Za-z0-9.-]/g, "_")}`.slice(0, ID_BYTES_MAX);
 }

@@ -24,16 +24,27 @@ export class MemoryStore implements SegmentStore {
   }
 
   allocate(bytes: number): ArrayBuffer | null {
-    if (this.bytes + bytes > this.limitBytes) {
+    const buffer = this.bytes + bytes > this.limitBytes ? null : allocateZeroed(bytes);
+    if (buffer === null) {
       this.refused++;
       this.onRefused(bytes, this.limitBytes);
       return null;
     }
     this.bytes += bytes;
-    return new ArrayBuffer(bytes);
+    return buffer;
   }
 
   release(bytes: number): void {
     this.bytes -= bytes;
+  }
+}
+
+/** @returns null when the system has no such piece of memory: a limit that is set too high must not end the agent. */
+function allocateZeroed(bytes: number): ArrayBuffer | null {
+  try {
+    return new ArrayBuffer(bytes);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
   }
 }

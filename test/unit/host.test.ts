@@ -1,0 +1,359 @@
+import { describe, expect, test } from "bun:test";
+import { imbalance } from "../../agent/rrd/balance.ts";
+import type { Chart } from "../../agent/rrd/chart.ts";
+import { commitLocal, commitStreamed } from "../../agent/rrd/commit.ts";
+import { latestCollected } from "../../agent/rrd/read.ts";
+import { ValueRow } from "../../agent/rrd/value-row.ts";
+import { dimension, newHost, stored, T0_SEC } from "../simulated-host.ts";
+
+/** Commits rows of one value a dimension, a second apart. @returns time of the last one, µs. */
+function collect(chart: Chart, rows: number[][], startUs = T0_SEC * 1e6): number {
+  let nowUs = startUs;
+  for (const values of rows) {
+    nowUs += chart.updateEveryUs;
+    commitStreamed(chart, rowOf(values), 1e6 * chart.definition.updateEverySec, nowUs);
+  }
+  return nowUs;
+}
+
+function rowOf(values: number[]): ValueRow {
+  const row = new ValueRow();
+  row.reserve(values.length);
+  for (const [i, value] of values.entries()) row.set(i, value);
+  return row;
+}
+
+describe("chart definitions", () => {
+  const bad = ["", ".", "nodot", ".x", "x.", "a.", `.${"x".repeat(300)}`];
+  test.each(bad)("%p is not type.id", (id) => {
+    const host = newHost();
+    expect(host.defineChart({ id })).toBeNull();
+    expect(host.chartCount).toBe(0);
+  });
+
+  test("defaults (rrd.md §1.2)", () => {
+    const chart = newHost({ updateEverySec: 3 }).defineChart({ id: "disk.sda.io" })!;
+    expect(chart.definition).toMatchObject({
+      id: "disk.sda.io",
+      name: "disk.sda.io",
+      family: "disk",
+      context: "disk.sda.io",
+      chartType: "line",
+      priority: 1000,
+      updateEverySec: 3,
+      units: "",
+      title: "",
+    });
+  });
+
+  test.each([
+    [0, 1],
+    [-5, 1],
+    [2.7, 2],
+    [3600, 3600],
+    [1e9, 3600],
+  ])("update_every %d is taken as %d", (given, taken) => {
+    expect(newHost().defineChart({ id: "a.b", updateEverySec: given })!.definition.updateEverySec).toBe(taken);
+  });
+
+  test("an id is cut at 200 bytes, between characters", () => {
+    const host = newHost();
+    const long = `a.${"x".repeat(300)}`;
+    expect(host.defineChart({ id: long })!.id).toBe(long.slice(0, 200));
+    const wide = `a.${"ä".repeat(150)}`;
+    const cut = host.defineChart({ id: wide })!;
+    expect(cut.id).toBe(`a.${"ä".repeat(99)}`);
+    const odd = host.defineChart({ id: `ab.${"ä".repeat(150)}` })!;
+    expect(Buffer.byteLength(odd.id)).toBe(199);
+    expect(odd.id).not.toContain("\ufffd");
+    // Both spellings mean the same chart.
+    expect(host.defineChart({ id: wide })).toBe(cut);
+  });
+
+  const names: [given: string | undefined, name: string][] = [
+    [undefined, "t.id"],
+    ["", "t.id"],
+    ["t.id", "t.id"],
+    ["NULL", "t.id"],
+    ["(null)", "t.id"],
+    ["name", "t.name"],
+    ["t.name", "t.name"],
+    ["t.", "t.id"],
+    ["other.name", "t.other.name"],
+    ["a b/c-d", "t.a_b_c-d"],
+  ];
+  test.each(names)("name %p becomes %p", (given, name) => {
+    const input = given === undefined ? {} : { name: given };
+    expect(newHost().defineChart({ id: "t.id", ...input })!.definition.name).toBe(name);
+  });
+
+  test("a name in use: a new chart gets a suffix, a known one keeps its own", () => {
+    const host = newHost();
+    const first = host.defineChart({ id: "t.a", name: "same" })!;
+    const second = host.defineChart({ id: "t.b", name: "same" })!;
+    const third = host.defineChart({ id: "t.c", name: "same" })!;
+    expect([first, second, third].map((chart) => chart.definition.name)).toEqual(["t.same", "t.same_1", "t.same_2"]);
+    expect(host.findChart("t.same_1")).toBe(second);
+    expect(host.defineChart({ id: "t.b", name: "same" })!.definition.name).toBe("t.same_1");
+    expect(host.defineChart({ id: "t.a", name: "renamed" })).toBe(first);
+    expect(host.findChart("t.renamed")).toBe(first);
+    expect(host.findChart("t.same")).toBeUndefined();
+    // An id goes before a name.
+    const named = host.defineChart({ id: "t.same" })!;
+    expect(host.findChart("t.same")).toBe(named);
+  });
+
+  test("a thousand charts of one name are all kept and found by id", () => {
+    const host = newHost();
+    for (let i = 0; i < 1000; i++) host.defineChart({ id: `t.c${i}`, name: "same" });
+    for (let i = 0; i < 1000; i++) expect(host.findChart(`t.c${i}`)!.id).toBe(`t.c${i}`);
+  });
+
+  test("a new definition replaces the old one and counts as a new version; an equal one does not", () => {
+    const host = newHost();
+    const chart = host.defineChart({ id: "t.a", title: "one" })!;
+    const before = chart.version;
+    host.defineChart({ id: "t.a", title: "one" });
+    expect(chart.version).toBe(before);
+    host.defineChart({ id: "t.a", title: "two", chartType: "area", priority: 5 });
+    expect(chart.version).toBeGreaterThan(before);
+    expect(chart.definition).toMatchObject({ title: "two", chartType: "area", priority: 5 });
+  });
+
+  test("obsolete: off the list, back when it is defined or collected again", () => {
+    const host = newHost();
+    const chart = host.defineChart({ id: "t.a" })!;
+    host.defineDimension(chart, dimension("d"));
+    expect(chart.isVisible).toBe(true);
+    host.defineChart({ id: "t.a", obsolete: true });
+    expect(chart.isVisible).toBe(false);
+    const nowUs = collect(chart, [[1], [2], [3]]);
+    expect(chart.isVisible).toBe(true);
+    host.retireChart(chart);
+    const version = chart.version;
+    expect(chart.isVisible).toBe(false);
+    collect(chart, [[4]], nowUs);
+    expect(chart.isVisible).toBe(true);
+    // Senders have to repeat its definition.
+    expect(chart.version).toBeGreaterThan(version);
+  });
+});
+
+describe("dimension definitions", () => {
+  test("0 as multiplier or divisor means 1", () => {
+    const host = newHost();
+    const chart = host.defineChart({ id: "t.a" })!;
+    host.defineDimension(chart, dimension("d", "absolute", { multiplier: 0, divisor: 0 }));
+    expect(chart.dimensions.list[0]).toMatchObject({ multiplier: 1, divisor: 1 });
+  });
+
+  test("a known id keeps its place and takes the new definition", () => {
+    const host = newHost();
+    const chart = host.defineChart({ id: "t.a" })!;
+    expect(host.defineDimension(chart, dimension("x"))).toBe(0);
+    expect(host.defineDimension(chart, dimension("y"))).toBe(1);
+    const version = chart.version;
+    expect(host.defineDimension(chart, dimension("x"))).toBe(0);
+    expect(chart.version).toBe(version);
+    expect(host.defineDimension(chart, dimension("x", "absolute", { multiplier: 10 }))).toBe(0);
+    expect(chart.version).toBeGreaterThan(version);
+    collect(chart, [
+      [1, 1],
+      [2, 2],
+      [3, 3],
+    ]);
+    expect(stored(chart, 0, T0_SEC + 2, T0_SEC + 3)).toEqual([20, 30]);
+    expect(stored(chart, 1, T0_SEC + 2, T0_SEC + 3)).toEqual([2, 3]);
+  });
+
+  test("a new algorithm starts afresh: nothing of the old one gets into a rate", () => {
+    const host = newHost();
+    const chart = host.defineChart({ id: "t.a" })!;
+    host.defineDimension(chart, dimension("x", "percentage-of-absolute-row"));
+    const nowUs = collect(chart, [[50], [50], [50]]);
+    host.defineDimension(chart, dimension("x", "incremental"));
+    collect(chart, [[50], [50], [50], [50]], nowUs);
+    const values = stored(chart, 0, T0_SEC + 4, T0_SEC + 7);
+    expect(values[0]).toBeNaN();
+    expect(values.slice(1)).toEqual([0, 0, 0]);
+  });
+
+  test("a new update_every starts afresh", () => {
+    const host = newHost();
+    const chart = host.defineChart({ id: "t.a" })!;
+    host.defineDimension(chart, dimension("x", "incremental"));
+    const nowUs = collect(chart, [[0], [1000], [2000], [3000]]);
+    expect(host.defineChart({ id: "t.a", updateEverySec: 2 })).toBe(chart);
+    expect(chart.entriesHeld).toBe(0);
+    collect(chart, [[3000], [3000], [3000], [3000]], nowUs);
+    const to = chart.lastEntrySec;
+    const values = stored(chart, 0, to - 10, to).filter((value) => !Number.isNaN(value));
+    expect(values.length).toBeGreaterThan(0);
+    expect(values.every((value) => value === 0)).toBe(true);
+    expect(imbalance(host.balance)).toBe(0);
+  });
+
+  test("dimensions that come later, in many charts in turn, keep every chart's values apart", () => {
+    const host = newHost();
+    const charts = Array.from({ length: 20 }, (_, i) => host.defineChart({ id: `t.c${i}` })!);
+    let nowUs = T0_SEC * 1e6;
+    for (let size = 1; size <= 30; size++) {
+      for (const chart of charts) expect(host.defineDimension(chart, dimension(`d${size}`))).toBe(size - 1);
+      for (const [c, chart] of charts.entries()) {
+        collect(chart, [Array.from({ length: size }, (_, i) => 1000 * c + i)], nowUs);
+      }
+      nowUs += 1e6;
+    }
+    for (const [c, chart] of charts.entries()) {
+      for (let i = 0; i < 30; i++) expect(latestCollected(chart, i)).toBe(1000 * c + i);
+      // Empty before it existed and for its first value, then always its own.
+      const values = stored(chart, 10, T0_SEC + 1, T0_SEC + 30);
+      expect(values.map((value) => (Number.isNaN(value) ? -1 : value))).toEqual(
+        values.map((_, k) => (k < 11 ? -1 : 1000 * c + 10)),
+      );
+    }
+    // Moved ranges leave holes, which are closed before they are many.
+    expect(host.pool.size).toBeLessThan(2 * 20 * 30);
+  });
+});
+
+describe("limits", () => {
+  test("charts of a host", () => {
+    const host = newHost({}, { chartsPerHost: 2 });
+    expect([host.defineChart({ id: "a.a" }), host.defineChart({ id: "a.b" })]).not.toContain(null);
+    expect(host.defineChart({ id: "a.c" })).toBeNull();
+    expect(host.defineChart({ id: "a.a", title: "known ones may change" })).not.toBeNull();
+    expect([host.chartCount, host.refusedCharts]).toEqual([2, 1]);
+  });
+
+  test("dimensions of a chart", () => {
+    const host = newHost({}, { dimensionsPerChart: 2 });
+    const chart = host.defineChart({ id: "a.a" })!;
+    expect(["x", "y", "z", "x"].map((id) => host.defineDimension(chart, dimension(id)))).toEqual([0, 1, -1, 0]);
+    expect(host.refusedDimensions).toBe(1);
+  });
+
+  test("memory: charts that do not fit are collected, their values counted as no_space, the others stored", () => {
+    // One segment of 64 columns × 192 slots fits, a second one does not.
+    const host = newHost({}, { memoryBytes: 100_000 });
+    const charts = Array.from({ length: 3 }, (_, c) => {
+      const chart = host.defineChart({ id: `t.c${c}` })!;
+      for (let i = 0; i < 40; i++) host.defineDimension(chart, dimension(`d${i}`));
+      return chart;
+    });
+    const row = Array.from({ length: 40 }, (_, i) => i);
+    for (const chart of charts) collect(chart, [row, row, row, row]);
+    expect(imbalance(host.balance)).toBe(0);
+    expect(host.balance).toMatchObject({ received: 480, base: 120, stored: 120 });
+    expect(host.balance.dropped.no_space).toBe(240);
+    expect(stored(charts[0]!, 7, T0_SEC + 4, T0_SEC + 4)).toEqual([7]);
+    expect(stored(charts[2]!, 7, T0_SEC + 4, T0_SEC + 4)).toEqual([Number.NaN]);
+    expect(latestCollected(charts[2]!, 7)).toBe(7);
+    expect(host.ring!.bytes).toBeLessThanOrEqual(100_000);
+  });
+
+  test("mode none: nothing is stored, every value is passed on and accounted for", () => {
+    const host = newHost({ memoryMode: "none" });
+    const chart = host.defineChart({ id: "t.a" })!;
+    host.defineDimension(chart, dimension("x", "incremental"));
+    const heard: number[] = [];
+    host.listener = { commit: (_, row, elapsedUs) => heard.push(row.values[0]!, elapsedUs) };
+    collect(chart, [[1], [2], [3]]);
+    expect(host.balance).toMatchObject({ received: 3, unkept: 3, stored: 0 });
+    expect(imbalance(host.balance)).toBe(0);
+    // The first has no interval; the second takes it from our clock, whatever the sender says.
+    expect(heard).toEqual([1, 0, 2, 500_000, 3, 1_000_000]);
+    expect(stored(chart, 0, T0_SEC, T0_SEC + 3).every(Number.isNaN)).toBe(true);
+  });
+});
+
+describe("clocks", () => {
+  const one = (isLocal = false) => {
+    const host = newHost({ isLocal });
+    const chart = host.defineChart({ id: "t.a" })!;
+    host.defineDimension(chart, dimension("x"));
+    return { host, chart };
+  };
+
+  test("a sample more than 5 s ahead of our clock is dropped and counted, and the chart does not move", () => {
+    const { host, chart } = one();
+    const nowUs = collect(chart, [[1], [2], [3]]);
+    const before = chart.lastCollectedUs;
+    commitStreamed(chart, rowOf([4]), nowUs + 5_000_001 - before, nowUs);
+    expect([chart.lastCollectedUs, host.balance.dropped.clock]).toEqual([before, 1]);
+    commitStreamed(chart, rowOf([5]), nowUs + 5_000_000 - before, nowUs);
+    expect([chart.lastCollectedUs, host.balance.dropped.clock]).toEqual([nowUs + 5_000_000, 1]);
+    expect(imbalance(host.balance)).toBe(0);
+  });
+
+  test("a child that counts too fast gets no further than 5 s ahead", () => {
+    const { host, chart } = one();
+    let nowUs = collect(chart, [[1], [2]]);
+    for (let i = 0; i < 100; i++) {
+      nowUs += 1e6;
+      commitStreamed(chart, rowOf([i]), 2e6, nowUs);
+      expect(chart.lastCollectedUs).toBeLessThanOrEqual(nowUs + 5e6);
+    }
+    expect(host.balance.dropped.clock).toBeGreaterThan(40);
+    expect(imbalance(host.balance)).toBe(0);
+  });
+
+  test("our clock steps back under a child that sends no intervals: it waits and does not run away", () => {
+    const { host, chart } = one();
+    let nowUs = collect(chart, [[1], [2], [3]]);
+    const before = chart.lastCollectedUs;
+    nowUs -= 30e6;
+    for (let i = 0; i < 30; i++) {
+      commitStreamed(chart, rowOf([i]), 0, nowUs);
+      expect(chart.lastCollectedUs).toBe(before);
+      nowUs += 1e6;
+    }
+    // 25 of them were more than 5 s behind the chart.
+    expect(host.balance.dropped.clock).toBe(25);
+    commitStreamed(chart, rowOf([7]), 0, nowUs + 1e6);
+    expect(chart.lastCollectedUs).toBe(nowUs + 1e6);
+    expect(imbalance(host.balance)).toBe(0);
+  });
+
+  test.each([-30, -3600, -100_000])(
+    "a local chart goes with our clock when it steps by %d s, and goes on storing",
+    (step) => {
+      const { host, chart } = one(true);
+      let nowUs = T0_SEC * 1e6 + 100_000;
+      for (let i = 0; i < 300; i++) {
+        nowUs += 1e6;
+        commitLocal(chart, rowOf([i]), nowUs);
+      }
+      nowUs += step * 1e6;
+      for (let i = 0; i < 300; i++) {
+        nowUs += 1e6;
+        commitLocal(chart, rowOf([1000 + i]), nowUs);
+        expect(Math.abs(chart.lastCollectedUs - nowUs)).toBeLessThan(2e6);
+      }
+      const to = Math.floor(nowUs / 1e6);
+      expect(stored(chart, 0, to - 100, to - 1)).toEqual(Array.from({ length: 100 }, (_, k) => 1199 + k));
+      expect(host.balance.dropped.clock).toBe(0);
+      expect(imbalance(host.balance)).toBe(0);
+    },
+  );
+
+  test("a jump beyond the ring starts afresh: nothing is stored for it, nothing old is shown", () => {
+    const { host, chart } = one();
+    const nowUs = collect(chart, [[1], [2], [3]]);
+    const later = nowUs + 1000e6;
+    commitStreamed(chart, rowOf([4]), 0, later);
+    expect(host.balance.dropped.gap_too_long).toBe(1);
+    expect(chart.entriesHeld).toBe(0);
+    collect(chart, [[5], [6]], later);
+    const to = chart.lastEntrySec;
+    expect(stored(chart, 0, to - 2, to)).toEqual([Number.NaN, 5, 6]);
+    expect(imbalance(host.balance)).toBe(0);
+  });
+
+  test.each([3_600_000_001, 1e15])("an interval of %d µs is not believed: our clock says it", (givenUs) => {
+    const { chart } = one();
+    const nowUs = collect(chart, [[1], [2], [3]]);
+    commitStreamed(chart, rowOf([4]), givenUs, nowUs + 1e6);
+    expect(chart.lastCollectedUs).toBe(nowUs + 1e6);
+  });
+});
