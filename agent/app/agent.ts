@@ -169,6 +169,9 @@ export class Agent {
     this.scheduler.start();
     this.exporters.start();
     this.beat();
+    const { machineGuid: guid, hostname, memoryMode, historyEntries: history } = this.localhost;
+    const { state_dir: state } = config.agent;
+    log.info("app.started", { host: hostname, guid, role: this.role, memory_mode: memoryMode, history, state });
   }
 
   private async shutDown(): Promise<void> {

@@ -32,7 +32,8 @@ export function machineGuid({ configured, stateDir, mustBeStable, log }: Identit
       const hint = "make the directory writable, give --state DIR, or set machine_guid in [agent]";
       throw new AgentError("identity_unstable", `${problem}\n  hint: ${hint}`, { cause: error });
     }
-    log.warn("app.identity_temporary", { path, reason: errorText(error) });
+    const text = "this host has another GUID after each start; give --state DIR with a writable directory";
+    log.warn("app.identity_temporary", { path, reason: errorText(error), text });
     return createGuid(crypto.getRandomValues(new Uint8Array(16)));
   }
 }

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { AgentError, errorText } from "../base/errors.ts";
+import { AgentError, errorCode, errorText } from "../base/errors.ts";
 
 const REQUEST_TIMEOUT_MS = 5000;
 
@@ -87,14 +87,21 @@ export async function fetchReport(baseUrl: string): Promise<{ report: AgentRepor
   try {
     response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
   } catch (error) {
-    const hint = "is the agent running? give its address: tributary status http://HOST:PORT";
-    throw new AgentError("agent_unreachable", `${url}: ${errorText(error)}\n  hint: ${hint}`, { cause: error });
+    const hint = "is the agent running? give its address: tributary status HOST:PORT";
+    throw new AgentError("agent_unreachable", `${url}: ${problemOf(error)}\n  hint: ${hint}`, { cause: error });
   }
   const text = await response.text();
   if (!response.ok) throw new AgentError("agent_unknown", `${url}: status ${response.status}: ${text.slice(0, 200)}`);
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), AgentReportSchema), text);
   if (!parsed.success) throw new AgentError("agent_unknown", `${url}: this is not the answer of a tributary agent`);
   return { report: parsed.output, text };
+}
+
+function problemOf(error: unknown): string {
+  if (errorCode(error) === "ECONNREFUSED") return "connection refused, nothing listens there";
+  if (error instanceof DOMException && error.name === "TimeoutError")
+    return `no answer in ${REQUEST_TIMEOUT_MS / 1000} s`;
+  return errorText(error);
 }
 
 /** Sum of the losses of any account. */

@@ -1,3 +1,5 @@
+import { nearest } from "../config/suggest.ts";
+
 /** Options and operands of one verb. */
 export interface Arguments {
   /** By name without dashes; a repeated option counts as said last. */
@@ -19,7 +21,7 @@ export function parseArguments(
   const operands: string[] = [];
   for (let index = 0; index < args.length; index++) {
     const word = args[index]!;
-    if (!word.startsWith("--")) {
+    if (!word.startsWith("-")) {
       operands.push(word);
       continue;
     }
@@ -29,10 +31,16 @@ export function parseArguments(
       options.set(name, "");
       continue;
     }
-    if (!known.includes(name)) return `unknown option "--${name}"`;
+    if (!known.includes(name) || !word.startsWith("--")) return unknownOption(word, [...known, ...switches]);
     const value = equals < 0 ? args[++index] : word.slice(equals + 1);
     if (value === undefined) return `option "--${name}" needs a value`;
     options.set(name, value);
   }
   return { options, operands };
+}
+
+function unknownOption(word: string, names: readonly string[]): string {
+  const name = word.replace(/^-+/, "").replace(/=.*$/s, "");
+  const close = names.includes(name) ? name : nearest(name, names, 2);
+  return `unknown option "${word}"${close === undefined ? "" : `, did you mean "--${close}"?`}`;
 }

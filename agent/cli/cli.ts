@@ -1,13 +1,14 @@
 import { AgentError, errorText } from "../base/errors.ts";
+import { nearest } from "../config/suggest.ts";
 import { systemEnvironment, systemReader } from "../config/system-reader.ts";
-import { CONFIG_USAGE, configVerb } from "./config.ts";
-import { DEMO_USAGE, demo } from "./demo.ts";
+import { CONFIG_DETAILS, CONFIG_USAGE, configVerb } from "./config.ts";
+import { DEMO_DETAILS, DEMO_USAGE, demo } from "./demo.ts";
 import { EXIT } from "./exit.ts";
 import { newKey } from "./key.ts";
 import { licenses } from "./licenses.ts";
 import { print, printError, usageError } from "./output.ts";
-import { RUN_USAGE, run } from "./run.ts";
-import { STATUS_USAGE, status } from "./status.ts";
+import { RUN_DETAILS, RUN_USAGE, run } from "./run.ts";
+import { STATUS_DETAILS, STATUS_USAGE, status } from "./status.ts";
 import { COMMIT, VERSION } from "./version.ts";
 
 /** One verb of the command line. */
@@ -15,28 +16,63 @@ interface Verb {
   /** What follows the verb, as shown in the help. */
   usage: string;
   summary: string;
+  /** Options and what else the help of the verb says; lines, the first one empty. */
+  details?: string;
   /** @returns the exit code. */
   run(args: string[]): number | Promise<number>;
 }
 
 const VERBS: Record<string, Verb> = {
-  run: { usage: RUN_USAGE, summary: "run the agent (the default verb)", run },
-  config: { usage: CONFIG_USAGE, summary: "check, show or explain the configuration", run: config },
+  run: { usage: RUN_USAGE, summary: "run the agent (the default verb)", details: RUN_DETAILS, run },
+  config: {
+    usage: CONFIG_USAGE,
+    summary: "check, show or explain the configuration",
+    details: CONFIG_DETAILS,
+    run: config,
+  },
   key: {
     usage: "",
     summary: "print a new API key",
-    run: noArguments(() => newKey(crypto.getRandomValues(new Uint8Array(16)))),
+    details: '\nThe parent enables it in [api_key."GUID"], its children give it as [stream] api_key or with --key.\n',
+    run: noArguments("key", () => newKey(crypto.getRandomValues(new Uint8Array(16)))),
   },
-  status: { usage: STATUS_USAGE, summary: "hosts, links, exporters, losses of a running agent", run: status },
-  demo: { usage: DEMO_USAGE, summary: "child → proxy → parent on loopback, from this same file", run: demo },
-  licenses: { usage: "", summary: "licence texts of everything inside this file", run: noArguments(licenses) },
-  version: { usage: "", summary: "version and commit", run: noArguments(version) },
+  status: {
+    usage: STATUS_USAGE,
+    summary: "hosts, links, exporters, losses of a running agent",
+    details: STATUS_DETAILS,
+    run: status,
+  },
+  demo: {
+    usage: DEMO_USAGE,
+    summary: "child → proxy → parent on loopback, from this same file",
+    details: DEMO_DETAILS,
+    run: demo,
+  },
+  licenses: {
+    usage: "",
+    summary: "licence texts of everything inside this file",
+    run: noArguments("licenses", licenses),
+  },
+  version: { usage: "", summary: "version and commit", run: noArguments("version", version) },
   help: { usage: "[VERB]", summary: "this text, or one verb", run: help },
 };
 const VERB_DEFAULT = "run";
 
 /** Spellings people try first. */
-const ALIASES: Record<string, string> = { "--version": "version", "--help": "help", "-h": "help" };
+const ALIASES: Record<string, string> = {
+  "--version": "version",
+  "-V": "version",
+  "-v": "version",
+  "--help": "help",
+  "-h": "help",
+};
+const HELP_WORDS = ["--help", "-h"];
+const HELP_CLOSING = `
+"tributary help VERB" shows its options.
+With no verb it runs: collects this machine every second, keeps an hour in memory, shows it on http://127.0.0.1:19999.
+Configuration: --config FILE, else /etc/tributary/tributary.toml if it exists; "tributary config reference --sample".
+Exit codes: 0 ok, 1 it failed, 2 wrong use, 70 a bug of ours, 78 mistakes in the configuration.
+`;
 
 /**
  * Runs one command line and ends the process with its exit code. The only caller of `process.exit`.
@@ -52,7 +88,8 @@ export async function exitCode(argv: string[]): Promise<number> {
   const isBare = first.startsWith("-") && ALIASES[first] === undefined;
   const [word, ...args] = isBare || argv.length === 0 ? [VERB_DEFAULT, ...argv] : argv;
   const verb = findVerb(word!);
-  if (verb === undefined) return usageError(`unknown verb "${word}"`);
+  if (verb === undefined) return unknownVerb(word!);
+  if (args.some((arg) => HELP_WORDS.includes(arg))) return help([word!]);
   try {
     return await verb.run(args);
   } catch (error) {
@@ -77,9 +114,14 @@ function config(args: string[]): number {
   return code;
 }
 
-function noArguments(text: () => string): (args: string[]) => number {
+function unknownVerb(word: string): number {
+  const close = nearest(word, Object.keys(VERBS), 2);
+  return usageError(`unknown verb "${word}"${close === undefined ? "" : `, did you mean "${close}"?`}`);
+}
+
+function noArguments(name: string, text: () => string): (args: string[]) => number {
   return (args) => {
-    if (args.length > 0) return usageError(`unexpected "${args[0]}"`);
+    if (args.length > 0) return usageError(`unexpected "${args[0]}"`, name);
     print(text());
     return EXIT.ok;
   };
@@ -91,14 +133,15 @@ function version(): string {
 
 function help(args: string[]): number {
   const [name, ...rest] = args;
-  if (rest.length > 0) return usageError(`unexpected "${rest[0]}"`);
+  if (rest.length > 0) return usageError(`unexpected "${rest[0]}"`, "help");
   if (name === undefined) {
     const lines = Object.entries(VERBS).map(([verb, { summary }]) => `  ${verb.padEnd(10)} ${summary}\n`);
-    print(`usage: tributary [VERB] …\n\n${lines.join("")}\n"tributary help VERB" shows its options.\n`);
+    print(`usage: tributary [VERB] [OPTION …]\n\n${lines.join("")}${HELP_CLOSING}`);
     return EXIT.ok;
   }
   const verb = findVerb(name);
-  if (verb === undefined) return usageError(`unknown verb "${name}"`);
-  print(`usage: tributary ${`${name} ${verb.usage}`.trimEnd()}\n${verb.summary}\n`);
+  if (verb === undefined) return unknownVerb(name);
+  const use = `${ALIASES[name] ?? name} ${verb.usage}`.trimEnd();
+  print(`usage: tributary ${use}\n${verb.summary}\n${verb.details ?? ""}`);
   return EXIT.ok;
 }

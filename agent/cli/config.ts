@@ -7,6 +7,16 @@ import { renderConfig } from "../config/show.ts";
 /** What follows `tributary config`. */
 export const CONFIG_USAGE = "check [FILE] | show [FILE] | reference [--sample] | schema";
 
+/** The verbs of `tributary config`, for its help. */
+export const CONFIG_DETAILS = `
+  check [FILE]          names every mistake with its place and what to write; exit code 78 if there is one
+  show [FILE]           what is in effect and where each value comes from, secrets masked
+  reference [--sample]  every key with its meaning, limits and default; --sample: as a commented file to start from
+  schema                JSON Schema of the file, for editors
+
+FILE left out: /etc/tributary/tributary.toml if it exists, else the defaults.
+`;
+
 /** What a verb says and how it ends; the caller prints it. */
 export interface VerbResult {
   readonly exitCode: number;
@@ -38,7 +48,7 @@ export function configVerb(args: readonly string[], context: ConfigVerbContext):
   if (operand !== undefined) return usage(`unexpected "${operand}"`);
   if (verb === "reference") return done(renderReference());
   if (verb === "schema") return done(`${JSON.stringify(renderJsonSchema(), null, 2)}\n`);
-  return usage(verb === "" ? "what with the configuration?" : `unknown verb "config ${verb}"`);
+  return usage(verb === "" ? "say what to do with the configuration" : `unknown verb "config ${verb}"`);
 }
 
 function readConfig(verb: "check" | "show", file: string | undefined, context: ConfigVerbContext): VerbResult {

@@ -7,7 +7,16 @@ import { EXIT } from "./exit.ts";
 import { print, printError, usageError } from "./output.ts";
 import { renderTable } from "./table.ts";
 
+/** What follows `tributary demo`. */
 export const DEMO_USAGE = "[--seconds N]";
+
+/** What `tributary demo` shows, for its help. */
+export const DEMO_DETAILS = `
+Starts a child, a proxy and a parent on free ports of 127.0.0.1, shows their accounts as they grow, and compares them
+at the end. Exit code 0 = every value collected is accounted for at every hop, none lost. Leaves nothing behind.
+
+  --seconds N         how long; 10 to 86400, default 30
+`;
 const SECONDS_DEFAULT = 30;
 /** Less and no stored window is complete at all three. */
 const SECONDS_MIN = 10;
@@ -20,11 +29,11 @@ const CLEAR_LINES = (count: number) => `\u001b[${count}A\u001b[J`;
 /** Shows child → proxy → parent at work. Exit code 0 when at the end every account adds up with nothing lost. */
 export async function demo(args: string[]): Promise<number> {
   const parsed = parseArguments(args, ["seconds"]);
-  if (typeof parsed === "string") return usageError(parsed);
-  if (parsed.operands.length > 0) return usageError(`unexpected "${parsed.operands[0]}"`);
+  if (typeof parsed === "string") return usageError(parsed, "demo");
+  if (parsed.operands.length > 0) return usageError(`unexpected "${parsed.operands[0]}"`, "demo");
   const seconds = Number(parsed.options.get("seconds") ?? SECONDS_DEFAULT);
   if (!Number.isInteger(seconds) || seconds < SECONDS_MIN || seconds > SECONDS_MAX) {
-    return usageError(`--seconds takes a whole number from ${SECONDS_MIN} to ${SECONDS_MAX}`);
+    return usageError(`--seconds takes a whole number from ${SECONDS_MIN} to ${SECONDS_MAX}`, "demo");
   }
   const interrupted = Promise.withResolvers<void>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.resolve());

@@ -11,9 +11,13 @@ export function printError(text: string): void {
   writeAll(2, `${text}\n`);
 }
 
-/** Tells what is wrong with a command line. @returns the exit code for it. */
-export function usageError(problem: string): number {
-  printError(`tributary: ${problem}; "tributary help" lists the verbs`);
+/**
+ * Tells what is wrong with a command line. @param verb the verb it was meant for; left out when there is none.
+ * @returns the exit code for it.
+ */
+export function usageError(problem: string, verb?: string): number {
+  const help = verb === undefined ? '"tributary help" lists the verbs' : `"tributary help ${verb}" shows its use`;
+  printError(`tributary: ${problem}; ${help}`);
   return EXIT.usage;
 }
 

@@ -17,6 +17,22 @@ export const RUN_USAGE =
   "[--config FILE] [--listen ADDR:PORT] [--parent HOST:PORT --key GUID]\n" +
   "      [--memory none|ram] [--history N] [--state DIR]";
 
+/** The options of `tributary run`, for its help. */
+export const RUN_DETAILS = `
+  --config FILE       configuration; left out: /etc/tributary/tributary.toml if it exists, else all defaults
+  --listen ADDR:PORT  address of HTTP and streaming, several separated by commas; * = all addresses, port 0 = any
+                      free one; default 127.0.0.1:19999
+  --parent HOST:PORT  stream this host to a parent; several separated by commas are tried in turn
+  --key GUID          the API key for the parent, which must have it enabled ("tributary key" makes one)
+  --memory none|ram   keep nothing and only pass values on, or keep a ring in memory; default ram
+  --history N         points kept of every dimension; default 3600, an hour
+  --state DIR         directory that holds machine.guid; default /var/lib/tributary as root, else
+                      $XDG_STATE_HOME/tributary or ~/.local/state/tributary
+
+Flags beat the file. One line on stdout says when it is ready and where; the log goes to stderr, one line an event.
+SIGTERM or SIGINT: orderly stop within 5 s, a second signal stops at once. SIGHUP: the file is read again.
+`;
+
 /** An orderly stop takes no longer than this. */
 const STOP_MS = 5000;
 /** Signals closer together than this are one. */
@@ -25,8 +41,8 @@ const SAME_SIGNAL_MS = 500;
 /** Runs the agent until a signal ends it. @returns the exit code. */
 export async function run(args: string[]): Promise<number> {
   const parsed = parseArguments(args, OPTIONS);
-  if (typeof parsed === "string") return usageError(parsed);
-  if (parsed.operands.length > 0) return usageError(`unexpected "${parsed.operands[0]}"`);
+  if (typeof parsed === "string") return usageError(parsed, "run");
+  if (parsed.operands.length > 0) return usageError(`unexpected "${parsed.operands[0]}"`, "run");
   const { options } = parsed;
   const load = () => {
     return loadConfig({

@@ -4,17 +4,32 @@ import { EXIT } from "./exit.ts";
 import { print, usageError } from "./output.ts";
 import { renderTable } from "./table.ts";
 
+/** What follows `tributary status`. */
 export const STATUS_USAGE = "[URL] [--json]";
+
+/** What `tributary status` shows, for its help. */
+export const STATUS_DETAILS = `
+Asks a running agent, default http://127.0.0.1:19999; URL may be HOST:PORT. Counts are values since its start:
+
+  hosts      state and lag of every host, and who sends it (the end of the API key tells old keys from new ones)
+  values     COLLECTED + RECEIVED = STORED + BASE + MERGED + NOT KEPT + DROPPED. BASE: a first value, which only starts
+             a rate; MERGED: several fell into one slot; NOT KEPT: memory mode none, only passed on
+  streams    OFFERED = DELIVERED + IN FLIGHT + QUEUED + LOST, with the reason and the last error
+  exporters  points produced, sent, queued, lost
+  --json     the answer of /api/v1/agent as it is
+
+Exit code 1 when the agent cannot be asked; losses do not change it.
+`;
 const URL_DEFAULT = "http://127.0.0.1:19999";
 
 /** Shows hosts, links, exporters and losses of a running agent. Exit code 1 when it cannot be asked. */
 export async function status(args: string[]): Promise<number> {
   const parsed = parseArguments(args, [], ["json"]);
-  if (typeof parsed === "string") return usageError(parsed);
+  if (typeof parsed === "string") return usageError(parsed, "status");
   const [address = URL_DEFAULT, ...rest] = parsed.operands;
-  if (rest.length > 0) return usageError(`unexpected "${rest[0]}"`);
+  if (rest.length > 0) return usageError(`unexpected "${rest[0]}"`, "status");
   const url = address.includes("://") ? address : `http://${address}`;
-  if (!URL.canParse(url)) return usageError(`"${address}" is not an address`);
+  if (!URL.canParse(url)) return usageError(`"${address}" is not an address`, "status");
   const { report, text } = await fetchReport(url);
   print(parsed.options.has("json") ? text : renderReport(report));
   return EXIT.ok;
@@ -22,7 +37,7 @@ export async function status(args: string[]): Promise<number> {
 
 /** The report for people. */
 export function renderReport(report: AgentReport): string {
-  const parts = [`tributary ${report.version}\n`, renderHosts(report)];
+  const parts = [`tributary ${report.version}\n`, renderHosts(report), renderValues(report)];
   if (report.links.length > 0) parts.push(renderLinks(report));
   if (report.exporters.length > 0) parts.push(renderExporters(report));
   parts.push(`${renderVerdict(report)}\n`);
@@ -30,10 +45,9 @@ export function renderReport(report: AgentReport): string {
 }
 
 function renderHosts({ hosts, receivers }: AgentReport): string {
-  const head = ["HOST", "STATE", "LAG", "VERSION", "HOPS", "CHARTS", "VALUES/S", "STORED", "DROPPED", "FROM", "KEY"];
+  const head = ["HOST", "STATE", "LAG", "VERSION", "HOPS", "CHARTS", "VALUES/S", "MODE", "FROM", "KEY"];
   const rows = hosts.map((host) => {
     const from = receivers.find((receiver) => receiver.guid === host.guid);
-    const { balance } = host;
     return [
       host.hostname,
       host.status,
@@ -42,8 +56,7 @@ function renderHosts({ hosts, receivers }: AgentReport): string {
       host.hops,
       host.charts,
       Math.round(host.rate),
-      host.mode === "none" ? "(mode none)" : balance.stored,
-      lossTotal(balance.dropped),
+      host.mode,
       from?.address ?? (host.hops === 0 ? "this machine" : "-"),
       from === undefined ? "-" : `…${from.key}`,
     ];
@@ -51,10 +64,27 @@ function renderHosts({ hosts, receivers }: AgentReport): string {
   return renderTable([head, ...rows]);
 }
 
+/** The database account of each host: what came in and what became of it. */
+function renderValues({ hosts }: AgentReport): string {
+  const head = ["VALUES OF", "COLLECTED", "RECEIVED", "STORED", "BASE", "MERGED", "NOT KEPT", "DROPPED", "WHY"];
+  const rows = hosts.map(({ hostname, balance }) => [
+    hostname,
+    balance.collected,
+    balance.received,
+    balance.stored,
+    balance.base,
+    balance.merged,
+    balance.unkept,
+    lossTotal(balance.dropped),
+    lossText(balance.dropped) || "-",
+  ]);
+  return renderTable([head, ...rows]);
+}
+
 function renderLinks({ links, hosts }: AgentReport): string {
   const head = ["STREAM OF", "TO", "STATE", "OFFERED", "DELIVERED", "IN FLIGHT", "QUEUED", "LOST", "WHY"];
   const rows = links.map((link) => [
-    hosts.find((host) => host.guid === link.from)?.hostname ?? link.from,
+    hostnameOf(hosts, link),
     link.to,
     link.state,
     link.account.offered,
@@ -83,29 +113,46 @@ function renderExporters({ exporters }: AgentReport): string {
   return renderTable([head, ...rows]);
 }
 
-/** One line: is everything alive, where is data lost, do the accounts add up. */
+/** The last word: is everything alive, where is data lost, do the accounts add up. */
 function renderVerdict({ hosts, links, exporters }: AgentReport): string {
   const problems: string[] = [];
+  const tell = (what: string, names: readonly string[]) => {
+    if (names.length > 0) problems.push(`${what}: ${names.join("; ")}`);
+  };
   const away = hosts.filter((host) => host.status === "stale" || host.status === "offline");
-  if (away.length > 0) problems.push(`not up to date: ${away.map((host) => host.hostname).join(", ")}`);
-  const dropped = hosts.filter((host) => lossTotal(host.balance.dropped) > 0).map(droppedText);
-  problems.push(...dropped);
-  const lostLinks = links.filter((link) => lossTotal(link.account.lost) > 0);
-  if (lostLinks.length > 0) problems.push(`lost on the way: ${lostLinks.map(linkText).join(", ")}`);
-  const lostExports = exporters.filter((exporter) => exporter.lost > 0);
-  if (lostExports.length > 0)
-    problems.push(`lost exporting: ${lostExports.map((e) => `${e.name} ${e.lost}`).join(", ")}`);
+  const cut = links.filter((link) => link.state !== "connected");
+  const lossy = links.filter((link) => lossTotal(link.account.lost) > 0);
   const wrong = hosts.filter((host) => host.balance.imbalance !== 0);
-  if (wrong.length > 0) problems.push(`accounts that do not add up: ${wrong.map((host) => host.hostname).join(", ")}`);
+  tell(
+    "not up to date",
+    away.map((host) => `${host.hostname} is ${host.status}`),
+  );
+  tell(
+    "no connection now",
+    cut.map((link) => `${hostnameOf(hosts, link)} → ${link.to}`),
+  );
+  tell("not stored since the start", hosts.filter((host) => lossTotal(host.balance.dropped) > 0).map(droppedText));
+  tell(
+    "lost on the way since the start",
+    lossy.map((link) => `${hostnameOf(hosts, link)} → ${link.to} ${lossText(link.account.lost)}`),
+  );
+  tell(
+    "lost exporting since the start",
+    exporters.filter(({ lost }) => lost > 0).map(({ name, lost }) => `${name} ${lost}`),
+  );
+  tell(
+    "accounts that do not add up, please report this",
+    wrong.map((host) => host.hostname),
+  );
   return problems.length === 0 ? "All hosts up to date, nothing lost, every account adds up." : problems.join("\n");
 }
 
 function droppedText(host: HostReport): string {
-  return `not stored: ${host.hostname} ${lossText(host.balance.dropped)}`;
+  return `${host.hostname} ${lossText(host.balance.dropped)}`;
 }
 
-function linkText({ to, account }: LinkReport): string {
-  return `${to} ${lossText(account.lost)}`;
+function hostnameOf(hosts: readonly HostReport[], link: LinkReport): string {
+  return hosts.find((host) => host.guid === link.from)?.hostname ?? link.from;
 }
 
 function lossText(lost: Readonly<Record<string, number>>): string {

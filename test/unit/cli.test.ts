@@ -24,6 +24,20 @@ describe("the command line, run from source", () => {
     for (const verb of verbs) expect(tributary("help", verb).out).toStartWith(`usage: tributary ${verb}`);
   });
 
+  test.each(["run", "config", "status", "demo", "key"])("--help behind %s shows what help %s shows", (verb) => {
+    expect(tributary(verb, "--help")).toEqual(tributary("help", verb));
+  });
+
+  test("an agent that is not there: says so, and what to do", () => {
+    const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const { port } = listener;
+    listener.stop(true);
+    const { code, err } = tributary("status", `127.0.0.1:${port}`);
+    expect(code).toBe(1);
+    expect(err).toContain(`http://127.0.0.1:${port}/api/v1/agent: connection refused`);
+    expect(err).toContain("hint: is the agent running?");
+  });
+
   test("licenses, whole, also into a pipe that is read late", async () => {
     const whole = tributary("licenses").out;
     expect(whole.length).toBeGreaterThan(65_536); // more than a pipe holds
@@ -37,6 +51,13 @@ describe("the command line, run from source", () => {
     { args: ["help", "nonsense"], says: 'unknown verb "nonsense"' },
     { args: ["version", "now"], says: 'unexpected "now"' },
     { args: ["licenses", "all"], says: 'unexpected "all"' },
+    { args: ["statsu"], says: 'did you mean "status"?' },
+    { args: ["run", "--lisen", "*"], says: 'unknown option "--lisen", did you mean "--listen"?' },
+    { args: ["--config"], says: 'option "--config" needs a value; "tributary help run" shows its use' },
+    { args: ["-config", "x"], says: 'unknown option "-config", did you mean "--config"?' },
+    { args: ["status", "--json=yes"], says: 'unknown option "--json=yes"' },
+    { args: ["status", "nowhere:99999"], says: '"nowhere:99999" is not an address' },
+    { args: ["demo", "--seconds", "3"], says: "--seconds takes a whole number from 10" },
   ])("wrong use ends with 2: $args", ({ args, says }) => {
     const { code, out, err } = tributary(...args);
     expect({ code, out }).toEqual({ code: 2, out: "" });

@@ -112,7 +112,7 @@ describe("config reference and schema", () => {
 
 describe("wrong use ends with 2 and names the usage:", () => {
   const cases: [string[], string][] = [
-    [[], "what with the configuration?"],
+    [[], "say what to do with the configuration"],
     [["chekc"], 'unknown verb "config chekc"'],
     [["check", "a", "b"], 'unexpected "b"'],
     [["check", "--strict"], 'unknown option "--strict"'],

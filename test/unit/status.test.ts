@@ -1,0 +1,124 @@
+import { describe, expect, test } from "bun:test";
+import type { AgentReport, HostReport, LinkReport } from "../../agent/cli/agent-report.ts";
+import { renderReport } from "../../agent/cli/status.ts";
+
+const NO_DROPS = { gap_too_long: 0, clock: 0, reset: 0, non_finite: 0, no_space: 0, limit: 0, malformed: 0 };
+
+function host(part: Partial<HostReport>): HostReport {
+  return {
+    guid: "aaaaaaaa-0000-0000-0000-000000000001",
+    hostname: "parent-1",
+    status: "online",
+    lag: 0.25,
+    version: "0.1.0",
+    hops: 0,
+    charts: 80,
+    dims: 200,
+    rate: 199.6,
+    mode: "ram",
+    balance: {
+      collected: 1000,
+      received: 0,
+      backfilled: 0,
+      stored: 800,
+      base: 200,
+      merged: 0,
+      unkept: 0,
+      dropped: NO_DROPS,
+      imbalance: 0,
+    },
+    ...part,
+  };
+}
+
+const EDGE = host({
+  guid: "aaaaaaaa-0000-0000-0000-000000000002",
+  hostname: "edge-7",
+  hops: 1,
+  balance: {
+    ...host({}).balance,
+    collected: 0,
+    received: 500,
+    stored: 290,
+    merged: 7,
+    dropped: { ...NO_DROPS, clock: 3 },
+  },
+});
+
+function link(part: Partial<LinkReport>): LinkReport {
+  const lost = { not_connected: 0, overflow: 0, disconnect: 0, refused: 0 };
+  return {
+    from: EDGE.guid,
+    to: "parent-2:19999",
+    key: "5555",
+    state: "connected",
+    rate: 100,
+    error: null,
+    account: { offered: 500, delivered: 400, acknowledged: 0, in_flight: 100, queued: 0, lost },
+    ...part,
+  };
+}
+
+function report(part: Partial<AgentReport>): AgentReport {
+  return { now: 0, self: null, version: "0.1.0", hosts: [host({})], links: [], receivers: [], exporters: [], ...part };
+}
+
+function rowOf(text: string, first: string, head: string): string[] {
+  const lines = text.split("\n");
+  const from = lines.findIndex((line) => line.startsWith(head));
+  const row = lines.slice(from).find((line) => line.startsWith(first));
+  return (row ?? "").trim().split(/ {2,}/);
+}
+
+describe("tributary status", () => {
+  test("one healthy host: its row, its account, one closing line", () => {
+    const text = renderReport(report({}));
+    expect(rowOf(text, "parent-1", "HOST")).toEqual([
+      "parent-1",
+      "online",
+      "0.3 s",
+      "0.1.0",
+      "0",
+      "80",
+      "200",
+      "ram",
+      "this machine",
+      "-",
+    ]);
+    expect(rowOf(text, "parent-1", "VALUES OF")).toEqual(["parent-1", "1000", "0", "800", "200", "0", "0", "0", "-"]);
+    expect(text).toEndWith("\nAll hosts up to date, nothing lost, every account adds up.\n");
+    expect(text).not.toContain("STREAM OF");
+  });
+
+  test("a child: where it comes from, the end of its key, why values were dropped", () => {
+    const receivers = [{ guid: EDGE.guid, address: "10.0.0.7", key: "5555" }];
+    const text = renderReport(report({ hosts: [host({}), EDGE], receivers }));
+    expect(rowOf(text, "edge-7", "HOST").slice(-2)).toEqual(["10.0.0.7", "…5555"]);
+    expect(rowOf(text, "edge-7", "VALUES OF").slice(-5)).toEqual(["200", "7", "0", "3", "clock 3"]);
+    expect(text).toEndWith("\nnot stored since the start: edge-7 clock 3\n");
+  });
+
+  test("every trouble has its own closing line, with names", () => {
+    const lost = { not_connected: 40, overflow: 0, disconnect: 2, refused: 0 };
+    const account = { ...link({}).account, offered: 542, lost };
+    const exporter = { name: "main", type: "graphite", destination: "10.0.0.1:2003", state: "connected" };
+    const text = renderReport(
+      report({
+        hosts: [host({ balance: { ...host({}).balance, imbalance: 1 } }), { ...EDGE, status: "stale" }],
+        links: [link({ state: "error", error: "connection refused", account })],
+        exporters: [{ ...exporter, rate: 1, produced: 9, sent: 4, lost: 5, queued: 0, error: null }],
+      }),
+    );
+    expect(rowOf(text, "edge-7", "STREAM OF").slice(-2)).toEqual([
+      "42",
+      "not_connected 40, disconnect 2; connection refused",
+    ]);
+    expect(text.slice(text.indexOf("not up to date"))).toBe(`not up to date: edge-7 is stale
+no connection now: edge-7 → parent-2:19999
+not stored since the start: edge-7 clock 3
+lost on the way since the start: edge-7 → parent-2:19999 not_connected 40, disconnect 2
+lost exporting since the start: main 5
+accounts that do not add up, please report this: parent-1
+`);
+  });
+});
