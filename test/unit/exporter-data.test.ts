@@ -228,6 +228,16 @@ describe("time", () => {
     expect(seconds.filter((second) => second < START_SEC - 80_000).length).toBeGreaterThan(10);
   });
 
+  test("a long interval", async () => {
+    const { world, server, run } = countingWorld();
+    world.start({ main: { update_every: 300, data_source: "sum" } });
+    await run(700);
+    const up = server.lines.map(parseLine).filter(({ path }) => path.endsWith(".up"));
+    expect(up.length).toBeGreaterThanOrEqual(2);
+    const last = up.at(-1)!.timeSec - START_SEC;
+    expect(up.reduce((sum, { value }) => sum + Number(value), 0)).toBe((last * (last + 1)) / 2);
+  });
+
   test("agents and exporters fire at their own moments", async () => {
     const seen = new Set<number>();
     for (const name of ["a", "b", "c", "d", "e", "f"]) {

@@ -235,6 +235,27 @@ describe("servers", () => {
     expect(a.sockets.length).toBe(1);
   });
 
+  test("the preferred one found again and lost again: the other goes on", async () => {
+    const { start, run, servers, status } = world({ failback_seconds: 5, timeout_ms: 600_000 }, ["a:2003", "b:2003"]);
+    const [a, b] = servers as [(typeof servers)[0], (typeof servers)[0]];
+    a.isUp = false;
+    start();
+    await run(6);
+    b.takes = () => 0;
+    a.isUp = true;
+    await run(6);
+    a.kill();
+    b.takes = (length) => length;
+    b.socket.drain();
+    await run(10);
+    expect(status()).toMatchObject({ destination: "b:2003", lost: 0, failures: 0 });
+    const got = seconds(b.lines);
+    expect(got).toEqual(consecutive(got[0]!, got.length));
+    a.isUp = true;
+    await run(8);
+    expect(status().destination).toBe("a:2003");
+  });
+
   test("one instance whose server is dead does not touch the other", async () => {
     const w = new ExporterWorld();
     const server = w.server("b:2003");

@@ -194,6 +194,19 @@ describe("stop", () => {
     expect(world.clock.pending).toBe(0);
   });
 
+  test("the server goes away meanwhile: nothing is tried again", async () => {
+    const { world, a, run } = worldOfTwo();
+    world.start({ one: toA });
+    await run(8);
+    const stopped = world.exporters.stop(2000);
+    a.kill();
+    await stopped;
+    expect(statusOf(world, "one")!.queued).toBeGreaterThan(0);
+    checkBalance(world.exporters);
+    expect(a.sockets.length).toBe(1);
+    expect(world.clock.pending).toBe(0);
+  });
+
   test("a server that takes nothing: closed at the deadline, at a line end if it can be", async () => {
     const { world, a, run } = worldOfTwo();
     world.start({ one: { ...toA, timeout_ms: 60_000 } });

@@ -61,15 +61,6 @@ export class TcpLink implements SocketOwner {
     this.openedMs = this.clock.monotonicMs();
   }
 
-  get isOpen(): boolean {
-    return this.socket !== null;
-  }
-
-  /** No batch is half written. */
-  get isBetweenBatches(): boolean {
-    return this.batch === null;
-  }
-
   /** Writes as much as the kernel takes; continues by itself from `drain`. */
   pump(): void {
     if (this.isBlocked || this.turnTimer !== null) return;
