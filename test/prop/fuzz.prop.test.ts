@@ -22,7 +22,6 @@ class Connection {
   readonly host: Host;
   readonly decoder: StreamDecoder<Chart>;
   readonly faults: string[] = [];
-  stored = 0;
 
   constructor() {
     const options = { historyEntries: 5, memoryMode: "ram" as const };
@@ -63,7 +62,6 @@ class Connection {
     expect(host.variables.size).toBeLessThanOrEqual(100);
     // Holes in the pool are closed before they are many.
     expect(host.pool.size).toBeLessThanOrEqual(2 * CHARTS_MAX * DIMENSIONS_MAX + 128);
-    expect(host.balance.stored).toBeGreaterThan(0);
   }
 }
 
@@ -76,6 +74,7 @@ test(`${LINES} spoiled lines of recorded children: no exception, bounded, every 
   let at = 0;
   // Some connections are nearly clean, so that the short ways run too, some are nothing but noise.
   let spoiltPercent = 5;
+  let stored = 0;
   for (let count = 1; count <= LINES; count++) {
     const line = lines[at++ % lines.length]!;
     const isSpoilt = random.chance(spoiltPercent);
@@ -93,7 +92,10 @@ test(`${LINES} spoiled lines of recorded children: no exception, bounded, every 
     expect(connection.decoder["carryBytes"]).toBeLessThanOrEqual(LINE_BYTES_MAX);
     if (isFollowed && !isEnd) continue;
     connection.check();
+    stored += connection.host.balance.stored;
     connection = new Connection();
     spoiltPercent = random.pick([1, 5, 20, 90]);
   }
+  // It was not all refused at the door.
+  expect(stored).toBeGreaterThan(LINES / 50);
 }, 3_600_000);
