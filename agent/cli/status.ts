@@ -20,6 +20,8 @@ Asks a running agent, default http://127.0.0.1:19999; URL may be HOST:PORT. Coun
 
 Exit code 1 when the agent cannot be asked; losses do not change it.
 `;
+/** Names in one closing line; the tables above have all of them. */
+const NAMES_TOLD_MAX = 5;
 const URL_DEFAULT = "http://127.0.0.1:19999";
 
 /** Shows hosts, links, exporters and losses of a running agent. Exit code 1 when it cannot be asked. */
@@ -117,7 +119,9 @@ function renderExporters({ exporters }: AgentReport): string {
 function renderVerdict({ hosts, links, exporters }: AgentReport): string {
   const problems: string[] = [];
   const tell = (what: string, names: readonly string[]) => {
-    if (names.length > 0) problems.push(`${what}: ${names.join("; ")}`);
+    if (names.length === 0) return;
+    const rest = names.length > NAMES_TOLD_MAX ? [`and ${names.length - NAMES_TOLD_MAX} more`] : [];
+    problems.push(`${what}: ${[...names.slice(0, NAMES_TOLD_MAX), ...rest].join("; ")}`);
   };
   const away = hosts.filter((host) => host.status === "stale" || host.status === "offline");
   const cut = links.filter((link) => link.state !== "connected");

@@ -121,4 +121,11 @@ lost exporting since the start: main 5
 accounts that do not add up, please report this: parent-1
 `);
   });
+
+  test("a closing line about a thousand hosts stays a line", () => {
+    const hosts = Array.from({ length: 1000 }, (_, index) => host({ hostname: `edge-${index}`, status: "offline" }));
+    const closing = renderReport(report({ hosts })).trimEnd().split("\n").at(-1);
+    const named = [0, 1, 2, 3, 4].map((index) => `edge-${index} is offline`);
+    expect(closing).toBe(`not up to date: ${named.join("; ")}; and 995 more`);
+  });
 });
