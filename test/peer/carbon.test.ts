@@ -1,5 +1,4 @@
 import { expect } from "bun:test";
-import { readFileSync } from "node:fs";
 import { createSystemClock } from "../../agent/base/clock.ts";
 import { createDial } from "../../agent/base/dial.ts";
 import { silentLog } from "../../agent/base/log.ts";
@@ -10,6 +9,7 @@ import { ExporterWorld, exporterConfigs, FedChart, GUID } from "../unit/exporter
 import { type Lab, peerTest } from "./peer.ts";
 import type { CarbonPeer, CarbonPoint } from "./servers.ts";
 import { waitFor } from "./wait.ts";
+import { readWhisper } from "./whisper.ts";
 
 const CHARTS = 25;
 const DIMENSIONS = ["rising", "falling", "wave", "big"];
@@ -112,22 +112,6 @@ async function expectAllInCarbon(source: Source, carbon: CarbonPeer): Promise<vo
   const series = "netdata/edge1/series/chart7/wave";
   const points = await carbon.points(series.replaceAll("/", "."));
   expect(readWhisper(`${carbon.folder}/whisper/${series}.wsp`)).toEqual(points);
-}
-
-/**
- * All points of a whisper file's first archive, oldest first. Big-endian: aggregation u32, retention u32, xff f32,
- * archives u32; per archive offset, seconds per point, points, u32 each; a point is a time u32 and a value f64.
- */
-function readWhisper(path: string): CarbonPoint[] {
-  const file = readFileSync(path);
-  const offset = file.readUInt32BE(16);
-  const count = file.readUInt32BE(24);
-  const points: CarbonPoint[] = [];
-  for (let at = offset; at < offset + 12 * count; at += 12) {
-    const timeSec = file.readUInt32BE(at);
-    if (timeSec > 0) points.push({ timeSec, value: file.readDoubleBE(at + 4) });
-  }
-  return points.sort((a, b) => a.timeSec - b.timeSec);
 }
 
 peerTest(
