@@ -14,6 +14,7 @@ import { Exporters } from "../exporter/exporters.ts";
 import { HttpApi } from "../http/http.ts";
 import { Pushers } from "../pusher/pushers.ts";
 import { Receiver, type ReceiverSettings } from "../receiver/receiver.ts";
+import { rehearse } from "../receiver/rehearsal.ts";
 import { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
 import { STREAM_WORD } from "../wire/handshake.ts";
@@ -149,6 +150,7 @@ export class Agent {
 
   private async open(): Promise<void> {
     const { config, clock, log } = this;
+    if (takesStreams(config)) rehearse();
     const own = ownPushSettings(config);
     if (own !== null) this.pushers.attach(this.localhost, own);
     if (config.web.enabled) {
