@@ -8,7 +8,7 @@ import { ANSWER_BYTES_MAX, type Rejection, readAnswer } from "../wire/answers.ts
 /** How far a connection came. */
 export type Stage = "connecting" | "replying" | "streaming" | "closed";
 
-/** What a connection tells its link. Nothing is told after {@link ConnectionEvents.failed}, nor after a close of ours. */
+/** What a connection tells its link; nothing more after {@link ConnectionEvents.failed} or a close of ours. */
 export interface ConnectionEvents {
   /** TCP stands. @param address numeric, of the peer. @returns the request to send, or why it has to be closed. */
   opened(address: string): Buffer | string;

@@ -22,6 +22,8 @@ const HOLD_MS_MAX = 5000;
 /** Agents a host may have passed through; more is a loop. */
 const HOPS_MAX = 10;
 const RELAX_MS = 60_000;
+/** Ticks come once a second; the one nearest to a time is meant. */
+const HALF_TICK_MS = 500;
 
 /** What a pusher shares with those of other hosts. */
 export interface PusherShare {
@@ -114,7 +116,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   tick(nowMs: number): void {
     if (this.state === "connecting") this.tickConnecting(nowMs);
     else if (this.state === "connected") this.tickConnected(nowMs);
-    else if (this.state === "waiting" && nowMs >= this.waitUntilMs) this.beginRound(nowMs);
+    else if (this.state === "waiting" && nowMs + HALF_TICK_MS >= this.waitUntilMs) this.beginRound(nowMs);
   }
 
   /**
@@ -167,9 +169,9 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   }
 
   opened(address: string): Buffer | string {
-    const { host } = this;
-    if (this.entry !== null) this.destinations.moveToEnd(this.entry);
+    const { host, entry } = this;
     const peer = normalizeAddress(address);
+    if (entry !== null) this.destinations.moveToEnd(entry);
     // Every agent of a machine has its loopback address: it tells nothing.
     if (host.receivedFrom === peer && !isLoopback(peer)) {
       this.postpone("loop");
@@ -281,12 +283,9 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     const socket = connection?.socket ?? null;
     if (connection === null || socket === null) return;
     const taken = this.output.offer(socket, nowMs, isUrgent);
-    if (taken >= 0) {
-      this.share.counters.bytesOut += taken;
-      return;
-    }
+    this.share.counters.bytesOut += Math.max(0, taken);
     // The write itself may have told of the end already.
-    if (this.connection !== connection) return;
+    if (taken >= 0 || this.connection !== connection) return;
     connection.abort();
     this.failed("streaming", null, "connection reset");
   }
@@ -327,7 +326,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     if (livedMs >= GOOD_LINK_MS) {
       this.delay.reset();
       this.beginRound(nowMs);
-    } else this.wait(nowMs + this.delay.nextMs());
+    } else this.wait(nowMs + this.delay.nextMs(nowMs));
   }
 
   private beginRound(nowMs: number): void {
@@ -348,10 +347,10 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
       this.enter("off");
       return;
     }
-    const entry = this.destinations.take(nowMs);
+    const entry = this.destinations.take(nowMs + HALF_TICK_MS);
     if (entry === null) {
       const { availableMs } = this.destinations;
-      this.wait(availableMs > nowMs ? availableMs : nowMs + this.delay.nextMs());
+      this.wait(availableMs > nowMs ? availableMs : nowMs + this.delay.nextMs(nowMs));
       return;
     }
     this.entry = entry;

@@ -64,7 +64,7 @@ export class Pushers implements PusherShare {
     this.waiting.push(pusher);
   }
 
-  /** Gives the kernel what commits have appended. Call after each received chunk and each tick: it visits only links with news. */
+  /** Gives the kernel what was committed; visits only links with news. Call after each received chunk and each tick. */
   flushAll(): void {
     if (this.waiting.length === 0) return;
     const nowMs = this.world.clock.monotonicMs();

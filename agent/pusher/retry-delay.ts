@@ -34,14 +34,20 @@ export function postponeMs(reason: PostponeReason, repeats: number, random: Rand
   return CROWDED.includes(reason) ? delayMs * (1 - SPREAD + 2 * SPREAD * random()) : delayMs;
 }
 
+/** A parent that restarts is back within this time, mostly. */
+const RESTART_MS = 5000;
+
 /**
- * Delays between attempts that fail: they double up to a minute, ±20 % by chance, but never less than configured, so
- * that a parent that is back within the configured delay is found by the first attempt (streaming.md §2.5).
+ * Delays between attempts that fail. In the first seconds of an outage the configured delay or a little less, so that
+ * a parent that is back within 5 s is found within 5 s and the delay; from then on they double up to a minute, ±20 % by
+ * chance (streaming.md §2.5, §12).
  */
 export class ReconnectDelay {
   private readonly random: Random;
   private firstMs: number;
   private stepMs: number;
+  /** When the outage began; NaN = there is none. */
+  private sinceMs = Number.NaN;
 
   constructor(delaySec: number, random: Random) {
     this.random = random;
@@ -54,16 +60,17 @@ export class ReconnectDelay {
     this.reset();
   }
 
-  /** The wait before the next attempt, in ms. */
-  nextMs(): number {
-    const from = Math.max(this.firstMs, this.stepMs * (1 - SPREAD));
-    const delayMs = from + (this.stepMs * (1 + SPREAD) - from) * this.random();
+  /** The wait before the next attempt, in ms. @param nowMs monotonic. */
+  nextMs(nowMs: number): number {
+    if (Number.isNaN(this.sinceMs)) this.sinceMs = nowMs;
+    if (nowMs - this.sinceMs < this.firstMs + RESTART_MS) return this.firstMs * (1 - SPREAD * this.random());
     this.stepMs = Math.min(2 * this.stepMs, Math.max(this.firstMs, DELAY_SEC_MAX * 1000));
-    return delayMs;
+    return this.stepMs * (1 - SPREAD + 2 * SPREAD * this.random());
   }
 
   /** A link has stood long enough. */
   reset(): void {
     this.stepMs = this.firstMs;
+    this.sinceMs = Number.NaN;
   }
 }

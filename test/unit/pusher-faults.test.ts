@@ -160,6 +160,25 @@ describe("a connection that breaks", () => {
     expect(delays).toEqual([5, 8, 16, 32, 48]);
   });
 
+  const outages = [1, 2, 5, 15].flatMap((delaySec) =>
+    [0, 0.3, 0.7, 1].flatMap((chance) => [500, 2900, 4900].map((backMs) => ({ delaySec, chance, backMs }))),
+  );
+  test.each(outages)("found in time: $delaySec s, chance $chance, parent back after $backMs ms", async (outage) => {
+    const { delaySec, chance, backMs } = outage;
+    const { scene, socket } = await connected({ reconnectDelaySec: delaySec });
+    scene.chance = chance;
+    await scene.pass(20);
+    await scene.clock.advance(300);
+    socket.reset();
+    await settle();
+    const lostMs = scene.clock.monotonicMs();
+    while (scene.clock.monotonicMs() - lostMs < backMs) {
+      await scene.attempt.refuse();
+      await secondsToNextAttempt(scene);
+    }
+    expect(scene.clock.monotonicMs() - lostMs).toBeLessThanOrEqual(delaySec * 1000 + 5000);
+  });
+
   test("a write that finds it closed", async () => {
     const { scene, chart, socket } = await connected();
     await scene.pass(10);

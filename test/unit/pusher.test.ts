@@ -289,10 +289,11 @@ describe("no connection", () => {
     expect(readStrictly(socket.stream).updates.length).toBe(1);
   });
 
-  test("failures to connect: delays double up to a minute, never below the configured one", async () => {
+  test("failures to connect: the configured delay for a while, then it doubles up to a minute", async () => {
     for (const [chance, delays] of [
-      [0, [5, 8, 16, 32, 48, 48]],
-      [0.999_999, [6, 12, 24, 48, 72, 72]],
+      [0, [5, 5, 8, 16, 32, 48, 48]],
+      [0.5, [4, 4, 4, 10, 20, 40, 60, 60]],
+      [1, [4, 4, 4, 12, 24, 48, 72, 72]],
     ] as const) {
       const scene = new PusherScene();
       scene.chance = chance;
