@@ -5,7 +5,7 @@ import type { StreamSocket } from "./stream-socket.ts";
 const CAPACITY_FIRST_BYTES = 8192;
 /** Room behind the tail for writers that write whole words and correct the tail afterwards. */
 const OVERSHOOT_BYTES = 8;
-/** Capacity above the limit, so that pending bytes are moved to the front rarely even when the buffer is nearly full. */
+/** Capacity above the limit, so that pending bytes are rarely moved to the front even in a nearly full buffer. */
 const CAPACITY_PER_LIMIT = 1.25;
 
 /**

@@ -33,7 +33,7 @@ export interface StreamFields {
 export interface ReceivedRequest extends StreamFields {
   /** Protocol version or capability bits; 0 = not said. */
   ver: number;
-  /** First check of identity that failed, in the order of streaming.md §1.4; null = key, hostname and GUID are there. */
+  /** First check of identity that failed, in the order of streaming.md §1.4; null = none. */
   problem: RequestProblem | null;
 }
 
@@ -67,7 +67,7 @@ const SYSTEM_INFO_NEEDED = [
 
 /**
  * The request head of a V1 stream, at most {@link REQUEST_BYTES_MAX} bytes: tags and further `NETDATA_*` parameters are
- * left out where there is no room. `NETDATA_PROTOCOL_VERSION` and `ver` are never sent, so that every parent answers V1.
+ * left out where there is no room. `NETDATA_PROTOCOL_VERSION` and `ver` are never sent: every parent then answers V1.
  */
 export function buildStreamRequest(fields: StreamFields): Buffer {
   const hostname = encodeValue(fields.hostname, 600, true) || "unknown";
