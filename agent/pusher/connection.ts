@@ -3,6 +3,7 @@ import type { Destination } from "../base/destination.ts";
 import type { Dial } from "../base/dial.ts";
 import { errorText } from "../base/errors.ts";
 import type { SocketOwner, StreamSocket } from "../base/stream-socket.ts";
+import { type TcpQueues, tcpQueueKey } from "../base/tcp-queues.ts";
 import { ANSWER_BYTES_MAX, type Rejection, readAnswer } from "../wire/answers.ts";
 
 /** How far a connection came. */
@@ -25,6 +26,8 @@ export interface ConnectionEvents {
 /** A socket of the runtime can do this, one of a simulation need not. */
 type KeptAlive = StreamSocket & {
   readonly remoteAddress?: string;
+  readonly localPort?: number;
+  readonly remotePort?: number;
   setKeepAlive?(enable: boolean, initialDelayMs: number): unknown;
 };
 
@@ -69,6 +72,12 @@ export class Connection implements SocketOwner {
   /** Where the stream's bytes go; null unless {@link stage} is `streaming`. */
   get socket(): StreamSocket | null {
     return this.stageNow === "streaming" ? this.stream : null;
+  }
+
+  /** Where {@link TcpQueues} tell of the socket; NaN = nowhere. */
+  get queueKey(): number {
+    const socket: KeptAlive | null = this.socket;
+    return tcpQueueKey(socket?.localPort ?? Number.NaN, socket?.remotePort ?? Number.NaN);
   }
 
   /** Connects; the rest follows by itself. */

@@ -1,4 +1,4 @@
-import { isLoopback, normalizeAddress } from "../base/address-list.ts";
+import { normalizeAddress } from "../base/address-list.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { CollectedRow } from "../rrd/collected-row.ts";
 import type { CommitListener } from "../rrd/commit-listener.ts";
@@ -13,14 +13,12 @@ import { LinkLog, type LinkSubject } from "./link-log.ts";
 import { LinkOutput } from "./link-output.ts";
 import type { LinkState, LinkStatus, PusherCounters, PusherSettings, PusherWorld } from "./pusher-world.ts";
 import { type PostponeReason, postponeMs, ReconnectDelay } from "./retry-delay.ts";
-import { streamFields } from "./stream-fields.ts";
+import { hopsProblem, isSource, streamFields } from "./stream-fields.ts";
 
 /** A link that lived this long was a good one: after it we connect again at once (streaming.md §2.5). */
 const GOOD_LINK_MS = 10_000;
 /** The newest iteration is kept for a connection that is being made; what is older belongs to a second that is over. */
 const HOLD_MS_MAX = 5000;
-/** Agents a host may have passed through; more is a loop. */
-const HOPS_MAX = 10;
 const RELAX_MS = 60_000;
 /** Ticks come once a second; the one nearest to a time is meant. */
 const HALF_TICK_MS = 500;
@@ -112,6 +110,12 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     this.offer(nowMs, false);
   }
 
+  /** Call every few seconds, if they are known. @param queues of all connections. @param nowMs monotonic. */
+  noteQueues(queues: ReadonlyMap<number, number>, nowMs: number): void {
+    const bytes = queues.get(this.connection?.queueKey ?? Number.NaN);
+    if (bytes !== undefined) this.output.noteUnconfirmed(bytes, nowMs);
+  }
+
   /** Call once a second. @param nowMs monotonic. */
   tick(nowMs: number): void {
     if (this.state === "connecting") this.tickConnecting(nowMs);
@@ -172,8 +176,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     const { host, entry } = this;
     const peer = normalizeAddress(address);
     if (entry !== null) this.destinations.moveToEnd(entry);
-    // Every agent of a machine has its loopback address: it tells nothing.
-    if (host.receivedFrom === peer && !isLoopback(peer)) {
+    if (isSource(host, peer)) {
       this.postpone("loop");
       this.lossReason = "refused";
       this.log.loopRefused(peer);
@@ -299,14 +302,13 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
 
   private tickConnected(nowMs: number): void {
     this.output.account.settle(nowMs);
-    if (nowMs - this.connectedMs >= GOOD_LINK_MS) this.delay.reset();
     if (nowMs >= this.relaxMs) {
       this.relaxMs = nowMs + RELAX_MS;
       this.output.relax();
     }
     if (this.output.stalledMs(nowMs) < this.settings.timeoutSec * 1000) return;
     this.connection?.abort();
-    this.error = `no output taken for ${this.settings.timeoutSec} s`;
+    this.error = `no output moved for ${this.settings.timeoutSec} s`;
     this.postpone("send_timeout");
     this.lostLink(nowMs, "disconnect");
   }
@@ -339,10 +341,11 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   /** Tries the next parent of this round. */
   private attempt(nowMs: number): void {
     const { host, world } = this;
-    if (host.hops + 1 > HOPS_MAX) {
-      this.error = `${host.hops} agents have passed this host on, at most ${HOPS_MAX} may: look for a loop of proxies`;
+    const problem = hopsProblem(host);
+    if (problem !== "") {
+      this.error = problem;
       this.lossReason = "refused";
-      this.log.tooManyHops(this.error);
+      this.log.tooManyHops(problem);
       this.discardHeld();
       this.enter("off");
       return;

@@ -18,6 +18,9 @@ export class LinkOutput {
   /** Last time the kernel took bytes, or there were none to take. */
   private progressMs = 0;
   private bytesBefore = 0;
+  /** Bytes the peer's kernel has confirmed, and when that last moved. */
+  private confirmedBytes = 0;
+  private confirmedMs = Number.NaN;
 
   constructor(settings: PusherSettings, heads: SetHeadsCache) {
     this.limitBytes = settings.bufferSizeBytes;
@@ -101,9 +104,18 @@ export class LinkOutput {
     return result === "closed" ? -1 : taken;
   }
 
-  /** How long the kernel has taken nothing although bytes wait, in ms. */
+  /** @param bytes of this connection that the peer's kernel has not confirmed. */
+  noteUnconfirmed(bytes: number, nowMs: number): void {
+    const confirmed = this.buffer.takenBytes - bytes;
+    if (bytes === 0) this.confirmedMs = Number.NaN;
+    else if (confirmed > this.confirmedBytes || Number.isNaN(this.confirmedMs)) this.confirmedMs = nowMs;
+    this.confirmedBytes = confirmed;
+  }
+
+  /** How long nothing has moved although bytes wait, for our kernel or for the peer's, in ms. */
   stalledMs(nowMs: number): number {
-    return this.buffer.pendingBytes === 0 ? 0 : nowMs - this.progressMs;
+    const untakenMs = this.buffer.pendingBytes === 0 ? 0 : nowMs - this.progressMs;
+    return Number.isNaN(this.confirmedMs) ? untakenMs : Math.max(untakenMs, nowMs - this.confirmedMs);
   }
 
   /** The connection broke, or did not come about: what was meant for it is lost. */
@@ -128,5 +140,7 @@ export class LinkOutput {
     this.buffer.clear();
     this.stream.restart();
     this.isBlocked = false;
+    this.confirmedBytes = 0;
+    this.confirmedMs = Number.NaN;
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock, Random } from "../base/clock.ts";
 import type { Dial } from "../base/dial.ts";
 import type { Log } from "../base/log.ts";
+import type { TcpQueues } from "../base/tcp-queues.ts";
 import type { LinkBalance } from "./link-account.ts";
 import type { PostponeReason } from "./retry-delay.ts";
 
@@ -28,6 +29,8 @@ export interface PusherWorld {
   readonly random: Random;
   readonly dial: Dial;
   readonly log: Log;
+  /** Without it, a parent that vanished is noticed only when the kernel's own buffers are full. */
+  readonly tcpQueues?: TcpQueues;
   /** Shown as the collecting agent of hosts that name none. */
   readonly program: string;
   readonly version: string;

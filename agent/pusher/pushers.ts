@@ -5,6 +5,8 @@ import type { LinkState, LinkStatus, PusherCounters, PusherSettings, PusherWorld
 
 /** How often a stopping agent looks whether its links are drained. */
 const STOP_LOOK_MS = 20;
+/** How often the queues of the kernel are looked at: with 2000 sockets that costs a few ms. */
+const QUEUES_LOOK_MS = 5000;
 
 /** All outgoing links of this agent, at most one for each host. */
 export class Pushers implements PusherShare {
@@ -14,6 +16,7 @@ export class Pushers implements PusherShare {
   private readonly byHost = new Map<Host, HostPusher>();
   private waiting: HostPusher[] = [];
   private flushing: HostPusher[] = [];
+  private queuesMs = 0;
 
   constructor(world: PusherWorld) {
     this.world = world;
@@ -77,6 +80,11 @@ export class Pushers implements PusherShare {
 
   /** Timeouts and new attempts of all links. Call once a second. @param nowMs monotonic. */
   tick(nowMs: number): void {
+    if (this.world.tcpQueues !== undefined && nowMs >= this.queuesMs) {
+      this.queuesMs = nowMs + QUEUES_LOOK_MS;
+      const queues = this.world.tcpQueues();
+      for (const pusher of this.byHost.values()) pusher.noteQueues(queues, nowMs);
+    }
     for (const pusher of this.byHost.values()) pusher.tick(nowMs);
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { tcpQueueKey } from "../../agent/base/tcp-queues.ts";
 import { REFUSALS } from "../../agent/wire/answers.ts";
 import { settle } from "./exporter-fixture.ts";
 import { type FakeSocket, PusherScene, readStrictly } from "./pusher-fixture.ts";
@@ -300,6 +301,28 @@ describe("a parent that does not read", () => {
     await scene.attempt.refuse();
     await scene.pass(50);
     expect(scene.attempts.slice(2).every(({ destination }) => destination.host === "parent-2")).toBe(true);
+  });
+
+  test("a parent that vanished: the kernel takes bytes, but nobody confirms them", async () => {
+    const { scene, chart, socket } = await connected({ timeoutSec: 20 });
+    const key = tcpQueueKey(socket.localPort, socket.remotePort);
+    const live = async (seconds: number, unconfirmed: (taken: number) => number) => {
+      for (let i = 0; i < seconds; i++) {
+        await scene.send(chart);
+        scene.queues.set(key, unconfirmed(socket.stream.length));
+        await scene.pass(1);
+      }
+    };
+    // Nothing on the way, then a slow peer that always has some: both are well.
+    await live(40, () => 0);
+    await live(60, () => 30);
+    expect(socket.isClosed).toBe(false);
+    const confirmed = socket.stream.length;
+    await live(19, (taken) => taken - confirmed);
+    expect(socket.isClosed).toBe(false);
+    await live(10, (taken) => taken - confirmed);
+    expect([socket.closedBy, scene.status.reason]).toEqual(["terminate", "send_timeout"]);
+    expect(scene.imbalance).toBe(0);
   });
 
   test("bytes that move keep it alive", async () => {

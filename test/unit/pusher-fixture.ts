@@ -21,6 +21,8 @@ export const KEY = "11111111-2222-3333-4444-555555555555";
 /** The end of a connection that the agent holds, and what a test does to it. */
 export class FakeSocket implements StreamSocket {
   readonly remoteAddress: string;
+  readonly localPort = 40_000;
+  readonly remotePort = 19_999;
   /** Bytes the kernel still takes. */
   room = Number.POSITIVE_INFINITY;
   isClosed = false;
@@ -128,6 +130,8 @@ export class PusherScene {
   readonly pushers: Pushers;
   readonly host: Host;
   settings: PusherSettings;
+  /** What the kernel's table says of {@link FakeSocket}s. */
+  readonly queues = new Map<number, number>();
   /** What {@link PusherWorld.random} gives. */
   chance = 0;
 
@@ -139,7 +143,16 @@ export class PusherScene {
     const log: Log = { error: note("error"), warn: note("warn"), info: note("info"), debug: note("debug") };
     const dial: Dial = (destination, owner, limits) => this.dial(destination, owner, limits);
     const random = () => this.chance;
-    this.pushers = new Pushers({ clock: this.clock, random, dial, log, program: "tributary", version: "0.1.0" });
+    const tcpQueues = () => this.queues;
+    this.pushers = new Pushers({
+      clock: this.clock,
+      random,
+      dial,
+      log,
+      tcpQueues,
+      program: "tributary",
+      version: "0.1.0",
+    });
     this.host = newHost({ isLocal: true, hostname: "edge-7", ...host });
     this.settings = {
       destinations: ["parent-1"],
