@@ -20,13 +20,13 @@ const POWERS = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${ex
 /** `000` … `999`, one after the other. */
 const TRIPLES = new TextEncoder().encode(Array.from({ length: 1000 }, (_, i) => String(i).padStart(3, "0")).join(""));
 
-const floatView = new Float32Array(1);
-const bitsView = new Uint32Array(floatView.buffer);
-const EXPONENT_BIAS = 127;
 /** By exponent of the float, 0 … 24: half the distance to the next float, in units of the seventh decimal. */
 const HALF_STEPS = Float64Array.from({ length: 25 }, (_, exponent) => 2 ** (exponent - 24) * SCALE);
 /** By exponent: the smallest power of ten that is larger than the distance of two floats, in the same units. */
 const COARSE_POWERS = HALF_STEPS.map((half) => 10 ** (Math.floor(Math.log10(2 * half)) + 1));
+const COARSE_INVERSES = COARSE_POWERS.map((power) => 1 / power);
+const FINE_POWERS = COARSE_POWERS.map((power) => power / 10);
+const FINE_INVERSES = FINE_POWERS.map((power) => 1 / power);
 
 /** Room any number needs here. */
 export const DECIMAL_BYTES_MAX = 320;
@@ -62,26 +62,24 @@ export function writeDecimal(bytes: Uint8Array, at: number, value: number): numb
 export function writeFloat(bytes: Uint8Array, at: number, value: number): number {
   const size = value < 0 ? -value : value;
   if (size > FLOAT_INTEGER_MAX) return writeLargeFloat(bytes, at, value);
-  const integer = Math.floor(size);
-  if (integer === size) return writeParts(bytes, at, value < 0, integer, 0);
+  const whole = Math.floor(size);
+  if (whole === size) return writeParts(bytes, at, value < 0, whole, 0);
   // 24 bits × 17 bits: exact.
-  const scaled = size * SCALE;
-  let nearest: number;
-  if (size < 1) nearest = Math.round(scaled);
+  const scaled = (size - whole) * SCALE;
+  let fraction: number;
+  if (whole === 0) fraction = Math.floor(scaled + 0.5);
   else {
-    floatView[0] = size;
-    const exponent = (bitsView[0]! >>> 23) - EXPONENT_BIAS;
+    const exponent = 31 - Math.clz32(whole);
     // At most one multiple of the coarse power lies within the float's share of the line; of the fine one, one does.
-    const coarse = COARSE_POWERS[exponent]!;
-    nearest = Math.round(scaled / coarse) * coarse;
-    const off = nearest - scaled;
-    if (off >= HALF_STEPS[exponent]! || -off >= HALF_STEPS[exponent]!) {
-      const fine = coarse / 10;
-      nearest = Math.round(scaled / fine) * fine;
+    fraction = Math.floor(scaled * COARSE_INVERSES[exponent]! + 0.5) * COARSE_POWERS[exponent]!;
+    const off = fraction - scaled;
+    const half = HALF_STEPS[exponent]!;
+    if (off >= half || -off >= half) {
+      fraction = Math.floor(scaled * FINE_INVERSES[exponent]! + 0.5) * FINE_POWERS[exponent]!;
     }
   }
-  const whole = Math.floor(nearest / SCALE);
-  return writeParts(bytes, at, value < 0, whole, nearest - whole * SCALE);
+  if (fraction >= SCALE) return writeParts(bytes, at, value < 0, whole + 1, 0);
+  return writeParts(bytes, at, value < 0, whole, fraction);
 }
 
 /** Above 2²⁴ a float is a whole number, of which only the first digits say something. */
@@ -111,45 +109,59 @@ function hugeInteger(value: number): bigint {
 function writeParts(bytes: Uint8Array, at: number, isNegative: boolean, whole: number, fraction: number): number {
   let end = at;
   if (isNegative && (whole !== 0 || fraction !== 0)) bytes[end++] = MINUS;
-  end = writeWhole(bytes, end, whole);
-  if (fraction === 0) return end;
-  bytes[end++] = POINT;
+  if (whole < 10) bytes[end++] = ZERO + whole;
+  else end = writeWhole(bytes, end, whole);
+  return fraction === 0 ? end : writeFraction(bytes, end, fraction | 0);
+}
+
+/** Writes the point and 1 … 9,999,999 as 7 digits, less the zeros at the end. */
+function writeFraction(bytes: Uint8Array, at: number, fraction: number): number {
+  bytes[at] = POINT;
   // Times a hair more than a power of ten, cut: the same as a division, at a fraction of its cost.
   const high = (fraction * 1e-4) | 0;
   const low = (fraction - high * 1e4) | 0;
-  end = writeTriple(bytes, end, high);
+  let from = 3 * high;
+  bytes[at + 1] = TRIPLES[from]!;
+  bytes[at + 2] = TRIPLES[from + 1]!;
+  bytes[at + 3] = TRIPLES[from + 2]!;
+  let end = at + 4;
   if (low !== 0) {
     const middle = (low * 0.1) | 0;
-    end = writeTriple(bytes, end, middle);
-    bytes[end++] = ZERO + low - middle * 10;
+    from = 3 * middle;
+    bytes[at + 4] = TRIPLES[from]!;
+    bytes[at + 5] = TRIPLES[from + 1]!;
+    bytes[at + 6] = TRIPLES[from + 2]!;
+    bytes[at + 7] = ZERO + low - middle * 10;
+    end = at + 8;
   }
   while (bytes[end - 1] === ZERO) end--;
   return end;
 }
 
-function writeWhole(bytes: Uint8Array, at: number, whole: number): number {
-  if (whole >= 1e6) return writeInteger(bytes, at, whole);
-  if (whole >= 1000) {
-    const high = (whole * 0.001) | 0;
-    return writeTriple(bytes, writeWhole(bytes, at, high), whole - high * 1000);
-  }
-  if (whole < 10) {
-    bytes[at] = ZERO + whole;
-    return at + 1;
-  }
-  if (whole >= 100) return writeTriple(bytes, at, whole);
-  bytes[at] = TRIPLES[3 * whole + 1]!;
-  bytes[at + 1] = TRIPLES[3 * whole + 2]!;
-  return at + 2;
+/**
+ * Writes a whole number, 0 … 2⁵³.
+ * @param bytes with {@link DECIMAL_BYTES_MAX} of room at `at`. @returns end of the text.
+ */
+export function writeWhole(bytes: Uint8Array, at: number, whole: number): number {
+  if (whole < 1000) return writeSmall(bytes, at, whole);
+  if (whole >= 1e12) return writeInteger(bytes, at, whole);
+  const high = (whole * 0.001) | 0;
+  const end = high < 1000 ? writeSmall(bytes, at, high) : writeWhole(bytes, at, high);
+  const from = 3 * (whole - high * 1000);
+  bytes[end] = TRIPLES[from]!;
+  bytes[end + 1] = TRIPLES[from + 1]!;
+  bytes[end + 2] = TRIPLES[from + 2]!;
+  return end + 3;
 }
 
-/** Writes 0 … 999 with three digits. */
-function writeTriple(bytes: Uint8Array, at: number, value: number): number {
+/** Writes 0 … 999 without leading zeros. */
+function writeSmall(bytes: Uint8Array, at: number, value: number): number {
   const from = 3 * value;
-  bytes[at] = TRIPLES[from]!;
-  bytes[at + 1] = TRIPLES[from + 1]!;
-  bytes[at + 2] = TRIPLES[from + 2]!;
-  return at + 3;
+  let end = at;
+  if (value >= 100) bytes[end++] = TRIPLES[from]!;
+  if (value >= 10) bytes[end++] = TRIPLES[from + 1]!;
+  bytes[end] = TRIPLES[from + 2]!;
+  return end + 1;
 }
 
 function digitCount(whole: number): number {

@@ -1,5 +1,5 @@
 import type { QueryResult } from "../rrd/query.ts";
-import { type AnswerWriter, encodeEach } from "./answer-writer.ts";
+import { type AnswerWriter, createTable } from "./answer-writer.ts";
 import type { DataStyle } from "./data-request.ts";
 import { rowNumbers } from "./data-rows.ts";
 import type { Parameters } from "./url.ts";
@@ -61,14 +61,18 @@ export function* writeDataTable(writer: AnswerWriter, result: QueryResult, style
   writer.text(`{\n ${key("cols")}:\n [\n${cols}\n  ],\n    ${key("rows")}:\n [`);
   const cell = `{${key("v")}:`;
   // The cell before each one is closed first.
-  const separators = encodeEach(columns.map(() => `},${cell}`));
+  const table = createTable(
+    result,
+    style,
+    columns.map(() => `},${cell}`),
+  );
   let isFirst = true;
   for (const row of rowNumbers(result.window.rows, style.flip)) {
     writer.text(`${isFirst ? "" : ","}\n        {${key("c")}:[${cell}${tableDate(result.timeOf(row), style)}}`);
     isFirst = false;
     const isReset = resets[row] === 1;
     writer.text(isReset ? `,${cell}${quoted(RESET_NOTE)}},${cell}${quoted(RESET_TEXT)}` : `,${cell}null},${cell}null`);
-    writer.values(columns, row, separators, result.isRaw, style.nullToZero, style.displayAbsolute);
+    writer.row(table, row);
     writer.text("}]}");
     if (writer.isFull) yield;
   }

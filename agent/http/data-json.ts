@@ -1,5 +1,5 @@
 import type { QueryResult } from "../rrd/query.ts";
-import { type AnswerWriter, encodeEach } from "./answer-writer.ts";
+import { type AnswerWriter, createTable } from "./answer-writer.ts";
 import { quote, tableDate } from "./data-google.ts";
 import type { DataStyle } from "./data-request.ts";
 import { rowNumbers } from "./data-rows.ts";
@@ -11,7 +11,8 @@ export function* writeJsonRows(writer: AnswerWriter, result: QueryResult, style:
   const key = (name: string) => (style.googleJson ? name : `"${name}"`);
   const labels = ["time", ...names].map((name) => quote(name, style)).join(",");
   writer.text(`{\n ${key("labels")}: [${labels}],\n    ${key("data")}:\n [`);
-  const keys = encodeEach(columns.map((column) => (style.objectRows ? `,${quote(column.name, style)}: ` : ",")));
+  const keys = columns.map((column) => (style.objectRows ? `,${quote(column.name, style)}: ` : ","));
+  const table = createTable(result, style, keys);
   const [open, close] = style.objectRows ? [`{ ${key("time")}: `, "}"] : ["[ ", "]"];
   let isFirst = true;
   for (const row of columns.length === 0 ? [] : rowNumbers(result.window.rows, style.flip)) {
@@ -21,7 +22,7 @@ export function* writeJsonRows(writer: AnswerWriter, result: QueryResult, style:
     if (style.googleJson) writer.text(tableDate(result.timeOf(row), style));
     else writer.integer(result.timeOf(row));
     if (style.milliseconds && !style.googleJson) writer.text("000");
-    writer.values(columns, row, keys, result.isRaw, style.nullToZero, style.displayAbsolute);
+    writer.row(table, row);
     writer.text(close!);
     if (writer.isFull) yield;
   }

@@ -1,5 +1,5 @@
 import type { QueryResult } from "../rrd/query.ts";
-import { type AnswerWriter, encodeEach } from "./answer-writer.ts";
+import { type AnswerWriter, createTable } from "./answer-writer.ts";
 import type { DataStyle } from "./data-request.ts";
 import { rowNumbers } from "./data-rows.ts";
 import { escapeHtml } from "./escape.ts";
@@ -75,11 +75,15 @@ export function* writeTextRows(
   writer.text(layout.begin);
   writer.text(rowBegin + names.join(between) + rowEnd);
   if (layout.rule !== "") writer.text(rowBegin + names.map(() => layout.rule).join(between) + rowEnd);
-  const separators = encodeEach(columns.map(() => between));
+  const table = createTable(
+    result,
+    style,
+    columns.map(() => between),
+  );
   for (const row of rowNumbers(result.window.rows, style.flip)) {
     writer.text(rowBetween + rowBegin);
     writeTime(writer, result.timeOf(row), style, layout.quotesDates);
-    writer.values(columns, row, separators, result.isRaw, style.nullToZero, style.displayAbsolute);
+    writer.row(table, row);
     writer.text(rowEnd);
     if (writer.isFull) yield;
   }

@@ -71,12 +71,10 @@ export class PointGrid {
   /** Every row is one stored point. */
   private copyRows(index: number, values: Float64Array): void {
     const { first, count } = this.span();
-    const from = this.rowOf(first);
-    for (let done = 0; done < count; ) {
-      const got = this.fetch(index, first + done * this.updateEverySec, count - done);
-      values.set(chunk.subarray(0, got), from + done);
-      done += got;
-    }
+    if (count === 0 || !this.isReadable(index)) return;
+    this.pointsRead += count;
+    const lastSec = first + (count - 1) * this.updateEverySec;
+    readStored(this.chart, index, first, lastSec, values.subarray(this.rowOf(first)));
   }
 
   private groupRows(index: number, values: Float64Array, method: GroupMethod, state: GroupState): void {
