@@ -60,8 +60,10 @@ export class Chart {
   /** Next time the interval is taken from the wall clock, whatever the sender says (rrd.md §2.2). */
   syncClock = true;
 
-  /** Its dimensions have columns and their set is shared: nothing was defined since. */
+  /** Its dimensions have columns and their set is sealed: nothing was defined since. */
   isSettled = false;
+  /** How often it was settled. */
+  settlings = 0;
   /** The short loops of commit.ts may serve it; else (start, reset, percentages, several segments …) the general one. */
   isSteady = false;
   /** Its definition allows {@link isSteady}: tiles side by side, no percentages, no extreme ratios. */

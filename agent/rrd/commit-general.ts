@@ -221,23 +221,47 @@ function incrementalDelta(chart: Chart, row: CollectedRow, index: number, place:
 function storeBoundaries(chart: Chart, row: CollectedRow): void {
   const U = chart.updateEveryUs;
   const collectedUs = chart.lastCollectedUs;
-  let storedUs = chart.lastUpdatedUs;
-  let boundaryUs = (Math.floor(storedUs / U) + 1) * U;
-  let iterations = Math.floor((collectedUs - storedUs) / U) + (collectedUs % U === 0 ? 1 : 0);
+  let boundaryUs = (Math.floor(chart.lastUpdatedUs / U) + 1) * U;
+  let iterations = Math.floor((collectedUs - chart.lastUpdatedUs) / U) + (collectedUs % U === 0 ? 1 : 0);
   // A chart that stores its first value counts it as the value of a whole interval.
   if (chart.definition.storeFirst && step.isFirst) step.previousUs = boundaryUs - U;
   step.boundaries = 0;
-  for (; boundaryUs <= collectedUs; boundaryUs += U) {
+  for (; boundaryUs <= collectedUs; boundaryUs = chart.lastUpdatedUs + U) {
     const isStored = step.storeAllowed && iterations < chart.host.gapIterations;
-    storeBoundary(chart, row, boundaryUs, storedUs, iterations, isStored);
-    step.boundaries++;
-    if (step.resetMark && step.boundaries === 1) chart.host.ring!.markReset(chart, boundaryUs / 1e6);
-    chart.slotsPassed++;
-    storedUs = boundaryUs;
-    step.previousUs = boundaryUs;
-    chart.lastUpdatedUs = boundaryUs;
+    storeBoundary(chart, row, boundaryUs, chart.lastUpdatedUs, iterations, isStored);
+    if (step.resetMark && step.boundaries === 0) chart.host.ring!.markReset(chart, boundaryUs / 1e6);
+    passBoundaries(chart, boundaryUs, 1);
     iterations--;
+    const emptyCount = iterations - chart.host.gapIterations + 1;
+    if (step.boundaries > 1 || emptyCount <= 1) continue;
+    skipGap(chart, emptyCount);
+    iterations -= emptyCount;
   }
+}
+
+/** @param lastUs the last of `count` boundaries. */
+function passBoundaries(chart: Chart, lastUs: number, count: number): void {
+  step.boundaries += count;
+  step.previousUs = lastUs;
+  chart.slotsPassed += count;
+  chart.lastUpdatedUs = lastUs;
+}
+
+/**
+ * Passes the inner boundaries of a gap, which stay empty, at once: an hour of them, one by one for each dimension,
+ * would hold up everything for seconds when a child comes back. The first boundary has taken what was left over.
+ */
+function skipGap(chart: Chart, count: number): void {
+  const { algorithms } = chart.dimensions;
+  const fromUs = chart.lastUpdatedUs;
+  const toUs = fromUs + count * chart.updateEveryUs;
+  chart.host.ring!.emptySlots(chart, (fromUs + chart.updateEveryUs) / 1e6, count);
+  // The shares of an increase that lie on these boundaries are not seen.
+  const rest = (chart.lastCollectedUs - toUs) / (chart.lastCollectedUs - fromUs);
+  for (let i = 0; i < algorithms.length; i++) {
+    if (algorithms[i] === INCREMENTAL) calculated[i] = calculated[i]! * rest;
+  }
+  passBoundaries(chart, toUs, count);
 }
 
 /** Puts the values on one boundary; leaves in {@link fates} what became of them. */
@@ -297,12 +321,10 @@ function lastCalculated(chart: Chart, index: number, place: number): number {
 function openSlot(chart: Chart, number: number, timeSec: number): boolean {
   const ring = chart.host.ring!;
   const segment = ring.segments[number]!;
-  const slot = segment.slotOf(timeSec);
-  const startSec = timeSec - (slot & 63) * segment.updateEverySec;
-  if (!segment.open(slot >> 6, startSec)) {
+  if (!segment.openFor(timeSec)) {
     // A lap of the future was written under a clock that has been put right since: it must not bar the slot for years.
-    if (segment.stamps[slot >> 6]! * 1e6 <= step.nowUs + AHEAD_US_MAX) return false;
-    segment.wipe(slot >> 6, startSec);
+    if (segment.stampOf(timeSec) * 1e6 <= step.nowUs + AHEAD_US_MAX) return false;
+    segment.wipeFor(timeSec);
   }
   segment.records[ring.recordOf(chart, number) << 2] = timeSec;
   return true;

@@ -47,14 +47,14 @@ const SCAN_MAX = 64;
 
 /**
  * The ordered dimensions of a chart: the column order of every answer. While a chart is being defined the set is its
- * own and grows; from the first commit on it is shared, and immutable, with all charts of the process whose dimensions
- * are alike, because children of one kind are alike (hot-path.md §6).
+ * own and grows; before values are committed it is sealed and, as a rule, shared, and immutable, with all charts of the
+ * process whose dimensions are alike, because children of one kind are alike (hot-path.md §6).
  */
 export class DimensionSet {
-  /** By position, once shared: {@link ABSOLUTE} … and multiplier ÷ divisor. One copy in the cache serves all charts. */
+  /** By position, once sealed: {@link ABSOLUTE} … and multiplier ÷ divisor. One copy in the cache serves all charts. */
   algorithms = new Uint8Array(0);
   ratios = new Float64Array(0);
-  /** Once shared: only absolute and incremental dimensions, none with an extreme ratio. */
+  /** Once sealed: only absolute and incremental dimensions, none with an extreme ratio. */
   isPlain = false;
   /** Nobody changes the set any more. */
   isShared = false;
@@ -80,14 +80,18 @@ export class DimensionSet {
     return this.indexById.get(id) ?? -1;
   }
 
-  /** Ends its growth; only {@link DimensionSets} calls it. */
+  /** Brings {@link algorithms}, {@link ratios} and {@link isPlain} up to date. */
   seal(): void {
-    this.isShared = true;
-    this.algorithms = Uint8Array.from(this.items, (dimension) => CODES[dimension.algorithm]);
-    this.ratios = Float64Array.from(this.items, (dimension) => dimension.multiplier / dimension.divisor);
-    this.isPlain =
-      this.algorithms.every((code) => code <= INCREMENTAL) &&
-      this.ratios.every((ratio) => Math.abs(ratio) <= RATIO_MAX);
+    const { items } = this;
+    this.algorithms = new Uint8Array(items.length);
+    this.ratios = new Float64Array(items.length);
+    this.isPlain = true;
+    for (let i = 0; i < items.length; i++) {
+      const { algorithm, multiplier, divisor } = items[i]!;
+      this.algorithms[i] = CODES[algorithm];
+      this.ratios[i] = multiplier / divisor;
+      if (this.algorithms[i]! > INCREMENTAL || !(Math.abs(this.ratios[i]!) <= RATIO_MAX)) this.isPlain = false;
+    }
   }
 
   /** @returns this set, or a copy if it is shared, with the dimension at `index` replaced or, at the end, added. */
@@ -112,6 +116,7 @@ export class DimensionSets {
     const known = this.byHash.get(hash)?.deref();
     if (known !== undefined && isEqual(known.list, set.list)) return known;
     set.seal();
+    set.isShared = true;
     if (known !== undefined) return set;
     this.byHash.set(hash, new WeakRef(set));
     if (this.byHash.size >= this.sweepAt) this.sweep();

@@ -234,7 +234,10 @@ export class Host {
   settle(chart: Chart): void {
     if (chart.isSettled) return;
     chart.isSettled = true;
-    chart.dimensions = this.sets.share(chart.dimensions);
+    chart.settlings++;
+    // Sharing reads every definition: a chart that changes again and again must not cost that each time.
+    if ((chart.settlings & (chart.settlings - 1)) === 0) chart.dimensions = this.sets.share(chart.dimensions);
+    else if (!chart.dimensions.isShared) chart.dimensions.seal();
     this.ring?.place(chart);
     chart.canBeSteady = chart.firstTile >= 0 && chart.dimensions.isPlain;
   }

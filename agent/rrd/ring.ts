@@ -1,7 +1,14 @@
 import { assert } from "../base/assert.ts";
 import type { Chart } from "./chart.ts";
 import { RESET_FLAG } from "./counter-drop.ts";
-import { ringSlots, SEGMENT_COLUMNS, SEGMENT_COLUMNS_SMALL, Segment, segmentBytes } from "./store/segment.ts";
+import {
+  ringSlots,
+  SEGMENT_COLUMNS,
+  SEGMENT_COLUMNS_SMALL,
+  Segment,
+  segmentBytes,
+  TILE_SLOTS,
+} from "./store/segment.ts";
 import type { SegmentStore } from "./store/segment-store.ts";
 
 /** Segment number of a dimension whose column is chosen at the next commit, when the whole chart is known. */
@@ -84,11 +91,43 @@ export class Ring {
     return (segment.flags[this.flagIndex(chart, segment, timeSec)]! & RESET_FLAG) !== 0;
   }
 
+  /** Leaves `count` slots of a chart empty, from a time on, block by block. */
+  emptySlots(chart: Chart, fromSec: number, count: number): void {
+    const { updateEverySec } = chart.definition;
+    let left = count;
+    for (let timeSec = fromSec; left > 0; ) {
+      const run = Math.min(left, TILE_SLOTS - ((timeSec / updateEverySec) % TILE_SLOTS));
+      this.emptyRun(chart, timeSec, run);
+      timeSec += run * updateEverySec;
+      left -= run;
+    }
+  }
+
   /** Gives all memory back. */
   dispose(): void {
     for (const segment of this.segments) this.store.release(segmentBytes(segment.columns, segment.slots));
     this.segments.length = 0;
     this.records.length = 0;
+  }
+
+  /** As {@link emptySlots}, within one block. */
+  private emptyRun(chart: Chart, timeSec: number, count: number): void {
+    const { pool } = chart.host;
+    let number = -1;
+    let isOld = false;
+    for (let place = chart.start; place < chart.start + chart.dimensions.count; place++) {
+      const segment = this.segments[pool.segment[place]!];
+      if (segment === undefined) continue;
+      if (pool.segment[place] !== number) {
+        number = pool.segment[place]!;
+        // A block that is opened now is empty, one that holds a later lap is not touched.
+        isOld = segment.holds(timeSec);
+        if (!isOld) segment.openFor(timeSec);
+      }
+      if (!isOld) continue;
+      const at = segment.valueIndex(segment.slotOf(timeSec), pool.tile[place]!);
+      segment.values.fill(Number.NaN, at, at + count);
+    }
   }
 
   /** The segment with the flags of a chart: the one of its first dimension. */

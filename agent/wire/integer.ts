@@ -40,7 +40,9 @@ export function readInteger(bytes: Buffer, start: number, end: number, out: Spli
 
 function readDigits(bytes: Buffer, start: number, end: number, base: number): bigint {
   let value = 0n;
-  for (let index = start; index < end; index++) {
+  let first = start;
+  while (first < end && bytes[first] === ZERO) first++;
+  for (let index = first; index < end; index++) {
     const digit = digitValue(bytes[index]!);
     if (digit >= base) break;
     value = value * BigInt(base) + BigInt(digit);

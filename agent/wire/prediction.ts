@@ -54,8 +54,13 @@ export class HeadTable {
   /** @returns a table of its own with the same heads, or with room for more. */
   copy(count: number, bytes: number): HeadTable {
     const table = new HeadTable(count, Math.max(bytes, this.width * 8));
-    for (let index = 0; index < Math.min(count, this.lengths.length); index++) {
-      table.lengths[index] = this.lengths[index]!;
+    const kept = Math.min(count, this.lengths.length);
+    table.lengths.set(this.lengths.subarray(0, kept));
+    if (table.width === this.width) {
+      table.words.set(this.words.subarray(0, kept * this.width));
+      return table;
+    }
+    for (let index = 0; index < kept; index++) {
       const from = index * this.width;
       table.words.set(this.words.subarray(from, from + this.width), index * table.width);
     }

@@ -9,6 +9,8 @@ import { type RecordedChart, StreamRecorder } from "../stream-recorder.ts";
 const NOW_US = 1_700_000_000_000_000;
 const RUNS = IS_SOAK ? 20_000 : 300;
 
+const TIMEOUT_MS = 60_000 * (IS_SOAK ? 60 : 1);
+
 /** Positions at which a stream is cut, ascending. */
 type Cut = (length: number, random: SeededRandom) => number;
 const CUTS: { name: string; cut: Cut; runs: number; rawBlocksMin: number }[] = [
@@ -57,18 +59,22 @@ function expectSameCalls(got: string[], expected: string[]): void {
 }
 
 describe("stream decoder", () => {
-  test.each(CUTS)("calls are those of the reference, in pieces of $name", ({ cut, runs, rawBlocksMin }) => {
-    let rawBlocks = 0;
-    const property = fc.property(anyStream, (stream) => {
-      const bytes = bytesOf(stream);
-      const reference = new ReferenceDecoder(NOW_US);
-      reference.read(bytes);
-      const recorder = decode(bytes, cut, new SeededRandom(stream.seed));
-      expectSameCalls(recorder.calls, reference.calls);
-      expect(recorder.rawFaults).toEqual([]);
-      rawBlocks += recorder.rawBlocks;
-    });
-    fc.assert(property, { seed: TEST_SEED, numRuns: runs });
-    expect(rawBlocks).toBeGreaterThanOrEqual(rawBlocksMin);
-  });
+  test.each(CUTS)(
+    "calls are those of the reference, in pieces of $name",
+    ({ cut, runs, rawBlocksMin }) => {
+      let rawBlocks = 0;
+      const property = fc.property(anyStream, (stream) => {
+        const bytes = bytesOf(stream);
+        const reference = new ReferenceDecoder(NOW_US);
+        reference.read(bytes);
+        const recorder = decode(bytes, cut, new SeededRandom(stream.seed));
+        expectSameCalls(recorder.calls, reference.calls);
+        expect(recorder.rawFaults).toEqual([]);
+        rawBlocks += recorder.rawBlocks;
+      });
+      fc.assert(property, { seed: TEST_SEED, numRuns: runs });
+      expect(rawBlocks).toBeGreaterThanOrEqual(rawBlocksMin);
+    },
+    TIMEOUT_MS,
+  );
 });

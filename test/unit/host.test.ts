@@ -357,3 +357,76 @@ describe("clocks", () => {
     expect(chart.lastCollectedUs).toBe(nowUs + 1e6);
   });
 });
+
+describe("gaps", () => {
+  test("an hour without a chart of 5000 dimensions is passed block by block: empty, last values kept, others untouched", () => {
+    const host = newHost({ historyEntries: 7200 }, { memoryBytes: 2 ** 31 });
+    const [chart, other] = ["t.wide", "t.small"].map((id) => host.defineChart({ id })!) as [Chart, Chart];
+    for (let i = 0; i < 300; i++)
+      host.defineDimension(chart, dimension(`d${i}`, i % 2 === 0 ? "incremental" : "absolute"));
+    host.defineDimension(other, dimension("x"));
+    const row = (value: number) => rowOf(Array.from({ length: 300 }, () => value));
+    const seconds = 3600;
+    for (let k = 0; k < 3; k++) commitStreamed(chart, row(1000), k < 2 ? 0 : 1e6, (T0_SEC + k) * 1e6 + 500_000);
+    for (let k = 0; k <= seconds + 2; k++)
+      commitStreamed(other, rowOf([k]), k < 2 ? 0 : 1e6, (T0_SEC + k) * 1e6 + 500_000);
+    commitStreamed(chart, row(1000 + 10 * seconds), seconds * 1e6, (T0_SEC + 2 + seconds) * 1e6 + 500_000);
+    expect(imbalance(host.balance)).toBe(0);
+    const last = T0_SEC + 2 + seconds;
+    expect(chart.lastEntrySec).toBe(last);
+    // Two intervals are interpolated over, the rest is a gap (rrd.md §2.5).
+    for (const [index, rate] of [
+      [0, 10],
+      [298, 10],
+    ] as const) {
+      const values = stored(chart, index, T0_SEC + 2, last);
+      expect(values[0]).toBe(0);
+      expect(values.slice(1, -2).every(Number.isNaN)).toBe(true);
+      for (const value of values.slice(-2)) expect(value).toBeCloseTo(rate, 3);
+    }
+    expect(stored(chart, 299, T0_SEC + 3, last - 2).every(Number.isNaN)).toBe(true);
+    expect(stored(other, 0, T0_SEC + 2, last)).toEqual(Array.from({ length: seconds + 1 }, (_, k) => k + 2));
+  });
+
+  test("what a chart stored before its clock went back is not shown in the gap that follows", () => {
+    const host = newHost({ isLocal: true });
+    const chart = host.defineChart({ id: "t.a" })!;
+    host.defineDimension(chart, dimension("x"));
+    let nowUs = T0_SEC * 1e6 + 100_000;
+    for (let k = 0; k < 60; k++) {
+      nowUs += 1e6;
+      commitLocal(chart, rowOf([k]), nowUs);
+    }
+    nowUs -= 50e6;
+    commitLocal(chart, rowOf([1]), nowUs);
+    commitLocal(chart, rowOf([2]), nowUs + 1e6);
+    // Forty seconds that had values under the old clock pass without any.
+    commitLocal(chart, rowOf([3]), nowUs + 41e6);
+    const last = chart.lastEntrySec;
+    expect(stored(chart, 0, last - 38, last - 2).every(Number.isNaN)).toBe(true);
+    expect(stored(chart, 0, last, last)).toEqual([3]);
+    expect(imbalance(host.balance)).toBe(0);
+  });
+});
+
+describe("definitions that change again and again", () => {
+  test("each change is served, sets are shared again now and then", () => {
+    const host = newHost();
+    const [chart, twin] = ["t.a", "t.b"].map((id) => host.defineChart({ id })!) as [Chart, Chart];
+    let nowUs = T0_SEC * 1e6;
+    for (let size = 1; size <= 64; size++) {
+      for (const one of [chart, twin]) {
+        host.defineDimension(one, dimension(`d${size}`, "absolute", { multiplier: size }));
+        collect(one, [Array.from({ length: size }, () => 1)], nowUs);
+      }
+      nowUs += 1e6;
+      expect(chart.dimensions.list.map(({ multiplier }) => multiplier)).toEqual(
+        Array.from({ length: size }, (_, i) => i + 1),
+      );
+      expect([...chart.dimensions.ratios]).toEqual(Array.from({ length: size }, (_, i) => i + 1));
+    }
+    expect(twin.dimensions).toBe(chart.dimensions);
+    const second = Math.floor(chart.lastUpdatedUs / 1e6);
+    expect(stored(chart, 9, second, second)).toEqual([10]);
+  });
+});

@@ -126,6 +126,8 @@ export class Segment {
     assert(record < this.columns, "more charts than columns in a segment");
     this.records.fill(0, record * 4, record * 4 + 4);
     for (let block = 0; block < this.stamps.length; block++) {
+      // Never written: as zero as it was made, and not in memory yet.
+      if (this.stamps[block] === 0) continue;
       const from = (block * this.columns + record) * TILE_SLOTS;
       this.flags.fill(0, from, from + TILE_SLOTS);
     }
@@ -148,8 +150,22 @@ export class Segment {
     return true;
   }
 
-  /** Empties a block and gives it to the lap that starts at `startSec`, whatever it held. */
-  wipe(block: number, startSec: number): void {
+  /** {@link open} for the block of a time. */
+  openFor(timeSec: number): boolean {
+    return this.open(this.slotOf(timeSec) >> 6, this.startOf(timeSec));
+  }
+
+  /** Empties the block of a time and gives it to the lap of that time, whatever it held. */
+  wipeFor(timeSec: number): void {
+    this.wipe(this.slotOf(timeSec) >> 6, this.startOf(timeSec));
+  }
+
+  /** Stamp of the block of a time. */
+  stampOf(timeSec: number): number {
+    return this.stamps[this.slotOf(timeSec) >> 6]!;
+  }
+
+  private wipe(block: number, startSec: number): void {
     const from = block * this.columns * TILE_SLOTS;
     const columns = Math.min(this.columns, Math.ceil(this.usedColumns / CLEAR_COLUMNS) * CLEAR_COLUMNS);
     this.values.fill(Number.NaN, from, from + columns * TILE_SLOTS);
@@ -169,8 +185,12 @@ export class Segment {
 
   /** True if the block of `timeSec` holds the lap of that time. */
   holds(timeSec: number): boolean {
-    const slot = this.slotOf(timeSec);
-    return this.stamps[slot >> 6] === timeSec - (slot & 63) * this.updateEverySec;
+    return this.stampOf(timeSec) === this.startOf(timeSec);
+  }
+
+  /** Time of the first slot of the block of a time: its stamp when the block holds that lap. */
+  private startOf(timeSec: number): number {
+    return timeSec - (this.slotOf(timeSec) & 63) * this.updateEverySec;
   }
 
   /** Stored value at a time (a multiple of `updateEverySec`), NaN if empty. */
