@@ -96,10 +96,8 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
       this.lose(row.setCount);
       return;
     }
-    if (!this.isDirty) {
-      this.isDirty = true;
-      this.share.dirty(this);
-    }
+    if (!this.isDirty) this.share.dirty(this);
+    this.isDirty = true;
     if (!this.output.append(chart, row, elapsedUs)) this.appendToFull(chart, row, elapsedUs);
   }
 
