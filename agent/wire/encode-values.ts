@@ -135,13 +135,9 @@ export function writeInteger(view: DataView, at: number, value: number): number 
 
 function writeNatural(view: DataView, at: number, value: number): number {
   if (value < 1e9) return writeSmall(view, at, value | 0);
-  let high = Math.floor(value / 1e9);
-  let low = Math.floor(value) - high * 1e9;
-  // The quotient of a number just below a multiple may be rounded up.
-  if (low < 0) {
-    high--;
-    low += 1e9;
-  }
+  // Never rounded up to the next multiple: that is 1e-9 away at least, more than half the step of doubles below 2²⁴.
+  const high = Math.floor(value / 1e9);
+  const low = Math.floor(value) - high * 1e9;
   const middle = writeSmall(view, at, high);
   return writeNineDigits(view, middle, low | 0);
 }

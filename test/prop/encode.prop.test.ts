@@ -16,6 +16,8 @@ import { IS_SOAK, TEST_SEED } from "../seeded-random.ts";
 import { newHost, T0_SEC } from "../simulated-host.ts";
 import { StrictV16Reader } from "../strict-v16-reader.ts";
 
+/** A busy machine is slow; a stuck test still ends. */
+const TIMEOUT_MS = 60_000 * (IS_SOAK ? 60 : 1);
 const runs = (count: number) => ({ seed: TEST_SEED, numRuns: IS_SOAK ? 20 * count : count });
 
 /** Characters that have broken text protocols before. */
@@ -111,64 +113,76 @@ describe("what a link writes", () => {
     resync: fc.nat(3),
   });
 
-  test("a strict v1.6 parent reads every value of every iteration, whatever ids and texts are", () => {
-    fc.assert(
-      fc.property(scene, ({ charts: inputs, dimensions, iterations, resync }) => {
-        const reader = new StrictV16Reader();
-        const { host, seen } = streamingHost((bytes) => reader.feed(bytes), resync);
-        const charts = define(host, inputs, dimensions);
-        play(charts, iterations);
-        reader.finish();
-        expect(reader.updates.length).toBe(seen.length);
-        expect(reader.charts.size).toBe(new Set(seen.map(({ chart }) => chart)).size);
-        const left = new Map<Chart, number>();
-        reader.updates.forEach((update, index) => {
-          const { chart, values, elapsedUs } = seen[index]!;
-          expect([...update.values.values()]).toEqual([...values.values()]);
-          const zeros = left.get(chart) ?? Math.max(1, resync);
-          left.set(chart, Math.max(0, zeros - 1));
-          expect(update.elapsedUs).toBe(zeros > 0 ? 0 : Math.max(0, Math.trunc(elapsedUs)));
-        });
-      }),
-      runs(60),
-    );
-  });
+  test(
+    "a strict v1.6 parent reads every value of every iteration, whatever ids and texts are",
+    () => {
+      fc.assert(
+        fc.property(scene, ({ charts: inputs, dimensions, iterations, resync }) => {
+          const reader = new StrictV16Reader();
+          const { host, seen } = streamingHost((bytes) => reader.feed(bytes), resync);
+          const charts = define(host, inputs, dimensions);
+          play(charts, iterations);
+          reader.finish();
+          expect(reader.updates.length).toBe(seen.length);
+          expect(reader.charts.size).toBe(new Set(seen.map(({ chart }) => chart)).size);
+          const left = new Map<Chart, number>();
+          reader.updates.forEach((update, index) => {
+            const { chart, values, elapsedUs } = seen[index]!;
+            expect([...update.values.values()]).toEqual([...values.values()]);
+            const zeros = left.get(chart) ?? Math.max(1, resync);
+            left.set(chart, Math.max(0, zeros - 1));
+            expect(update.elapsedUs).toBe(zeros > 0 ? 0 : Math.max(0, Math.trunc(elapsedUs)));
+          });
+        }),
+        runs(60),
+      );
+    },
+    TIMEOUT_MS,
+  );
 
-  test("our decoder gets back what was encoded, in pieces of any size", () => {
-    fc.assert(
-      fc.property(scene, fc.integer({ min: 1, max: 70 }), ({ charts: inputs, dimensions, iterations }, pieceBytes) => {
-        const pieces: Buffer[] = [];
-        const { host, seen } = streamingHost((bytes) => pieces.push(bytes), 0);
-        const charts = define(host, inputs, dimensions);
-        play(charts, iterations);
-        const parent = newHost();
-        const problems: string[] = [];
-        const writer = new Receiver(parent, problems);
-        const decoder = new StreamDecoder<Chart>(writer);
-        const all = Buffer.concat(pieces);
-        for (let at = 0; at < all.length; at += pieceBytes) {
-          expect(decoder.feed(Buffer.from(all.subarray(at, at + pieceBytes)), T0_SEC * 1e6)).toBe(true);
-        }
-        expect(problems).toEqual([]);
-        expect(writer.values).toEqual(seen.map(({ values }) => [...values.values()]));
-        for (const { chart } of seen) {
-          const copy = parent.chartList().find(({ id }) => id === chart.id);
-          // Ids that cannot be written are another text there.
-          if (copy === undefined) continue;
-          const pick = ({ chartType, priority, updateEverySec }: Chart["definition"]) => [
-            chartType,
-            priority,
-            updateEverySec,
-          ];
-          expect(pick(copy.definition)).toEqual(pick(chart.definition));
-          expect(copy.dimensions.list.map((d) => [d.algorithm, d.multiplier, d.divisor, d.hidden, d.noReset])).toEqual(
-            chart.dimensions.list.map((d) => [d.algorithm, d.multiplier, d.divisor, d.hidden, d.noReset]),
-          );
-        }
-      }),
-      runs(60),
-    );
-  });
+  test(
+    "our decoder gets back what was encoded, in pieces of any size",
+    () => {
+      fc.assert(
+        fc.property(
+          scene,
+          fc.integer({ min: 1, max: 70 }),
+          ({ charts: inputs, dimensions, iterations }, pieceBytes) => {
+            const pieces: Buffer[] = [];
+            const { host, seen } = streamingHost((bytes) => pieces.push(bytes), 0);
+            const charts = define(host, inputs, dimensions);
+            play(charts, iterations);
+            const parent = newHost();
+            const problems: string[] = [];
+            const writer = new Receiver(parent, problems);
+            const decoder = new StreamDecoder<Chart>(writer);
+            const all = Buffer.concat(pieces);
+            for (let at = 0; at < all.length; at += pieceBytes) {
+              expect(decoder.feed(Buffer.from(all.subarray(at, at + pieceBytes)), T0_SEC * 1e6)).toBe(true);
+            }
+            expect(problems).toEqual([]);
+            expect(writer.values).toEqual(seen.map(({ values }) => [...values.values()]));
+            for (const { chart } of seen) {
+              const copy = parent.chartList().find(({ id }) => id === chart.id);
+              // Ids that cannot be written are another text there.
+              if (copy === undefined) continue;
+              const pick = ({ chartType, priority, updateEverySec }: Chart["definition"]) => [
+                chartType,
+                priority,
+                updateEverySec,
+              ];
+              expect(pick(copy.definition)).toEqual(pick(chart.definition));
+              expect(
+                copy.dimensions.list.map((d) => [d.algorithm, d.multiplier, d.divisor, d.hidden, d.noReset]),
+              ).toEqual(chart.dimensions.list.map((d) => [d.algorithm, d.multiplier, d.divisor, d.hidden, d.noReset]));
+            }
+          },
+        ),
+        runs(60),
+      );
+    },
+    TIMEOUT_MS,
+  );
 });
 
 /** Keeps the values that arrive. */

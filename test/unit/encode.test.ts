@@ -162,6 +162,14 @@ describe("writeInteger", () => {
     if (value !== 0) expect(bytesOf((view, at) => writeInteger(view, at, -value))).toBe(String(-value));
   });
 
+  test("just around every multiple of 10⁹", () => {
+    for (let high = 1; high <= 9_007_198; high += high < 100 || high > 9_007_100 ? 1 : 9973) {
+      for (const low of [-1, 0, 1]) {
+        expect(bytesOf((view, at) => writeInteger(view, at, high * 1e9 + low))).toBe(String(high * 1e9 + low));
+      }
+    }
+  });
+
   test.each([
     [-0, "0"],
     [0.9, "0"],
