@@ -8,6 +8,8 @@ import type { ChartLine, DimensionLine, LineProblem, StreamHandler } from "../wi
 
 /** Variables kept per host and per chart; real agents send one or two. */
 const VARIABLES_MAX = 100;
+/** Names of variables, and ids of refused charts, that are remembered; real ones have some tens of characters. */
+const NAME_LENGTH_MAX = 200;
 /** Refused charts told apart from unknown ones; values of further ones count as malformed. */
 const REFUSED_MAX = 10_000;
 const CHART_TYPES = new Set<string>(["line", "area", "stacked"]);
@@ -56,7 +58,8 @@ export class HostWriter implements StreamHandler<Chart> {
       storeFirst: line.options.includes("store_first"),
     });
     this.isRefused = chart === null;
-    if (chart === null && this.refused.size < REFUSED_MAX) this.refused.add(line.id);
+    if (chart === null && this.refused.size < REFUSED_MAX && line.id.length <= NAME_LENGTH_MAX)
+      this.refused.add(line.id);
     return chart;
   }
 
@@ -95,7 +98,8 @@ export class HostWriter implements StreamHandler<Chart> {
   setVariable(chart: Chart | null, name: string, value: number): void {
     if (chart !== null) chart.variables ??= new Map();
     const variables = chart?.variables ?? this.host.variables;
-    if (variables.has(name) || variables.size < VARIABLES_MAX) variables.set(name, value);
+    const hasRoom = variables.size < VARIABLES_MAX && name.length <= NAME_LENGTH_MAX;
+    if (hasRoom || variables.has(name)) variables.set(name, value);
   }
 
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {

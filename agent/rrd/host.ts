@@ -50,6 +50,8 @@ export interface ChartInput {
 }
 
 const ID_BYTES_MAX = 200;
+/** Longest text of a definition: more does not fit into a line that the oldest receivers read whole. */
+const TEXT_LENGTH_MAX = 1000;
 const UPDATE_EVERY_SEC_MAX = 3600;
 /** Charts that may share a name before the next one goes by its id: the search for a free name must stay short. */
 const NAME_SUFFIX_MAX = 100;
@@ -179,7 +181,7 @@ export class Host {
    * @returns its position in the chart, or −1 when a limit is reached.
    */
   defineDimension(chart: Chart, input: Dimension): number {
-    const dimension = withoutZeros(input);
+    const dimension = bounded(input);
     const index = chart.dimensions.indexOf(dimension.id);
     if (index >= 0) {
       const before = chart.dimensions.list[index]!;
@@ -192,7 +194,7 @@ export class Host {
       return index;
     }
     const { count } = chart.dimensions;
-    if (count >= this.dimensionsPerChartMax) {
+    if (count >= this.dimensionsPerChartMax || dimension.id.length > TEXT_LENGTH_MAX) {
       this.refusedDimensions++;
       return -1;
     }
@@ -309,19 +311,23 @@ export class Host {
     return {
       id,
       name: this.uniqueName(id, chartName(id, type, input.name), known),
-      title: this.texts.intern(input.title ?? ""),
-      units: this.texts.intern(input.units ?? ""),
-      family: this.texts.intern(input.family || type),
-      context: input.context === undefined || input.context === "" ? id : this.texts.intern(input.context),
+      title: this.text(input.title),
+      units: this.text(input.units),
+      family: this.text(input.family || type),
+      context: this.text(input.context) || id,
       chartType: input.chartType ?? "line",
       priority: input.priority ?? 1000,
       updateEverySec: Math.min(Math.max(1, Math.floor(updateEverySec)), UPDATE_EVERY_SEC_MAX),
-      plugin: this.texts.intern(input.plugin ?? ""),
-      module: this.texts.intern(input.module ?? ""),
+      plugin: this.text(input.plugin),
+      module: this.text(input.module),
       detail: input.detail === true,
       hidden: input.hidden === true,
       storeFirst: input.storeFirst === true,
     };
+  }
+
+  private text(given: string | undefined): string {
+    return this.texts.intern((given ?? "").slice(0, TEXT_LENGTH_MAX));
   }
 
   /** A name already in use gets a suffix when the chart is new; a known chart keeps its name instead. */
@@ -336,12 +342,13 @@ export class Host {
   }
 }
 
-/** A multiplier or divisor of 0, or one that is no number, means 1. */
-function withoutZeros(dimension: Dimension): Dimension {
+/** A multiplier or divisor of 0, or one that is no number, means 1; a name has its bound. */
+function bounded(dimension: Dimension): Dimension {
   const multiplier = dimension.multiplier || 1;
   const divisor = dimension.divisor || 1;
-  if (multiplier === dimension.multiplier && divisor === dimension.divisor) return dimension;
-  return { ...dimension, multiplier, divisor };
+  const isSame = multiplier === dimension.multiplier && divisor === dimension.divisor;
+  if (isSame && dimension.name.length <= TEXT_LENGTH_MAX) return dimension;
+  return { ...dimension, multiplier, divisor, name: dimension.name.slice(0, TEXT_LENGTH_MAX) };
 }
 
 /** At most {@link ID_BYTES_MAX} bytes of an id, cut between characters. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { HostWriter } from "../../agent/receiver/host-writer.ts";
 import { imbalance } from "../../agent/rrd/balance.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import { commitLocal, commitStreamed } from "../../agent/rrd/commit.ts";
@@ -428,5 +429,38 @@ describe("definitions that change again and again", () => {
     expect(twin.dimensions).toBe(chart.dimensions);
     const second = Math.floor(chart.lastUpdatedUs / 1e6);
     expect(stored(chart, 9, second, second)).toEqual([10]);
+  });
+});
+
+describe("texts of definitions are bounded", () => {
+  const long = "x".repeat(60_000);
+
+  test("of a chart", () => {
+    const host = newHost();
+    const texts = { title: long, units: long, family: long, context: long, plugin: long, module: long, name: long };
+    const { definition } = host.defineChart({ id: "t.a", ...texts })!;
+    for (const text of Object.values(definition)) if (typeof text === "string") expect(text.length).toBeLessThan(1001);
+  });
+
+  test("of a dimension: a name is cut, an id that cannot be passed on is refused and counted", () => {
+    const host = newHost();
+    const chart = host.defineChart({ id: "t.a" })!;
+    expect(host.defineDimension(chart, dimension("d", "absolute", { name: long }))).toBe(0);
+    expect(chart.dimensions.list[0]!.name).toHaveLength(1000);
+    expect(host.defineDimension(chart, dimension(long))).toBe(-1);
+    expect(host.refusedDimensions).toBe(1);
+  });
+
+  test("of variables and of refused charts", () => {
+    const host = newHost({}, { chartsPerHost: 0 });
+    const writer = new HostWriter(host, { problem() {}, disable() {} });
+    for (let i = 0; i < 300; i++) {
+      writer.setVariable(null, `${long}${i}`, 1);
+      writer.setVariable(null, `v${i}`, 1);
+    }
+    writer.setVariable(null, "v0", 2);
+    expect(host.variables.size).toBe(100);
+    expect(host.variables.get("v0")).toBe(2);
+    expect([...host.variables.keys()].every((name) => name.length <= 200)).toBe(true);
   });
 });
