@@ -94,6 +94,7 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   close(): void {
     if (this.socket === null) return;
     this.socket = null;
+    this.decoder.end();
     this.context.counters.closed++;
     this.context.log.info("receiver.child_disconnected", {
       host: this.host.hostname,

@@ -126,8 +126,8 @@ export class Receiver {
     if (refusal === "duplicate") this.counters.duplicate++;
     const { wire, code, reason } = REFUSALS[refusal];
     this.options.log.warn("receiver.stream_refused", {
-      address,
-      refusal,
+      // The subject of the line: children behind one address may be refused for different reasons.
+      refused: `${address} ${refusal}`,
       code,
       reason,
       hostname: asked.hostname,

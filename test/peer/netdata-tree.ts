@@ -1,0 +1,189 @@
+import { join } from "node:path";
+import { IS_SOAK } from "../seeded-random.ts";
+import type { Agent } from "./agent.ts";
+import type { AgentReport, DatabaseAccount, LinkAccount } from "./agent-report.ts";
+import { compareCollected } from "./collected.ts";
+import { type ChartFacts, compareStream, figuresOf, HostView, readCharts, type StreamFigures } from "./compare.ts";
+import type { Lab } from "./peer.ts";
+import { Relay } from "./relay.ts";
+import { NETDATA_KEY, type NetdataPeer } from "./servers.ts";
+import { StallWatch } from "./stall-watch.ts";
+import { readStreamText, type StreamText } from "./stream-text.ts";
+import { waitFor } from "./wait.ts";
+
+/** Seconds that are compared, and those before them in which the trees start. */
+const WINDOW_SEC = IS_SOAK ? 600 : 60;
+const START_SEC = 8;
+/** The newest seconds may be stored at one place and on their way at the other. */
+const SETTLED_SEC = 4;
+/** On a machine that stands still now and then: how much longer to wait for seconds without. */
+const PATIENCE_SEC = 120;
+/** How long a test may wait for all of it. */
+export const OBSERVATION_MS = (WINDOW_SEC + PATIENCE_SEC + 90) * 1000;
+
+/** From whom to whom, by way of whom. */
+export const ROUTES = {
+  "netdata 1.37.1 without capabilities → our parent": ["plainChild", "parent"],
+  "netdata 1.37.1 as it comes → our parent": ["child", "parent"],
+  "our child → netdata 1.37.1": ["ourChild", "netdataParent"],
+  "netdata 1.37.1 → our proxy": ["proxiedChild", "proxy"],
+  "netdata 1.37.1 → our proxy → netdata 1.37.1": ["proxiedChild", "proxyParent"],
+} as const;
+export type RouteName = keyof typeof ROUTES;
+
+/** What became of one host's charts between two agents. */
+export interface RouteResult {
+  readonly figures: StreamFigures;
+  readonly sourceCharts: Map<string, ChartFacts>;
+  readonly targetCharts: Map<string, ChartFacts>;
+}
+
+/** A stream into one of our agents, after its child has ended. */
+export interface ReceivedResult {
+  readonly stream: StreamText;
+  readonly balance: DatabaseAccount;
+  readonly collected: { count: number; problems: string[] };
+  /** Lines of the agent's log about this host that are warnings or errors. */
+  readonly complaints: string[];
+}
+
+/** Everything the tests look at, taken once from trees that ran side by side. */
+export interface Observation {
+  readonly routes: Record<RouteName, RouteResult>;
+  readonly received: Record<"plainChild" | "child" | "proxiedChild", ReceivedResult>;
+  /** What our child wrote. */
+  readonly ourStream: StreamText;
+  readonly ourLink: LinkAccount;
+  /** What our proxy wrote, and the real parent behind it at the end. */
+  readonly proxyStream: StreamText;
+  readonly proxyLink: LinkAccount;
+  readonly proxyParentVersion: string;
+}
+
+/** Starts all trees under load, lets them run, and looks at what they have. */
+export async function observe(lab: Lab): Promise<Observation> {
+  const trees = await startTrees(lab);
+  const window = await quietWindow(lab.use(new StallWatch()));
+  const routes = {} as Record<RouteName, RouteResult>;
+  for (const [name, [from, to]] of Object.entries(ROUTES) as [RouteName, (typeof ROUTES)[RouteName]][]) {
+    routes[name] = await compareRoute(trees, from, to, window);
+  }
+  const received = await endChildren(trees);
+  return { routes, received, ...(await lookAtLinks(trees)) };
+}
+
+/** Waits until there are enough seconds in which the machine did not stand still; at last takes what there is. */
+async function quietWindow(watch: StallWatch): Promise<[number, number]> {
+  const endMs = performance.now() + (START_SEC + WINDOW_SEC + SETTLED_SEC + PATIENCE_SEC) * 1000;
+  await Bun.sleep((START_SEC + WINDOW_SEC + SETTLED_SEC) * 1000);
+  for (;;) {
+    const before = Math.floor(Date.now() / 1000) - SETTLED_SEC;
+    const after = before - WINDOW_SEC + 1;
+    if (watch.isQuietSince(after) || performance.now() > endMs) return [after, before];
+    await Bun.sleep(1000);
+  }
+}
+
+type Trees = Awaited<ReturnType<typeof startTrees>>;
+
+async function startTrees(lab: Lab) {
+  const loader = [process.execPath, join(import.meta.dir, "load.ts"), lab.newFolder("load")];
+  lab.use(Bun.spawn(loader, { stdin: "pipe", stdout: "ignore", stderr: "ignore" }));
+  const accept = `[api_key."${NETDATA_KEY}"]\nenabled = true\n`;
+  const parent = await lab.agent({ config: `${accept}[collector]\nenabled = false\n` });
+  const [netdataParent, proxyParent] = [await lab.netdata({ role: "parent" }), await lab.netdata({ role: "parent" })];
+  const beyondProxy = lab.use(await Relay.open(proxyParent.port));
+  const proxy = await lab.agent({ config: `${accept}[collector]\nenabled = false\n${streamTo(beyondProxy)}` });
+  const ourRelay = lab.use(await Relay.open(netdataParent.port));
+  const ourChild = await lab.agent({ config: streamTo(ourRelay) });
+  const start = async (target: Agent, caps: "v1" | "default") => {
+    const relay = lab.use(await Relay.open(target.port));
+    const child = await lab.netdata({ role: "child", parent: `127.0.0.1:${relay.port}`, caps });
+    return { child, relay, target };
+  };
+  const children = {
+    plainChild: await start(parent, "v1"),
+    child: await start(parent, "default"),
+    proxiedChild: await start(proxy, "v1"),
+  };
+  return { agents: { parent, proxy, ourChild, netdataParent, proxyParent }, children, ourRelay, beyondProxy };
+}
+
+function streamTo({ port }: Relay): string {
+  return `[stream]\nenabled = true\ndestination = "127.0.0.1:${port}"\napi_key = "${NETDATA_KEY}"\n`;
+}
+
+async function compareRoute(
+  { agents, children, ourRelay }: Trees,
+  from: (typeof ROUTES)[RouteName][0],
+  to: (typeof ROUTES)[RouteName][1],
+  window: readonly [number, number],
+): Promise<RouteResult> {
+  const { relay, port } =
+    from === "ourChild"
+      ? { relay: ourRelay, port: agents.ourChild.port }
+      : { relay: children[from].relay, port: children[from].child.port };
+  const source = new HostView(port);
+  const target = new HostView(agents[to].port, await guidOf(source));
+  const stream = readStreamText(relay.streams[0]!.sent);
+  return {
+    figures: figuresOf(await compareStream(stream, [source, target], window)),
+    sourceCharts: await readCharts(source),
+    targetCharts: await readCharts(target),
+  };
+}
+
+async function guidOf(view: HostView): Promise<string> {
+  return (JSON.parse(await view.text("info")) as { uid: string }).uid;
+}
+
+/** Ends the real children, so that what they sent is final, and looks at what our agents made of it. */
+async function endChildren({ children }: Trees): Promise<Observation["received"]> {
+  const end = async ({ child, relay, target }: { child: NetdataPeer; relay: Relay; target: Agent }) => {
+    const guid = await guidOf(new HostView(child.port));
+    await child.stop();
+    const report = await waitFor("the child's end", 10_000, async () => {
+      const found = await target.json<AgentReport>("/api/v1/agent");
+      return found.receivers.every((receiver) => receiver.guid !== guid) && found;
+    });
+    const stream = readStreamText(relay.streams[0]!.sent);
+    return {
+      stream,
+      balance: report.hosts.find((host) => host.guid === guid)!.balance,
+      collected: await compareCollected(stream, new HostView(target.port, guid)),
+      complaints: target
+        .log()
+        .split("\n")
+        .filter((line) => / (?:warn|error) +receiver\./.test(line)),
+    };
+  };
+  return {
+    plainChild: await end(children.plainChild),
+    child: await end(children.child),
+    proxiedChild: await end(children.proxiedChild),
+  };
+}
+
+/** Our child is ended too; its last report is from before. */
+async function lookAtLinks({ agents, ourRelay, beyondProxy }: Trees) {
+  const link = async (agent: Agent, index: number) => {
+    const report = await agent.json<AgentReport>("/api/v1/agent");
+    return report.links[index]!.account;
+  };
+  const ourLink = await link(agents.ourChild, 0);
+  // The proxy's own host has no collectors and so no link of values: the child's is the one that was offered any.
+  const proxyLink = await waitFor("the proxy to hand everything on", 10_000, async () => {
+    const { links } = await agents.proxy.json<AgentReport>("/api/v1/agent");
+    const account = links.map((each) => each.account).find(({ offered }) => offered > 0)!;
+    return account.queued + account.in_flight === 0 && account;
+  });
+  const info = JSON.parse(await new HostView(agents.proxyParent.port).text("info")) as { version: string };
+  await agents.ourChild.stop();
+  return {
+    ourLink,
+    ourStream: readStreamText(ourRelay.streams[0]!.sent),
+    proxyLink,
+    proxyStream: readStreamText(beyondProxy.streams[0]!.sent),
+    proxyParentVersion: info.version,
+  };
+}
