@@ -125,6 +125,6 @@ test("any query string is answered: never an internal error, always bounded", as
     expect([200, 400, 404]).toContain(response.status);
     expect((await response.bytes()).length).toBeLessThan(10_000_000);
   });
-  await fc.assert(property, { seed, numRuns: 300 });
+  await fc.assert(property, { seed, numRuns: 150 });
   expect(api.counters.failed).toBe(0);
 });
