@@ -4,6 +4,7 @@ import { createDial, type Dial } from "../base/dial.ts";
 import { parseListen } from "../base/listen-address.ts";
 import type { Logger } from "../base/log.ts";
 import { createHostFiles, isHostPrefix } from "../base/proc-file.ts";
+import { createTcpQueues } from "../base/tcp-queues.ts";
 import { Scheduler } from "../collector/scheduler.ts";
 import { type ChildSettings, childSettings } from "../config/child-settings.ts";
 import { diffConfig } from "../config/diff.ts";
@@ -27,6 +28,7 @@ import { LinkRates } from "./link-rates.ts";
 import { createLocalhost } from "./localhost.ts";
 import { machineGuid } from "./machine-guid.ts";
 import { ownPushSettings, proxyPushSettings } from "./push-settings.ts";
+import { attachRehearsalLink } from "./rehearsal-link.ts";
 import { type Role, roleOf, takesStreams } from "./role.ts";
 
 /** What an agent runs in; `cli` gives the machine's own, simulations another one. */
@@ -88,7 +90,15 @@ export class Agent {
       mustBeStable: config.stream.enabled || takesStreams(config),
       log,
     });
-    const world = { clock, log, random, dial: dial ?? createDial(clock), program: PROGRAM, version };
+    const world = {
+      clock,
+      log,
+      random,
+      dial: dial ?? createDial(clock),
+      tcpQueues: createTcpQueues("/proc/net"),
+      program: PROGRAM,
+      version,
+    };
     this.database = new Database(databaseLimits(config), (wantedBytes, limitBytes) => {
       log.error("rrd.memory_refused", { wanted_bytes: wantedBytes, memory_limit_bytes: limitBytes });
     });
@@ -150,7 +160,9 @@ export class Agent {
 
   private async open(): Promise<void> {
     const { config, clock, log } = this;
-    if (takesStreams(config)) rehearse();
+    if (takesStreams(config)) {
+      await rehearse(this.role === "proxy" ? (host) => attachRehearsalLink(host, clock) : null);
+    }
     const own = ownPushSettings(config);
     if (own !== null) this.pushers.attach(this.localhost, own);
     if (config.web.enabled) {

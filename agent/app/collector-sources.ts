@@ -117,7 +117,7 @@ function pusherCounters({ pushers }: MeasuredParts): PusherCounters | undefined 
     rejected: counters.rejected,
     lost: counters.lost,
     overflows: counters.overflows,
-    receivedBytes: 0,
+    receivedBytes: counters.bytesIn,
     sentBytes: counters.bytesOut,
   };
 }

@@ -80,7 +80,7 @@ export class Pushers implements PusherShare {
 
   /** Timeouts and new attempts of all links. Call once a second. @param nowMs monotonic. */
   tick(nowMs: number): void {
-    if (this.world.tcpQueues !== undefined && nowMs >= this.queuesMs) {
+    if (this.world.tcpQueues !== undefined && this.byHost.size > 0 && nowMs >= this.queuesMs) {
       this.queuesMs = nowMs + QUEUES_LOOK_MS;
       const queues = this.world.tcpQueues();
       for (const pusher of this.byHost.values()) pusher.noteQueues(queues, nowMs);

@@ -1,4 +1,4 @@
-import type { CommitListener } from "../rrd/commit-listener.ts";
+import type { Chart } from "../rrd/chart.ts";
 import { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
 import { StreamDecoder } from "../wire/decode.ts";
@@ -8,13 +8,22 @@ const ROUNDS = 150;
 const START_SEC = 1_700_000_000;
 const SMALL_CHUNK_BYTES = 7;
 
+/** Streams the rehearsed host on, in a proxy. */
+export interface RehearsalLink extends Disposable {
+  /** Sends what was committed, as after every chunk of a real child. */
+  flush(): void;
+  /** Resolves once the link carries values; it starts with the first flush. */
+  connected(): Promise<void>;
+}
+
 /**
  * Plays a child to ourselves at start, with everything that is rare in real streams: holes, counters that fall, long
- * and negative numbers, odd intervals, new laps, unknown lines, tiny chunks, with and without somebody to stream on to.
- * Compiled code that never saw a branch is thrown away when it first meets it, which otherwise happens minutes later
- * under full load (hot-path.md §5.1). Takes 20–40 ms of CPU; children need not pay it.
+ * and negative numbers, odd intervals, new laps, unknown lines, tiny chunks. Compiled code that never saw a branch is
+ * thrown away when it first meets it, which otherwise happens minutes later under full load (hot-path.md §5.1). Takes
+ * 20–40 ms of CPU on a quiet machine; children need not pay it.
+ * @param attach for a proxy: sets the listener of the host.
  */
-export function rehearse(): void {
+export async function rehearse(attach: ((host: Host) => RehearsalLink) | null): Promise<void> {
   const database = new Database(
     {
       memoryBytes: 64 * 2 ** 20,
@@ -25,16 +34,18 @@ export function rehearse(): void {
     },
     () => {},
   );
-  for (const listener of [null, DEAF]) {
-    const host = addHost(database);
-    host.listener = listener;
-    playRounds(host);
-    database.removeHost(host);
-  }
+  const alone = addHost(database);
+  playRounds(newDecoder(alone), 0, ROUNDS, () => {});
+  database.removeHost(alone);
+  if (attach === null) return;
+  const host = addHost(database);
+  using link = attach(host);
+  const decoder = newDecoder(host);
+  playRounds(decoder, 0, 1, () => link.flush());
+  await link.connected();
+  playRounds(decoder, 1, ROUNDS, () => link.flush());
+  database.removeHost(host);
 }
-
-/** Somebody to stream on to, so that the call has been made once. */
-const DEAF: CommitListener = { commit() {} };
 
 function addHost(database: Database): Host {
   return database.addHost({
@@ -49,17 +60,20 @@ function addHost(database: Database): Host {
   })!;
 }
 
-function playRounds(host: Host): void {
+function newDecoder(host: Host): StreamDecoder<Chart> {
   const decoder = new StreamDecoder(new HostWriter(host, { problem() {}, disable() {} }));
   decoder.feed(Buffer.from(definitions()), START_SEC * 1e6);
-  for (let round = 0; round < ROUNDS; round++) {
+  return decoder;
+}
+
+function playRounds(decoder: StreamDecoder<Chart>, from: number, to: number, flush: () => void): void {
+  for (let round = from; round < to; round++) {
     const nowUs = (START_SEC + round) * 1e6 + 500_000;
     const bytes = Buffer.from(lines(round));
-    if (round % 10 !== 9) decoder.feed(bytes, nowUs);
-    else {
-      for (let at = 0; at < bytes.length; at += SMALL_CHUNK_BYTES) {
-        decoder.feed(bytes.subarray(at, at + SMALL_CHUNK_BYTES), nowUs);
-      }
+    const chunkBytes = round % 10 === 9 ? SMALL_CHUNK_BYTES : bytes.length;
+    for (let at = 0; at < bytes.length; at += chunkBytes) {
+      decoder.feed(bytes.subarray(at, at + chunkBytes), nowUs);
+      flush();
     }
   }
 }
