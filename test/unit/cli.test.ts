@@ -22,7 +22,7 @@ describe("the command line, run from source", () => {
     const verbs = [...out.matchAll(/^ {2}(\w+)/gm)].map((match) => match[1] ?? "");
     expect(verbs).toEqual(expect.arrayContaining(["version", "licenses", "help"]));
     for (const verb of verbs) expect(tributary("help", verb).out).toStartWith(`usage: tributary ${verb}`);
-  });
+  }, 30_000);
 
   test.each(["run", "config", "status", "demo", "key"])("--help behind %s shows what help %s shows", (verb) => {
     expect(tributary(verb, "--help")).toEqual(tributary("help", verb));
