@@ -42,7 +42,7 @@ function runStatic(command: string[]): boolean {
 function runTests(patterns: string[]): Totals {
   const folder = mkdtempSync(join(tmpdir(), "tributary-report-"));
   const report = join(folder, "junit.xml");
-  const options = ["--randomize", "--reporter=junit", `--reporter-outfile=${report}`];
+  const options = ["--randomize", "--timeout=60000", "--reporter=junit", `--reporter-outfile=${report}`];
   const run = crypto.randomUUID();
   const { exitCode } = Bun.spawnSync([process.execPath, "test", "--no-orphans", ...options, ...patterns], {
     cwd: ROOT,

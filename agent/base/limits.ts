@@ -27,7 +27,9 @@ export const CONNECTIONS_PER_ADDRESS_MAX = 4000;
 /** HTTP connections (part of CONNECTIONS_MAX): a browser opens 6. Each costs three descriptors. */
 export const HTTP_CONNECTIONS_MAX = 1000;
 
-/** Descriptors kept for rings, /proc files, exporters and plugins when connections are fitted into the system's limit. */
+/**
+ * Descriptors kept for rings, /proc files, exporters and plugins when connections are fitted into the system's limit.
+ */
 export const OPEN_FILES_RESERVE = 512;
 
 /** Bytes of one HTTP connection waiting in each direction: two chunks of the size the runtime reads at most. */

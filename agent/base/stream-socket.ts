@@ -16,7 +16,9 @@ export interface StreamSocket {
   resume(): void;
 }
 
-/** Whoever handles the events of one socket. Called straight from the event loop, at most once for `end` and `close`. */
+/**
+ * Whoever handles the events of one socket. Called straight from the event loop, at most once for `end` and `close`.
+ */
 export interface SocketOwner {
   /** @param chunk at most 512 KiB, borrowed: valid until the call returns. */
   data(socket: StreamSocket, chunk: Buffer): void;

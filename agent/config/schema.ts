@@ -29,16 +29,10 @@ export const ConfigSchema = v.strictObject({
  * table is left out to inherit (`childSettings` resolves those). `agent.state_dir` is always set by `loadConfig`.
  */
 export type Config = v.InferOutput<typeof ConfigSchema>;
-export type AgentConfig = Config["agent"];
 export type DbConfig = Config["db"];
 export type MemoryMode = DbConfig["mode"];
-export type WebConfig = Config["web"];
-export type StreamConfig = Config["stream"];
-export type ApiKeyConfig = Config["api_key"][string];
-export type MachineConfig = Config["machine"][string];
 export type ExporterConfig = Config["exporter"][string];
 export type CollectorConfig = Config["collector"];
-export type LogConfig = Config["log"];
 /** Tables of single collectors: `CollectorConfig[CollectorName]`. */
 export type CollectorName = Exclude<keyof CollectorConfig, "enabled" | "zero_metrics" | "host_prefix">;
 

@@ -5,7 +5,9 @@ import type { TakeStream } from "../base/stream-socket.ts";
 /** First words (`STREAM`) and who takes connections that start with them. */
 export type Words = ReadonlyMap<string, TakeStream>;
 
-/** What the bytes of a new connection amount to so far. Byte ranges point into the chunk or into the reader's buffer. */
+/**
+ * What the bytes of a new connection amount to so far. Byte ranges point into the chunk or into the reader's buffer.
+ */
 export type Opening =
   | { kind: "more" }
   /** Not a registered word: `bytes` is everything read so far. */

@@ -69,7 +69,8 @@ export class HttpBridge implements RelayHost, Disposable {
 
   /**
    * Takes a client over, with the bytes it sent so far.
-   * @param bytes borrowed. @param openedMs monotonic time at which it connected. @returns false when all places are taken.
+   * @param bytes borrowed. @param openedMs monotonic time at which it connected. @returns false when all places are
+   * taken.
    */
   take(socket: DoorSocket, bytes: Buffer, client: HttpClient, openedMs: number): boolean {
     if (this.relays.size >= this.options.connectionsMax) return false;

@@ -24,7 +24,8 @@ const BAD_REQUEST = Buffer.from("HTTP/1.1 400 Bad Request\r\nConnection: close\r
 const UNAVAILABLE = Buffer.from("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
 
 /**
- * One HTTP client: carries bytes between its socket and a connection to the private server, both ways with back-pressure
+ * One HTTP client: carries bytes between its socket and a connection to the private server, both ways with
+ * back-pressure
  * (the source is paused while the sink has not taken everything), and decides when the client has been idle too long.
  */
 export class HttpRelay implements SocketOwner {

@@ -110,9 +110,10 @@ function listenError(where: string, cause: unknown): AgentError {
         "choose another one with --listen ADDR:PORT";
     return new AgentError("port_in_use", text, { cause });
   }
+  const problem = `${errorText(cause)}${code === "" ? "" : ` (${code})`}`;
   const hint =
     code === "EACCES"
       ? "not permitted; ports below 1024 need root, sockets a writable folder"
-      : `${errorText(cause)}${code === "" ? "" : ` (${code})`}; give an address of this machine with --listen ADDR:PORT`;
+      : `${problem}; give an address of this machine with --listen ADDR:PORT`;
   return new AgentError("listen_failed", `${where}: ${hint}`, { cause });
 }

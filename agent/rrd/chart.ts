@@ -64,7 +64,9 @@ export class Chart {
   isSettled = false;
   /** How often it was settled. */
   settlings = 0;
-  /** The short loops of commit.ts may serve it; else (start, reset, percentages, several segments …) the general one. */
+  /**
+   * The short loops of commit.ts may serve it; else (start, reset, percentages, several segments …) the general one.
+   */
   isSteady = false;
   /** Its definition allows {@link isSteady}: tiles side by side, no percentages, no extreme ratios. */
   canBeSteady = false;

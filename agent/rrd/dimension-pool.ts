@@ -17,7 +17,7 @@ export const STATE_WIDTH = 2;
  * | state | meaning |
  * |---|---|
  * | `[2·place]` | last collected value as a double; {@link residuals} holds what is missing above 2⁵³ |
- * | `[2·place + 1]` | incremental: what was collected since the last boundary; percentages: last value; absolute: unused |
+ * | `[2·place + 1]` | incremental: increase since the last boundary; percentages: last value; absolute: unused |
  */
 export class DimensionPool {
   state = new Float64Array(0);

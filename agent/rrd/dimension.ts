@@ -17,7 +17,8 @@ const CODES: Record<Algorithm, number> = {
 const ALGORITHMS = new Map(Object.keys(CODES).map((word) => [word, word as Algorithm]));
 
 /**
- * The algorithm a word from outside names; unknown words mean `absolute`. Returns our own constant, never the word: half
+ * The algorithm a word from outside names; unknown words mean `absolute`. Returns our own constant, never the word:
+ * half
  * a million dimensions would each keep their copy alive.
  */
 export function parseAlgorithm(word: string): Algorithm {
@@ -132,7 +133,8 @@ export class DimensionSets {
 function hashOf(list: readonly Dimension[]): number {
   let hash = 0n;
   for (const d of list) {
-    const text = `${d.id}\n${d.name}\n${d.algorithm}\n${d.multiplier}\n${d.divisor}\n${d.hidden}${d.noReset}${d.obsolete}`;
+    const flags = `${d.hidden}${d.noReset}${d.obsolete}`;
+    const text = `${d.id}\n${d.name}\n${d.algorithm}\n${d.multiplier}\n${d.divisor}\n${flags}`;
     hash = BigInt(Bun.hash(text, hash));
   }
   return Number(hash & 0x1fffffffffffffn);

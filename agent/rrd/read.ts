@@ -48,7 +48,9 @@ export function latestStored(chart: Chart, index: number): number {
   return ring.segments[number]!.read(chart.lastEntrySec, pool.tile[chart.start + index]!);
 }
 
-/** Last collected (raw) value of a dimension; a bigint where a double would not be exact. Undefined before the first. */
+/**
+ * Last collected (raw) value of a dimension; a bigint where a double would not be exact. Undefined before the first.
+ */
 export function latestCollected(chart: Chart, index: number): number | bigint | undefined {
   const { pool } = chart.host;
   const place = chart.start + index;

@@ -24,7 +24,9 @@ export class BeginHeads {
     chart.beginLength = length;
   }
 
-  /** True if the head of this chart's BEGIN stands at `at`. @param safe last position from which 8 bytes can be read. */
+  /**
+   * True if the head of this chart's BEGIN stands at `at`. @param safe last position from which 8 bytes can be read.
+   */
   matches(chart: WireChart<unknown>, view: DataView, at: number, safe: number): boolean {
     const last = at + chart.beginLength - 8;
     if (chart.beginLength === 0 || last > safe) return false;

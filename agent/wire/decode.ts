@@ -185,7 +185,7 @@ export class StreamDecoder<Chart> {
   }
 
   /** Takes SET lines as long as each is the one expected. @returns position of the first that is not. */
-  // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: the hottest loop of the agent; a call per value costs more than the value.
+  // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: the hottest loop; a call per value costs too much.
   private runSets(bytes: Buffer, view: DataView, start: number, end: number): number {
     const chart = this.open!;
     const { words, lengths, width } = chart.heads;

@@ -32,7 +32,9 @@ export class LineReader<Chart> {
     this.handler = handler;
   }
 
-  /** @param end position of the newline. @param inChunk the bytes are the chunk at hand, not a line kept from before. */
+  /**
+   * @param end position of the newline. @param inChunk the bytes are the chunk at hand, not a line kept from before.
+   */
   read(bytes: Buffer, start: number, end: number, inChunk: boolean): void {
     // Whatever this line is: it was not proved to be one that every receiver takes.
     this.decoder.rawStart = -1;

@@ -105,7 +105,10 @@ export class WireChart<Chart> {
   heads = NO_HEADS;
   /** Dimensions of the chart. */
   count = 0;
-  /** Head of its BEGIN line in {@link BeginHeads}: place, −1 = none yet; room in words; length in bytes, 0 = not learned. */
+  /**
+   * Head of its BEGIN line in {@link BeginHeads}: place, −1 = none yet; room in words; length in bytes, 0 = not
+   * learned.
+   */
   beginAt = -1;
   readonly beginWords: number;
   beginLength = 0;

@@ -45,7 +45,8 @@ export interface StreamHandler<Chart> {
   dimensionIndex(chart: Chart, id: string): number;
   /**
    * One whole iteration, in the order of the wire.
-   * @param row valid during the call. @param givenUs what BEGIN said, 0 if nothing usable. @param nowUs as given to feed.
+   * @param row valid during the call. @param givenUs what BEGIN said, 0 if nothing usable. @param nowUs as given to
+   * feed.
    */
   commit(chart: Chart, row: DecodedRow, givenUs: number, nowUs: number): void;
   /** @param chart the open or last defined chart for a chart variable, null for a host variable. */
