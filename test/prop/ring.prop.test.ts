@@ -68,22 +68,26 @@ class SegmentTwin {
 }
 
 describe("a segment", () => {
-  test("equals a map of times, over laps, gaps, late samples and columns that change hands", () => {
-    const property = fc.property(fc.integer(), fc.constantFrom(1, 2, 10), (seed, step) => {
-      const random = new SeededRandom(seed);
-      const twin = new SegmentTwin(step);
-      let time = step * SLOTS * 1_000_000;
-      for (let i = 0; i < 600; i++) {
-        if (twin.columns.size === 0 || random.chance(3)) twin.take(1 + random.below(5));
-        const column = random.pick([...twin.columns.keys()]);
-        if (random.chance(50)) time += step * random.pick([1, 1, 1, 1, 2, 40, 130, 700]);
-        twin.write(column, time - step * random.pick([0, 0, 0, 1, 5, 70, 200]), i);
-        if (random.chance(2)) twin.give(column);
-      }
-      twin.compare(time - 300 * step, time + 130 * step);
-    });
-    fc.assert(property, { seed: TEST_SEED, numRuns: RUNS });
-  });
+  test(
+    "equals a map of times, over laps, gaps, late samples and columns that change hands",
+    () => {
+      const property = fc.property(fc.integer(), fc.constantFrom(1, 2, 10), (seed, step) => {
+        const random = new SeededRandom(seed);
+        const twin = new SegmentTwin(step);
+        let time = step * SLOTS * 1_000_000;
+        for (let i = 0; i < 600; i++) {
+          if (twin.columns.size === 0 || random.chance(3)) twin.take(1 + random.below(5));
+          const column = random.pick([...twin.columns.keys()]);
+          if (random.chance(50)) time += step * random.pick([1, 1, 1, 1, 2, 40, 130, 700]);
+          twin.write(column, time - step * random.pick([0, 0, 0, 1, 5, 70, 200]), i);
+          if (random.chance(2)) twin.give(column);
+        }
+        twin.compare(time - 300 * step, time + 130 * step);
+      });
+      fc.assert(property, { seed: TEST_SEED, numRuns: RUNS });
+    },
+    TIMEOUT_MS,
+  );
 });
 
 function newCharts(hosts: number, charts: number, dimensions: number, history: number): Chart[] {
