@@ -109,7 +109,7 @@ function hugeInteger(value: number): bigint {
 function writeParts(bytes: Uint8Array, at: number, isNegative: boolean, whole: number, fraction: number): number {
   let end = at;
   if (isNegative && (whole !== 0 || fraction !== 0)) bytes[end++] = MINUS;
-  if (whole < 10) bytes[end++] = ZERO + whole;
+  if (whole < 10) bytes[end++] = ZERO + (whole | 0);
   else end = writeWhole(bytes, end, whole);
   return fraction === 0 ? end : writeFraction(bytes, end, fraction | 0);
 }
@@ -147,7 +147,7 @@ export function writeWhole(bytes: Uint8Array, at: number, whole: number): number
   if (whole >= 1e12) return writeInteger(bytes, at, whole);
   const high = (whole * 0.001) | 0;
   const end = high < 1000 ? writeSmall(bytes, at, high) : writeWhole(bytes, at, high);
-  const from = 3 * (whole - high * 1000);
+  const from = 3 * ((whole - high * 1000) | 0);
   bytes[end] = TRIPLES[from]!;
   bytes[end + 1] = TRIPLES[from + 1]!;
   bytes[end + 2] = TRIPLES[from + 2]!;
@@ -156,7 +156,7 @@ export function writeWhole(bytes: Uint8Array, at: number, whole: number): number
 
 /** Writes 0 … 999 without leading zeros. */
 function writeSmall(bytes: Uint8Array, at: number, value: number): number {
-  const from = 3 * value;
+  const from = 3 * (value | 0);
   let end = at;
   if (value >= 100) bytes[end++] = TRIPLES[from]!;
   if (value >= 10) bytes[end++] = TRIPLES[from + 1]!;
