@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { agentBinary } from "./binary.ts";
 import { waitFor } from "./wait.ts";
@@ -52,6 +52,8 @@ export class Agent {
     }
     if (options.listen !== null) args.push("--listen", options.listen ?? "127.0.0.1:0");
     const env = { PATH: process.env["PATH"] ?? "", HOME: folder, ...options.env };
+    // Of an agent that ran here before.
+    rmSync(join(folder, "agent.out"), { force: true });
     const [stdout, stderr] = [Bun.file(join(folder, "agent.out")), Bun.file(join(folder, "agent.log"))];
     const child = Bun.spawn([binary, ...args], { cwd: folder, env, stdin: "ignore", stdout, stderr });
     try {
@@ -65,6 +67,11 @@ export class Agent {
 
   get pid(): number {
     return this.child.pid;
+  }
+
+  /** Its exit code, once it has ended. */
+  get exited(): Promise<number> {
+    return this.child.exited;
   }
 
   /** Everything it wrote to stderr so far. */
