@@ -6,6 +6,8 @@ const BLANK = 0x20;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
+/** Decimal digits that a double holds whatever they are. */
+const PLAIN_DIGITS_MAX = 15;
 /** Doubles count integers exactly below this. */
 export const EXACT_BELOW = 2 ** 53;
 
@@ -21,6 +23,27 @@ export interface SplitInteger {
  * @param out receives the result.
  */
 export function readInteger(bytes: Buffer, start: number, end: number, out: SplitInteger): void {
+  out.value = readPlain(bytes, start, end);
+  out.rest = 0;
+  if (Number.isNaN(out.value)) readAny(bytes, start, end, out);
+}
+
+/** @returns the number if the whole word is a decimal one that a double surely holds, as nearly all are; else NaN. */
+function readPlain(bytes: Buffer, start: number, end: number): number {
+  const isNegative = bytes[start] === MINUS;
+  const first = isNegative ? start + 1 : start;
+  const count = end - first;
+  if (count < 1 || count > PLAIN_DIGITS_MAX || (count > 1 && bytes[first] === ZERO)) return Number.NaN;
+  let value = 0;
+  for (let index = first; index < end; index++) {
+    const digit = bytes[index]! - ZERO;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return isNegative ? 0 - value : value;
+}
+
+function readAny(bytes: Buffer, start: number, end: number, out: SplitInteger): void {
   let index = start;
   while (index < end && isSpace(bytes[index]!)) index++;
   const isNegative = bytes[index] === MINUS;
