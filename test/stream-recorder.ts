@@ -13,6 +13,9 @@ export interface RecordedChart {
 export const RECORDER_CHARTS_MAX = 8;
 export const RECORDER_DIMENSIONS_MAX = 40;
 
+/** Charts of all recorders with equal dimensions have one shape, as those of all connections have. */
+const SHAPES = new Map<string, object>();
+
 /** Writes down every call a decoder makes, as one line of text each. */
 export class StreamRecorder implements StreamHandler<RecordedChart> {
   readonly calls: string[] = [];
@@ -45,6 +48,15 @@ export class StreamRecorder implements StreamHandler<RecordedChart> {
 
   dimensionCount(chart: RecordedChart): number {
     return chart.dimensions.length;
+  }
+
+  shape(chart: RecordedChart): object {
+    const key = JSON.stringify(chart.dimensions);
+    const known = SHAPES.get(key);
+    if (known !== undefined) return known;
+    const made = {};
+    SHAPES.set(key, made);
+    return made;
   }
 
   dimensionIndex(chart: RecordedChart, id: string): number {

@@ -85,6 +85,11 @@ export class HostWriter implements StreamHandler<Chart> {
     return chart.dimensions.count;
   }
 
+  shape(chart: Chart): object {
+    this.host.settle(chart);
+    return chart.dimensions;
+  }
+
   dimensionIndex(chart: Chart, id: string): number {
     return chart.dimensions.indexOf(id);
   }

@@ -231,7 +231,7 @@ export class Host {
 
   /**
    * Ends the definition of a chart before its values are committed: dimensions get their columns and the set of
-   * dimensions is shared. Called by the general commit only.
+   * dimensions is shared. The first commit does it, or whoever wants to know what charts have alike.
    */
   settle(chart: Chart): void {
     if (chart.isSettled) return;

@@ -99,7 +99,7 @@ export class StreamDecoder<Chart> {
       row.setCount = this.expected;
       if (!row.complete) this.fillSets();
     } else row.complete = false;
-    row.raw = this.rawStart >= 0 && chart.isForwardable ? bytes : null;
+    row.raw = this.rawStart >= 0 && chart.heads.isForwardable ? bytes : null;
     row.rawStart = this.rawStart;
     row.rawEnd = end;
     this.open = null;

@@ -72,7 +72,7 @@ export class LineReader<Chart> {
   }
 
   private settleLearned(chart: WireChart<Chart>): void {
-    chart.settle();
+    chart.settle(this.handler.shape(chart.handle));
     this.learned = null;
   }
 
@@ -117,7 +117,7 @@ export class LineReader<Chart> {
     const id = bytes.toString("latin1", this.spans[2], this.spans[3]);
     const isCanonical = head === `SET ${id} = ` || head === `SET "${id}" = ` || head === `SET '${id}' = `;
     // An id of broken UTF-8 is known, and defined to whoever comes next, under another text than these bytes.
-    if (!isCanonical || !isUtf8(bytes.subarray(start, valueAt))) chart.isForwardable = false;
+    if (!isCanonical || !isUtf8(bytes.subarray(start, valueAt))) chart.heads.isForwardable = false;
   }
 
   private readBegin(bytes: Buffer, start: number, end: number, count: number, inChunk: boolean): void {
@@ -231,6 +231,7 @@ export class LineReader<Chart> {
 
   private prepare(chart: WireChart<Chart>): void {
     const count = this.handler.dimensionCount(chart.handle);
+    if (chart.isNew && count > 0) chart.adopt(this.handler.shape(chart.handle), count);
     chart.reserve(count);
     this.decoder.row.reserve(count);
   }

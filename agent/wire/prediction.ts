@@ -21,6 +21,8 @@ export class HeadTable {
   readonly lengths: Uint16Array;
   /** Used by several charts: nobody changes it any more. */
   isShared = false;
+  /** All learned heads are of a form that every receiver takes: the lines may be passed on as they are. */
+  isForwardable = true;
 
   /** @param bytes of the longest head. */
   constructor(count: number, bytes: number) {
@@ -54,6 +56,7 @@ export class HeadTable {
   /** @returns a table of its own with the same heads, or with room for more. */
   copy(count: number, bytes: number): HeadTable {
     const table = new HeadTable(count, Math.max(bytes, this.width * 8));
+    table.isForwardable = this.isForwardable;
     const kept = Math.min(count, this.lengths.length);
     table.lengths.set(this.lengths.subarray(0, kept));
     if (table.width === this.width) {
@@ -73,6 +76,8 @@ export class HeadTable {
  * where a thousand would not. Tables that no chart uses any more are forgotten.
  */
 class SharedTables {
+  /** By what charts with equal dimensions have in common: the table that was learned for one of them last. */
+  readonly byShape = new WeakMap<object, HeadTable>();
   private readonly byHash = new Map<number, WeakRef<HeadTable>>();
   private sweepAt = SWEEP_AT;
 
@@ -116,8 +121,6 @@ export class WireChart<Chart> {
   next: WireChart<Chart> | null = null;
   /** Longest dimension id defined on this connection, in bytes. */
   idBytesMax = 0;
-  /** All learned heads are of a form that every receiver takes: its lines may be passed on as they are. */
-  isForwardable = true;
   /** By dimension + 1, 0 = before the first: the dimension that followed last time. Null: always the next one. */
   private successors: Uint16Array | null = null;
 
@@ -151,9 +154,25 @@ export class WireChart<Chart> {
     return true;
   }
 
+  /**
+   * A chart that is new to its connection takes what a chart of the same shape taught us, here or on any connection:
+   * children of a kind write the same lines. Where it does not fit, the lines are learned as ever.
+   */
+  adopt(shape: object, count: number): void {
+    const table = sharedTables.byShape.get(shape);
+    if (table !== undefined && table.lengths.length === count) this.heads = table;
+  }
+
   /** Shares the table if every head is learned. Worth a call when an iteration was learned from. */
-  settle(): void {
-    if (!this.heads.lengths.includes(0)) this.heads = sharedTables.share(this.heads);
+  settle(shape: object): void {
+    if (this.heads.lengths.includes(0)) return;
+    this.heads = sharedTables.share(this.heads);
+    sharedTables.byShape.set(shape, this.heads);
+  }
+
+  /** Nothing was learned or adopted yet. */
+  get isNew(): boolean {
+    return this.heads === NO_HEADS;
   }
 
   /** The dimension to try first when the one after `dimension − 1` did not come. */
@@ -179,7 +198,7 @@ export function isLearnable(bytes: Uint8Array, start: number, end: number): bool
 }
 
 function isEqual(a: HeadTable, b: HeadTable): boolean {
-  if (a.width !== b.width || a.lengths.length !== b.lengths.length) return false;
+  if (a.isForwardable !== b.isForwardable || a.width !== b.width || a.lengths.length !== b.lengths.length) return false;
   return (
     a.words.every((word, index) => word === b.words[index]) && a.lengths.every((n, index) => n === b.lengths[index])
   );

@@ -41,6 +41,8 @@ export interface StreamHandler<Chart> {
   /** The chart of a BEGIN that is not known on this connection yet. */
   findChart(id: string): Chart | null;
   dimensionCount(chart: Chart): number;
+  /** An object that charts with equal dimensions share, as far as is known. Called when its first values come. */
+  shape(chart: Chart): object;
   /** Position of a dimension in its chart, or −1. */
   dimensionIndex(chart: Chart, id: string): number;
   /**
