@@ -46,6 +46,9 @@ class ChartState {
   /** The child's own SET lines may be passed on: they name the dimensions as our definition does. */
   isVerbatim = false;
   heads: SetHeads | null = null;
+  /** Its definition as lines, and the version these are of; kept as long as nothing could be sent. */
+  definition: Buffer | null = null;
+  definitionVersion = 0;
 
   constructor(chart: Chart, begins: HeadPool) {
     const head = beginHead(chart.id);
@@ -66,6 +69,8 @@ export class ChartStream {
   private resyncIterations: number;
   private readonly states: (ChartState | undefined)[] = [];
   private begins = new HeadPool(16);
+  /** The kernel has been offered nothing of this connection yet. */
+  private isUnsent = true;
 
   constructor(buffer: SendBuffer, cache: SetHeadsCache, pattern: SimplePattern, resyncIterations: number) {
     this.buffer = buffer;
@@ -86,6 +91,26 @@ export class ChartStream {
   restart(): void {
     this.states.length = 0;
     this.begins = new HeadPool(16);
+    this.isUnsent = true;
+  }
+
+  /**
+   * What was written for a connection that does not stand yet was thrown away, and newer values take its place. This
+   * may happen every second for all charts, so their definitions are not made anew.
+   */
+  rewrite(): void {
+    for (const state of this.states) {
+      if (state === undefined) continue;
+      state.sentVersion = 0;
+      state.resyncLeft = Math.max(1, this.resyncIterations);
+    }
+  }
+
+  /** The connection stands: no definition will be needed a second time. */
+  settle(): void {
+    if (!this.isUnsent) return;
+    this.isUnsent = false;
+    for (const state of this.states) if (state !== undefined) state.definition = null;
   }
 
   /** Every chart is defined once more before its next values. */
@@ -149,7 +174,13 @@ export class ChartStream {
   private define(state: ChartState): boolean {
     const { chart } = state;
     const { list } = chart.dimensions;
-    if (!this.buffer.append(Buffer.from(definitionLines(chart.definition, list)))) return false;
+    const isKept = state.definition !== null && state.definitionVersion === chart.version;
+    const lines = isKept ? state.definition! : Buffer.from(definitionLines(chart.definition, list));
+    if (!this.buffer.append(lines)) return false;
+    if (this.isUnsent) {
+      state.definition = lines;
+      state.definitionVersion = chart.version;
+    }
     state.sentVersion = chart.version;
     state.isVerbatim = list.every(({ id }) => isWireId(id, DIMENSION_TEXT_BYTES_MAX));
     state.heads = null;

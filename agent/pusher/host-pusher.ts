@@ -241,13 +241,14 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   /** May an iteration of this chart wait in the buffer for the connection that is being made? Only the newest does. */
   private mayHold(chart: Chart): boolean {
     if (!this.isHolding || this.state === "waiting" || this.state === "off") return false;
-    if (this.output.has(chart)) this.discardHeld();
+    if (this.output.has(chart)) this.discardHeld(true);
     return true;
   }
 
-  private discardHeld(): void {
+  private discardHeld(isReplaced = false): void {
     const values = this.output.account.queued;
-    this.output.breakOff(this.lossReason);
+    if (isReplaced) this.output.replace(this.lossReason);
+    else this.output.breakOff(this.lossReason);
     this.log.valuesDiscarded(values, this.lossReason, this.error);
   }
 

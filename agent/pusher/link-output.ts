@@ -89,6 +89,7 @@ export class LinkOutput {
    */
   offer(socket: StreamSocket, nowMs: number, isUrgent = false): number {
     const { buffer, account } = this;
+    this.stream.settle();
     account.mark(buffer.appendedBytes, buffer.takenBytes);
     if (this.isBlocked && !isUrgent) return 0;
     // All that came before is gone, so the wait for the kernel begins now.
@@ -122,6 +123,13 @@ export class LinkOutput {
   breakOff(reason: LossReason): void {
     this.account.breakOff(reason);
     this.restart();
+  }
+
+  /** Newer values take the place of those that wait for a connection. */
+  replace(reason: LossReason): void {
+    this.account.breakOff(reason);
+    this.buffer.clear();
+    this.stream.rewrite();
   }
 
   /** We closed the connection in order. */
