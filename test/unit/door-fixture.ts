@@ -29,6 +29,12 @@ export class FakeClock implements Clock {
     return this.timers.size;
   }
 
+  /** Moves on by `ms` at once, as when the event loop was held up: what is due fires late. */
+  stall(ms: number): void {
+    this.nowMs += ms - 1;
+    this.advance(1);
+  }
+
   /** Moves on by `ms`, one ms at a time, and fires what is due. */
   advance(ms: number): void {
     for (const end = this.nowMs + ms; this.nowMs < end; ) {

@@ -115,6 +115,18 @@ describe("a stream", () => {
 });
 
 describe("an unfinished request", () => {
+  test("is not held against its sender when we were busy ourselves", async () => {
+    using world = await DoorWorld.open();
+    const client = await world.connect();
+    client.send("STR");
+    await until(() => world.door.counters.open === 1);
+    await turn();
+    world.clock.stall(30_000);
+    expect(world.door.counters.open).toBe(1);
+    world.clock.advance(1100);
+    expect(world.door.counters.refused.head_timeout).toBe(1);
+  });
+
   test.each(["", "STR", "STREAM ", HEAD.slice(0, -1)])("%p is closed after 10 s", async (start) => {
     using world = await DoorWorld.open();
     const client = await world.connect();
