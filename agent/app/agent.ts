@@ -111,7 +111,12 @@ export class Agent {
       ownGuid: guid,
       settings: receiverSettings(config),
       afterData: () => this.pushers.flushAll(),
-      connected: (host, settings) => this.childConnected(host, settings),
+      connected: (host, settings) => {
+        this.takeSettings(host, settings);
+        // Its own sender begins anew, so downstream everything is defined once more too.
+        this.pushers.repeatDefinitions(host);
+      },
+      settingsChanged: (host, settings) => this.takeSettings(host, settings),
     });
     const labels = { configured: config.agent.labels, automatic: {} };
     this.exporters = new Exporters({
@@ -134,6 +139,7 @@ export class Agent {
 
   /** Takes over a new configuration, as far as a running agent can; the rest is named once. */
   reload(loaded: LoadedConfig): void {
+    if (this.stopping !== null) return;
     const { config } = loaded;
     const change = diffConfig(this.config, config);
     for (const { level, event, text } of loaded.notices) this.log[level](event, { text });
@@ -245,14 +251,11 @@ export class Agent {
     });
   }
 
-  private childConnected(host: Host, settings: ChildSettings): void {
+  private takeSettings(host: Host, settings: ChildSettings): void {
     this.children.set(host, settings);
     const push = proxyPushSettings(this.config, settings.proxy);
     if (push === null) this.pushers.detach(host);
-    else {
-      this.pushers.attach(host, push);
-      this.pushers.repeatDefinitions(host);
-    }
+    else this.pushers.attach(host, push);
   }
 
   private hostRemoved(host: Host): void {

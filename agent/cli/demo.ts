@@ -50,11 +50,19 @@ async function watch(tree: DemoTree, seconds: number, interrupted: Promise<void>
   for (let second = 1; second <= seconds; second++) {
     const wait = Bun.sleep(1000).then(() => true);
     if (!(await Promise.race([wait, interrupted.then(() => false)]))) return;
-    const table = renderAccounts(await reports(tree));
+    const all = await reports(tree).catch(keepWatching);
+    if (all === null) continue;
+    const table = renderAccounts(all);
     if (isTerminal) print(`${shown === "" ? "" : CLEAR_LINES(shown.split("\n").length - 1)}${table}`);
     else if (second % 10 === 0 || second === seconds) print(`after ${second} s\n${table}\n`);
     shown = table;
   }
+}
+
+/** An agent that is too busy to answer once is asked again a second later. */
+function keepWatching(error: unknown): null {
+  if (!(error instanceof AgentError)) throw error;
+  return null;
 }
 
 /** One report an agent, from the edge to the parent. */
@@ -151,7 +159,7 @@ function linkProblems(role: string, { account }: LinkReport): string[] {
 /** What one agent offered must be what the next one received. */
 function hopProblems(from: string, sender: AgentReport, to: string, receiver: AgentReport): string[] {
   return sender.hosts.flatMap(({ guid, hostname }) => {
-    const offered = sender.links.find((link) => link.from === guid)?.account.offered ?? 0;
+    const offered = sender.links.find((link) => link.from === guid)?.account.offered ?? Number.NaN;
     const received = receiver.hosts.find((host) => host.guid === guid)?.balance.received ?? 0;
     return offered === received ? [] : [`${hostname}: the ${from} offered ${offered}, the ${to} received ${received}`];
   });

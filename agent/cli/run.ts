@@ -70,7 +70,7 @@ export async function run(args: string[]): Promise<number> {
 async function runUntilSignal(loaded: LoadedConfig, load: () => LoadedConfig | ConfigErrors): Promise<number> {
   const clock = createSystemClock();
   const { level, format } = loaded.config.log;
-  const log = new Logger({ clock, level, format, write: (line) => void writeSync(2, line) });
+  const log = new Logger({ clock, level, format, write: writeLogLine });
   for (const { level: noticeLevel, event, text } of loaded.notices) log[noticeLevel](event, { text });
   let agent: Agent | null = null;
   const stopped = Promise.withResolvers<number>();
@@ -95,6 +95,19 @@ async function runUntilSignal(loaded: LoadedConfig, load: () => LoadedConfig | C
   return stopped.promise;
 }
 
+/**
+ * A full disk or a reader that went away must not stop the agent: the line is lost, everything else goes on. A pipe
+ * may take a part of a line; the rest follows at once or is lost with it.
+ */
+function writeLogLine(line: string): void {
+  try {
+    const bytes = Buffer.from(line);
+    for (let offset = 0; offset < bytes.length; ) offset += writeSync(2, bytes, offset);
+  } catch {
+    // Nobody is left who could be told.
+  }
+}
+
 /** Reads the configuration again; a bad one changes nothing and says why. */
 function reload(agent: Agent, loaded: LoadedConfig | ConfigErrors, log: Logger): void {
   if (loaded instanceof ConfigErrors) {
@@ -109,7 +122,7 @@ function reload(agent: Agent, loaded: LoadedConfig | ConfigErrors, log: Logger):
 function onBug(log: Logger): void {
   const end = (error: unknown) => {
     log.error("app.bug", { text: error instanceof Error ? error.message : String(error) });
-    printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    writeLogLine(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     process.exit(EXIT.bug);
   };
   process.on("uncaughtException", end);

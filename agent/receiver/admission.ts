@@ -17,12 +17,18 @@ export interface AdmissionFacts {
 export function refusalOf(request: ReceivedRequest, facts: AdmissionFacts): Refusal | null {
   const { address, settings, ownGuid } = facts;
   if (request.problem !== null) return request.problem;
+  const denied = permissionOf(settings, address);
+  if (denied !== null) return denied;
+  if (request.machineGuid === ownGuid) return "own_guid";
+  return request.hops > HOPS_MAX ? "too_many_hops" : null;
+}
+
+/** Whether key and machine are enabled and may come from this address; also asked again after a reload. */
+export function permissionOf(settings: ChildSettings, address: string): Refusal | null {
   if (!settings.isKeyEnabled) return "key_not_permitted";
   if (!new AddressList(settings.keyAllowFrom).allows(address)) return "key_address_not_permitted";
   if (!settings.isMachineEnabled) return "machine_not_permitted";
-  if (!new AddressList(settings.machineAllowFrom).allows(address)) return "machine_address_not_permitted";
-  if (request.machineGuid === ownGuid) return "own_guid";
-  return request.hops > HOPS_MAX ? "too_many_hops" : null;
+  return new AddressList(settings.machineAllowFrom).allows(address) ? null : "machine_address_not_permitted";
 }
 
 /** Lets in at most so many returning children a second, so that a restart of ours is not answered by all at once. */
@@ -31,8 +37,8 @@ export class AcceptRate {
   private accepted = 0;
 
   /** @returns false when this second's share is used up. */
-  take(nowUs: number, perSecondMax: number): boolean {
-    const second = Math.floor(nowUs / 1e6);
+  take(nowMs: number, perSecondMax: number): boolean {
+    const second = Math.floor(nowMs / 1000);
     if (second !== this.second) {
       this.second = second;
       this.accepted = 0;

@@ -9,9 +9,9 @@ import type { ReceiverCounters } from "./counters.ts";
 import { HostWriter, type WriterEvents } from "./host-writer.ts";
 import { LagGuard } from "./lag-guard.ts";
 
-/** Bad lines within {@link PROBLEM_WINDOW_US} after which the stream is not worth following. */
+/** Bad lines within {@link PROBLEM_WINDOW_MS} after which the stream is not worth following. */
 const PROBLEMS_MAX = 1000;
-const PROBLEM_WINDOW_US = 10_000_000;
+const PROBLEM_WINDOW_MS = 10_000;
 /** Bytes of a bad line shown in the log. */
 const EXCERPT_BYTES = 80;
 
@@ -34,19 +34,19 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   readonly hostname: string;
   /** API key it showed; never logged or shown whole. */
   readonly key: string;
-  /** When it was accepted and when bytes came last, by our clock, µs. */
+  /** When it was accepted, wall clock in µs, and when bytes came last, monotonic. */
   readonly sinceUs: number;
-  lastDataUs: number;
+  lastDataMs: number;
   bytesIn = 0;
   private readonly context: ConnectionContext;
   private readonly writer: HostWriter;
   private readonly decoder: StreamDecoder<Chart>;
   private readonly lag: LagGuard;
-  private readonly silenceUsMax: number;
+  private readonly silenceMsMax: number;
   private socket: StreamSocket | null;
   private endReason = "closed by the child";
   private problems = 0;
-  private problemsSinceUs = 0;
+  private problemsSinceMs = 0;
   private readonly reported = new Set<LineProblem>();
 
   constructor(
@@ -59,10 +59,10 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     this.address = identity.address;
     this.hostname = identity.hostname;
     this.key = identity.key;
-    this.silenceUsMax = identity.silenceSecMax * 1e6;
+    this.silenceMsMax = identity.silenceSecMax * 1000;
     this.context = context;
     this.sinceUs = context.clock.nowUs();
-    this.lastDataUs = this.sinceUs;
+    this.lastDataMs = context.clock.monotonicMs();
     this.writer = new HostWriter(identity.host, this);
     this.decoder = new StreamDecoder(this.writer);
     this.lag = new LagGuard(identity.host.updateEverySec);
@@ -73,7 +73,7 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     const { context, writer, host } = this;
     const nowUs = context.clock.nowUs();
     const samplesBefore = writer.samples;
-    this.lastDataUs = nowUs;
+    this.lastDataMs = context.clock.monotonicMs();
     this.bytesIn += chunk.length;
     context.counters.bytesIn += chunk.length;
     const isFollowed = this.decoder.feed(chunk, nowUs);
@@ -114,8 +114,8 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   }
 
   /** True if nothing came for longer than the child may be silent. */
-  isSilent(nowUs: number): boolean {
-    return nowUs - this.lastDataUs > this.silenceUsMax;
+  isSilent(nowMs: number): boolean {
+    return nowMs - this.lastDataMs > this.silenceMsMax;
   }
 
   problem(kind: LineProblem, line: Uint8Array): void {
@@ -127,8 +127,8 @@ export class ChildConnection implements SocketOwner, WriterEvents {
       context.log.warn("receiver.line_ignored", { host: host.hostname, address, kind, line: excerpt });
     }
     if (kind !== "malformed") return;
-    if (this.lastDataUs - this.problemsSinceUs > PROBLEM_WINDOW_US) {
-      this.problemsSinceUs = this.lastDataUs;
+    if (this.lastDataMs - this.problemsSinceMs > PROBLEM_WINDOW_MS) {
+      this.problemsSinceMs = this.lastDataMs;
       this.problems = 0;
     }
     this.problems++;

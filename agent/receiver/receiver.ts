@@ -6,13 +6,13 @@ import type { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
 import { PROMPT_V1, REFUSALS, type Refusal } from "../wire/answers.ts";
 import { parseStreamRequest, type ReceivedRequest } from "../wire/handshake.ts";
-import { AcceptRate, refusalOf } from "./admission.ts";
+import { AcceptRate, permissionOf, refusalOf } from "./admission.ts";
 import { ChildConnection, type ConnectionContext } from "./child-connection.ts";
 import { emptyReceiverCounters, type ReceiverCounters } from "./counters.ts";
 
 /** A connection that sent something within this time still owns its machine GUID (streaming.md §11.10). */
-const ACTIVE_US = 30_000_000;
-const MINUTE_US = 60_000_000;
+const ACTIVE_MS = 30_000;
+const MINUTE_MS = 60_000;
 const PROMPT = Buffer.from(PROMPT_V1);
 
 /** The part of the configuration that the receiver follows; replaced as a whole by a reload. */
@@ -41,6 +41,8 @@ export interface ReceiverOptions {
   readonly afterData: () => void;
   /** A child was accepted: whoever passes it on gets its settings. */
   readonly connected: (host: Host, settings: ChildSettings) => void;
+  /** A reload gave a connected child new settings. */
+  readonly settingsChanged: (host: Host, settings: ChildSettings) => void;
 }
 
 /** Accepts children and writes what they send into the database: one connection a machine GUID. */
@@ -51,7 +53,9 @@ export class Receiver {
   private readonly rate = new AcceptRate();
   private readonly byGuid = new Map<string, ChildConnection>();
   private readonly context: ConnectionContext;
-  private minuteUs = 0;
+  private minuteMs = 0;
+  /** When the last connection of a host ended, by the clock that never steps. */
+  private readonly goneMs = new Map<Host, number>();
 
   constructor(options: ReceiverOptions) {
     this.options = options;
@@ -74,28 +78,29 @@ export class Receiver {
     return this.byGuid.size;
   }
 
-  /** Takes over a new configuration; children whose key or machine is switched off by it are disconnected. */
+  /** Takes over a new configuration; children that it does not allow any more are disconnected. */
   reload(settings: ReceiverSettings): void {
     this.settings = settings;
     for (const connection of this.connections) {
       const child = settings.childSettings(connection.key, connection.host.machineGuid);
-      if (child.isKeyEnabled && child.isMachineEnabled) this.options.connected(connection.host, child);
+      const isAllowed = settings.isAllowed(connection.address) && permissionOf(child, connection.address) === null;
+      if (isAllowed) this.options.settingsChanged(connection.host, child);
       else connection.disconnect("not permitted any more by the configuration");
     }
   }
 
   /** Answers a connection that began with `STREAM`: takes it, or returns the text of the refusal. */
   take(request: StreamRequest): SocketOwner | string {
-    const nowUs = this.options.clock.nowUs();
+    const nowMs = this.options.clock.monotonicMs();
     const asked = parseStreamRequest(request.head);
     const { address } = request;
     if (!this.settings.isAllowed(address)) return this.refuse("key_address_not_permitted", asked, address);
     const settings = this.settings.childSettings(asked.key, asked.machineGuid);
     const refusal = refusalOf(asked, { address, settings, ownGuid: this.options.ownGuid });
     if (refusal !== null) return this.refuse(refusal, asked, address);
-    if (!this.rate.take(nowUs, this.settings.acceptPerSecondMax)) return this.refuse("busy", asked, address);
+    if (!this.rate.take(nowMs, this.settings.acceptPerSecondMax)) return this.refuse("busy", asked, address);
     const old = this.byGuid.get(asked.machineGuid);
-    if (old !== undefined && nowUs - old.lastDataUs < ACTIVE_US) return this.refuse("duplicate", asked, address, old);
+    if (old !== undefined && nowMs - old.lastDataMs < ACTIVE_MS) return this.refuse("duplicate", asked, address, old);
     const host = this.hostOf(asked, settings);
     if (host === null) return this.refuse("busy", asked, address);
     old?.disconnect("replaced by a new connection of the same machine GUID");
@@ -104,16 +109,17 @@ export class Receiver {
 
   /** Once a second: closes silent children, and forgets hosts that have been gone for long. */
   sweep(): void {
-    const nowUs = this.options.clock.nowUs();
+    const { clock, database } = this.options;
+    const nowMs = clock.monotonicMs();
     for (const connection of this.byGuid.values()) {
-      if (!connection.isSilent(nowUs)) continue;
+      if (!connection.isSilent(nowMs)) continue;
       this.counters.timeout++;
       connection.disconnect("silent for too long");
     }
-    if (Math.abs(nowUs - this.minuteUs) < MINUTE_US) return;
-    this.minuteUs = nowUs;
-    this.options.database.renewChartAllowances(nowUs);
-    this.removeOrphans(nowUs);
+    if (nowMs - this.minuteMs < MINUTE_MS) return;
+    this.minuteMs = nowMs;
+    database.renewChartAllowances(clock.nowUs());
+    this.removeOrphans(nowMs);
   }
 
   /** Ends all connections. */
@@ -152,6 +158,7 @@ export class Receiver {
     const connection = new ChildConnection(socket, identity, this.context);
     this.byGuid.set(host.machineGuid, connection);
     host.isConnected = true;
+    this.goneMs.delete(host);
     this.options.database.freeFirstDefinitions(host, this.options.clock.nowUs());
     host.receivedFrom = address;
     this.options.log.info("receiver.child_connected", {
@@ -203,13 +210,15 @@ export class Receiver {
     host.isConnected = false;
     host.receivedFrom = null;
     host.disconnectedUs = this.options.clock.nowUs();
+    this.goneMs.set(host, this.options.clock.monotonicMs());
   }
 
-  private removeOrphans(nowUs: number): void {
-    const afterUs = this.settings.cleanupOrphansAfterSec * 1e6;
-    if (afterUs === 0) return;
-    for (const host of this.options.database.hosts) {
-      if (host.isLocal || host.isConnected || nowUs - host.disconnectedUs < afterUs) continue;
+  private removeOrphans(nowMs: number): void {
+    const afterMs = this.settings.cleanupOrphansAfterSec * 1000;
+    if (afterMs === 0) return;
+    for (const [host, sinceMs] of this.goneMs) {
+      if (nowMs - sinceMs < afterMs) continue;
+      this.goneMs.delete(host);
       this.options.log.info("receiver.orphan_removed", { host: host.hostname, guid: host.machineGuid });
       this.options.database.removeHost(host);
     }

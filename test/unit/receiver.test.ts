@@ -1,0 +1,186 @@
+import { describe, expect, test } from "bun:test";
+import { silentLog } from "../../agent/base/log.ts";
+import type { SocketOwner, StreamSocket } from "../../agent/base/stream-socket.ts";
+import { childSettings } from "../../agent/config/child-settings.ts";
+import { parseConfig } from "../../agent/config/load.ts";
+import type { Config } from "../../agent/config/schema.ts";
+import { Receiver, type ReceiverSettings } from "../../agent/receiver/receiver.ts";
+import { Database } from "../../agent/rrd/database.ts";
+import { PROMPT_V1, REFUSALS } from "../../agent/wire/answers.ts";
+import { FakeClock } from "./door-fixture.ts";
+
+const KEY = "11111111-2222-3333-4444-555555555555";
+const GUID = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeee0001";
+const OWN = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeee0000";
+
+class Socket implements StreamSocket {
+  text = "";
+  isOpen = true;
+  owner: SocketOwner | null = null;
+
+  write(bytes: Uint8Array): number {
+    this.text += Buffer.from(bytes).toString();
+    return bytes.length;
+  }
+
+  shutdown(): void {}
+
+  end(): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.owner?.close(this);
+  }
+
+  terminate(): void {
+    this.end();
+  }
+
+  pause(): void {}
+
+  resume(): void {}
+}
+
+function settingsOf(toml: string): ReceiverSettings {
+  const loaded = parseConfig(toml, "test.toml");
+  if (loaded instanceof Error) throw loaded;
+  const config: Config = loaded.config;
+  return {
+    childSettings: (key, guid) => childSettings(config, key, guid),
+    isAllowed: () => true,
+    acceptPerSecondMax: config.stream.accept_per_second_max,
+    receiveTimeoutSec: config.stream.receive_timeout_seconds,
+    cleanupOrphansAfterSec: config.db.cleanup_orphan_hosts_after_seconds,
+    gapIterations: 3,
+    updateEverySec: 1,
+  };
+}
+
+const ENABLED = `[api_key."${KEY}"]\nenabled = true\n`;
+
+class World {
+  readonly clock = new FakeClock();
+  readonly database = new Database(
+    { memoryBytes: 2 ** 30, hosts: 3, chartsPerHost: 100, dimensionsPerChart: 100, newChartsPerMinute: 100 },
+    () => {},
+  );
+  readonly changed: string[] = [];
+  readonly receiver: Receiver;
+
+  constructor(toml = ENABLED) {
+    this.receiver = new Receiver({
+      database: this.database,
+      clock: this.clock,
+      log: silentLog,
+      ownGuid: OWN,
+      settings: settingsOf(toml),
+      afterData: () => {},
+      connected: (host) => this.changed.push(`connected ${host.hostname}`),
+      settingsChanged: (host) => this.changed.push(`changed ${host.hostname}`),
+    });
+  }
+
+  connect(query: string, address = "10.0.0.1"): { socket: Socket; answer: string } {
+    const socket = new Socket();
+    const taken = this.receiver.take({ socket, head: Buffer.from(`STREAM ${query} HTTP/1.1\r\n\r\n`), address });
+    if (typeof taken === "string") return { socket, answer: taken };
+    socket.owner = taken;
+    return { socket, answer: socket.text };
+  }
+
+  sweep(seconds: number): void {
+    this.clock.advance(seconds * 1000);
+    this.receiver.sweep();
+  }
+}
+
+const child = (guid = GUID, more = "") => `key=${KEY}&hostname=edge&machine_guid=${guid}${more}`;
+
+describe("a stream request", () => {
+  test("is answered with the bare prompt and makes a host", () => {
+    const world = new World();
+    expect(world.connect(child(GUID, "&os=linux&update_every=5&hops=2")).answer).toBe(PROMPT_V1);
+    const host = world.database.host(GUID)!;
+    expect([host.hostname, host.updateEverySec, host.hops, host.isConnected]).toEqual(["edge", 5, 2, true]);
+  });
+
+  test.each([
+    ["no key", "hostname=e&machine_guid=x", "no_key"],
+    ["an unknown key", child().replace(KEY, OWN), "key_not_permitted"],
+    ["our own GUID", child(OWN), "own_guid"],
+    ["eleven hops", child(GUID, "&hops=11"), "too_many_hops"],
+  ] as const)("with %s is refused", (_name, query, refusal) => {
+    const world = new World();
+    expect(world.connect(query).answer).toBe(REFUSALS[refusal].wire);
+    expect(world.database.hostCount).toBe(0);
+    expect(world.receiver.counters).toMatchObject({ accepted: 0, rejected: 1 });
+  });
+
+  test("of a machine that is streaming is refused while the first one is alive, and replaces it when it is not", () => {
+    const world = new World();
+    const first = world.connect(child()).socket;
+    expect(world.connect(child()).answer).toBe(REFUSALS.duplicate.wire);
+    world.clock.advance(30_000);
+    expect(world.connect(child()).answer).toBe(PROMPT_V1);
+    expect(first.isOpen).toBe(false);
+    expect(world.database.host(GUID)!.isConnected).toBe(true);
+    expect(world.receiver.connectionCount).toBe(1);
+  });
+
+  test("beyond the rate of a second, or the limit of hosts, is told that we are busy", () => {
+    const world = new World(`${ENABLED}[stream]\naccept_per_second_max = 2\n`);
+    const guids = [1, 2, 3, 4].map((n) => GUID.replace(/1$/, String(n)));
+    const answers = guids.map((guid) => world.connect(child(guid)).answer);
+    expect(answers).toEqual([PROMPT_V1, PROMPT_V1, REFUSALS.busy.wire, REFUSALS.busy.wire]);
+    world.clock.advance(1000);
+    expect(world.connect(child(guids[2])).answer).toBe(PROMPT_V1);
+    expect(world.connect(child(guids[3])).answer).toBe(REFUSALS.busy.wire);
+  });
+});
+
+describe("a connected child", () => {
+  test("that is silent for the limit is closed", () => {
+    const world = new World();
+    const { socket } = world.connect(child());
+    world.sweep(119);
+    expect(socket.isOpen).toBe(true);
+    socket.owner!.data(socket, Buffer.from("\n"));
+    world.sweep(119);
+    expect(socket.isOpen).toBe(true);
+    world.sweep(2);
+    expect(socket.isOpen).toBe(false);
+    expect(world.receiver.counters).toMatchObject({ timeout: 1, closed: 1 });
+  });
+
+  test("is forgotten an hour after it left, not before, and not when it is back", () => {
+    const world = new World();
+    world.connect(child()).socket.end();
+    world.sweep(3599);
+    expect(world.database.host(GUID)).toBeDefined();
+    const { socket } = world.connect(child());
+    world.sweep(60);
+    expect(world.database.host(GUID)!.isConnected).toBe(true);
+    socket.end();
+    for (let minute = 0; minute < 61; minute++) world.sweep(60);
+    expect(world.database.host(GUID)).toBeUndefined();
+  });
+
+  test("goes on through a reload that allows it, and is closed by one that does not", () => {
+    const world = new World();
+    const { socket } = world.connect(child());
+    world.receiver.reload(settingsOf(ENABLED));
+    expect(socket.isOpen).toBe(true);
+    expect(world.changed).toEqual(["connected edge", "changed edge"]);
+    world.receiver.reload(settingsOf(`${ENABLED}allow_from = "192.168.*"\n`));
+    expect(socket.isOpen).toBe(false);
+  });
+
+  test("is closed by 1000 malformed lines in 10 s, each counted", () => {
+    const world = new World();
+    const { socket } = world.connect(child());
+    socket.owner!.data(socket, Buffer.from("DIMENSION\n".repeat(999)));
+    expect(socket.isOpen).toBe(true);
+    socket.owner!.data(socket, Buffer.from("DIMENSION\n"));
+    expect(socket.isOpen).toBe(false);
+    expect(world.receiver.counters.lines.malformed).toBe(1000);
+  });
+});
