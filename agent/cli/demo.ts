@@ -119,7 +119,8 @@ async function closing(tree: DemoTree): Promise<number> {
     if (problems.length > 0) await Bun.sleep(SETTLE_EVERY_MS);
   } while (problems.length > 0 && performance.now() < deadlineMs);
   if (all !== null) print(`\nbalance at the end\n${renderAccounts(all)}\n`);
-  const data = await compareData(tree);
+  const isMerged = all === null || DEMO_ROLES.some((role) => all[role].hosts.some((host) => host.balance.merged > 0));
+  const data = await compareData(tree, isMerged);
   print(`${data.text}\n`);
   for (const problem of [...problems, ...data.problems]) printError(`tributary: ${problem}`);
   if (problems.length + data.problems.length > 0) return EXIT.runtime;

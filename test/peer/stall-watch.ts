@@ -19,9 +19,9 @@ export class StallWatch implements Disposable {
     }, STEP_MS);
   }
 
-  /** The machine ran without a break in the seconds from `fromSec` on. */
-  isQuietSince(fromSec: number): boolean {
-    return this.stalledAtSec.every((second) => second < fromSec);
+  /** The machine ran without a break in the seconds `[fromSec, toSec]`. */
+  isQuietBetween(fromSec: number, toSec: number): boolean {
+    return this.stalledAtSec.every((second) => second < fromSec || second > toSec);
   }
 
   [Symbol.dispose](): void {

@@ -164,8 +164,9 @@ describe("/api/v1/agent", () => {
 
   test("rates are taken over seconds", async () => {
     const clock = new FixedClock(NOW);
-    const ticked = newApi(database, clock);
-    const { balance } = database.findHost("synth")!;
+    const counted = parentAt(NOW);
+    const ticked = newApi(counted, clock);
+    const { balance } = counted.findHost("synth")!;
     for (let second = 0; second <= 12; second++) {
       clock.set(NOW + second);
       balance.received += 50;
