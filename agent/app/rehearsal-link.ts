@@ -17,6 +17,9 @@ const SWALLOWING: StreamSocket = {
   resume() {},
 };
 
+/** A rehearsal must never hold up a start. */
+const CONNECT_MS_MAX = 1000;
+
 /** Streams a rehearsed host on with the very code that streams real ones, to a parent that is not there. */
 export function attachRehearsalLink(host: Host, clock: Clock): RehearsalLink {
   const connected = Promise.withResolvers<void>();
@@ -41,7 +44,7 @@ export function attachRehearsalLink(host: Host, clock: Clock): RehearsalLink {
   });
   return {
     flush: () => pushers.flushAll(),
-    connected: () => connected.promise,
+    connected: () => Promise.race([connected.promise, Bun.sleep(CONNECT_MS_MAX)]),
     [Symbol.dispose]: () => pushers.detach(host),
   };
 }

@@ -88,8 +88,16 @@ async function runUntilSignal(loaded: LoadedConfig, load: () => LoadedConfig | C
       if (agent === null) stopped.resolve(EXIT.ok);
     });
   }
+  // Without a listener the signal would end the process: one that comes during the start is only told.
+  process.on("SIGHUP", () => {
+    if (agent === null) log.warn("config.reload_too_early", { text: "the agent is starting" });
+    else reload(agent, load(), log);
+  });
   agent = await Agent.start(loaded, { clock, log, version: VERSION });
-  process.on("SIGHUP", () => reload(agent, load(), log));
+  if (stoppingSinceMs !== Number.POSITIVE_INFINITY) {
+    await agent.stop();
+    return EXIT.ok;
+  }
   const where = agent.url === null ? "ready, not listening" : `ready on ${agent.url}`;
   print(`tributary ${VERSION} ${where} (${agent.role})\n`);
   return stopped.promise;
