@@ -64,6 +64,8 @@ export interface Observation {
   readonly proxyStream: StreamText;
   readonly proxyLink: LinkAccount;
   readonly proxyParentVersion: string;
+  /** The machine never stood still while it mattered. If it did, values of one second may lie in the next. */
+  readonly wasQuiet: boolean;
 }
 
 /**
@@ -80,12 +82,12 @@ export async function observe(): Promise<Observation> {
     await Bun.sleep((START_SEC + WINDOW_SEC + SETTLED_SEC) * 1000);
     const before = Math.floor(Date.now() / 1000) - SETTLED_SEC;
     const window = [before - WINDOW_SEC + 1, before] as const;
-    if (watch.isQuietBetween(window[0] - PHASE_SEC, window[0]) || attempt === ATTEMPTS_MAX)
-      return await look(trees, window);
+    const wasQuiet = watch.isQuietBetween(window[0] - PHASE_SEC, window[1]);
+    if (wasQuiet || attempt === ATTEMPTS_MAX) return { ...(await look(trees, window)), wasQuiet };
   }
 }
 
-async function look(trees: Trees, window: readonly [number, number]): Promise<Observation> {
+async function look(trees: Trees, window: readonly [number, number]): Promise<Omit<Observation, "wasQuiet">> {
   const routes = {} as Record<RouteName, RouteResult>;
   for (const [name, [from, to]] of Object.entries(ROUTES) as [RouteName, (typeof ROUTES)[RouteName]][]) {
     routes[name] = await compareRoute(trees, from, to, window);
