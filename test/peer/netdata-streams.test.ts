@@ -47,11 +47,7 @@ describe.each(Object.keys(ROUTES) as RouteName[])("%s", (name) => {
       say(`${name}: ${changing} dimensions change; ${(100 * equalShare).toFixed(2)} % of ${points} points equal`);
       expect(incremental).toBeGreaterThan(0);
       expect(points).toBeGreaterThan(0);
-      // Seconds in which no program ran say nothing about ours; that every SET arrived is checked all the same.
-      if (!wasQuiet) {
-        say(`${name}: second by second not judged, the machine stood still in every attempt`);
-        return;
-      }
+      if (!wasQuiet) say(`${name}: the machine stood still in every attempt, which moves values between seconds`);
       expect(incrementalProblems).toEqual([]);
       expect(changing).toBeGreaterThanOrEqual(CHANGING_MIN);
       expect({ isEnough: equalShare >= EQUAL_SHARE_MIN, equalShare, worst }).toMatchObject({ isEnough: true });
