@@ -5,6 +5,7 @@ import type { HttpHandler } from "../base/http-handler.ts";
 import { CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, HEAD_TIMEOUT_MS, HTTP_CONNECTIONS_MAX } from "../base/limits.ts";
 import type { ListenAddress } from "../base/listen-address.ts";
 import type { Log } from "../base/log.ts";
+import { releaseChunk } from "../base/release-chunk.ts";
 import type { SocketOwner, TakeStream } from "../base/stream-socket.ts";
 import { Admission, createDoorCounters, type DoorCounters, type DoorRefusal } from "./admission.ts";
 import { checkWords, FirstWord, type Words } from "./first-word.ts";
@@ -124,7 +125,10 @@ export class Door implements Disposable {
   private handlers(isUnix: boolean): Bun.SocketHandler<SocketOwner> {
     return {
       open: (socket: DoorSocket) => this.enter(socket, isUnix),
-      data: (socket: DoorSocket, chunk: Buffer) => socket.data.data(socket, chunk),
+      data: (socket: DoorSocket, chunk: Buffer) => {
+        socket.data.data(socket, chunk);
+        releaseChunk(chunk);
+      },
       drain: (socket: DoorSocket) => socket.data.drain(socket),
       end: (socket: DoorSocket) => socket.data.end(socket),
       close: (socket: DoorSocket) => this.leave(socket),
