@@ -138,6 +138,12 @@ export class ModelChart {
 
   private interval(givenUs: number, nowUs: number): number {
     if (this.LC === 0) return this.U;
+    if (this.LC > nowUs + AHEAD_US) {
+      // Our clock was put back: the chart goes with it.
+      this.LU = this.align(nowUs - this.U);
+      this.LC = this.LU + 500_000;
+      return this.U;
+    }
     const isUsable = givenUs > 0 && givenUs <= Math.max(MIN_JUMP_US, 2 * this.U);
     if (isUsable && !this.syncClock) return givenUs;
     return Math.max(0, nowUs - this.LC);

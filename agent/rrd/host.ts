@@ -87,6 +87,8 @@ export class Host {
   disconnectedUs = 0;
   /** When it was first seen, µs. */
   firstSeenUs = 0;
+  /** Times a chart of it went back with our clock. */
+  clockSetbacks = 0;
   /** Newest collection of any of its charts, µs. */
   lastCollectedUs = 0.5;
   readonly balance: Balance = emptyBalance();

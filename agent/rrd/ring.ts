@@ -91,16 +91,16 @@ export class Ring {
     return (segment.flags[this.flagIndex(chart, segment, timeSec)]! & RESET_FLAG) !== 0;
   }
 
-  /** Leaves `count` slots of a chart empty, from a time on, block by block. */
+  /** Passes `count` slots of a chart from a time on, which stay empty, block by block. */
   emptySlots(chart: Chart, fromSec: number, count: number): void {
-    const { updateEverySec } = chart.definition;
-    let left = count;
-    for (let timeSec = fromSec; left > 0; ) {
-      const run = Math.min(left, TILE_SLOTS - ((timeSec / updateEverySec) % TILE_SLOTS));
-      this.emptyRun(chart, timeSec, run);
-      timeSec += run * updateEverySec;
-      left -= run;
-    }
+    this.eachRun(chart, fromSec, count, (timeSec, run) => this.emptyRun(chart, timeSec, run, true));
+  }
+
+  /** Forgets what `count` slots of a chart hold from a time on; what belongs to other laps stays. */
+  clearSlots(chart: Chart, fromSec: number, count: number): void {
+    this.eachRun(chart, fromSec, Math.min(count, this.slots), (timeSec, run) => {
+      this.emptyRun(chart, timeSec, run, false);
+    });
   }
 
   /** Gives all memory back. */
@@ -110,21 +110,38 @@ export class Ring {
     this.records.length = 0;
   }
 
-  /** As {@link emptySlots}, within one block. */
-  private emptyRun(chart: Chart, timeSec: number, count: number): void {
+  /** Cuts a range of slots at the ends of blocks. */
+  private eachRun(chart: Chart, fromSec: number, count: number, each: (timeSec: number, run: number) => void): void {
+    const { updateEverySec } = chart.definition;
+    let left = count;
+    for (let timeSec = fromSec; left > 0; ) {
+      const run = Math.min(left, TILE_SLOTS - ((timeSec / updateEverySec) % TILE_SLOTS));
+      each(timeSec, run);
+      timeSec += run * updateEverySec;
+      left -= run;
+    }
+  }
+
+  /** Empties slots within one block. @param opens blocks of another lap are taken for this one. */
+  private emptyRun(chart: Chart, timeSec: number, count: number, opens: boolean): void {
     const { pool } = chart.host;
+    const flagged = this.flagSegment(chart);
+    if (flagged?.holds(timeSec)) {
+      const at = this.flagIndex(chart, flagged, timeSec);
+      flagged.flags.fill(0, at, at + count);
+    }
     let number = -1;
-    let isOld = false;
+    let isHeld = false;
     for (let place = chart.start; place < chart.start + chart.dimensions.count; place++) {
       const segment = this.segments[pool.segment[place]!];
       if (segment === undefined) continue;
       if (pool.segment[place] !== number) {
         number = pool.segment[place]!;
         // A block that is opened now is empty, one that holds a later lap is not touched.
-        isOld = segment.holds(timeSec);
-        if (!isOld) segment.openFor(timeSec);
+        isHeld = segment.holds(timeSec);
+        if (!isHeld && opens) segment.openFor(timeSec);
       }
-      if (!isOld) continue;
+      if (!isHeld) continue;
       const at = segment.valueIndex(segment.slotOf(timeSec), pool.tile[place]!);
       segment.values.fill(Number.NaN, at, at + count);
     }

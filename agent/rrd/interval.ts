@@ -1,0 +1,52 @@
+import type { Chart } from "./chart.ts";
+
+/**
+ * Samples whose time is ahead of our clock by more than this are not stored (streaming.md §2.4). The clock of a child
+ * is never used, so only a child that counts too fast gets there.
+ */
+export const AHEAD_US_MAX = 5_000_000;
+/** Natural phase of a chart whose first collection is not known to the µs (rrd.md §2.3). */
+export const START_PHASE_US = 500_000;
+/** A sender's interval beyond this (and beyond twice update_every) is not believed. */
+const GIVEN_US_MAX = 3_600_000_000;
+
+/**
+ * Interval of a child's iteration, µs: what the child measured is taken as it is (rrd.md §2.2). A chart that is ahead
+ * of our clock although no sample may be stored there shows that our clock was put back: the chart goes back with it.
+ * @param givenUs what BEGIN said; 0 = nothing usable.
+ */
+export function streamedInterval(chart: Chart, givenUs: number, nowUs: number): number {
+  if (chart.lastCollectedUs === 0) return chart.updateEveryUs;
+  if (chart.lastCollectedUs > nowUs + AHEAD_US_MAX) return setBack(chart, nowUs);
+  const isBelievable = givenUs > 0 && givenUs <= Math.max(GIVEN_US_MAX, 2 * chart.updateEveryUs);
+  if (isBelievable && !chart.syncClock) return givenUs;
+  // A small step back: wait where we are instead of running away from the clock.
+  return Math.max(0, nowUs - chart.lastCollectedUs);
+}
+
+/** Interval of this agent's own collectors, µs: what our clock says (rrd.md §2.2). */
+export function localInterval(chart: Chart, nowUs: number): number {
+  if (chart.lastCollectedUs === 0) return chart.updateEveryUs;
+  const sinceUs = nowUs - chart.lastCollectedUs;
+  return sinceUs >= 0 ? sinceUs : setBack(chart, nowUs);
+}
+
+/** Last boundary of the chart at or before a time. */
+export function alignUs(timeUs: number, chart: Chart): number {
+  return Math.floor(timeUs / chart.updateEveryUs) * chart.updateEveryUs;
+}
+
+/**
+ * Puts the clock of a chart one interval before ours, and forgets what was stored under the old one for the seconds
+ * that come once more. @returns that interval.
+ */
+function setBack(chart: Chart, nowUs: number): number {
+  const U = chart.updateEveryUs;
+  const before = alignUs(nowUs - U, chart);
+  const passed = Math.ceil((chart.lastUpdatedUs - before) / U);
+  if (passed > 0) chart.host.ring?.clearSlots(chart, (before + U) / 1e6, passed);
+  chart.lastCollectedUs = before + START_PHASE_US;
+  chart.lastUpdatedUs = before;
+  chart.host.clockSetbacks++;
+  return U;
+}
