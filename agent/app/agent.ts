@@ -99,8 +99,9 @@ export class Agent {
       program: PROGRAM,
       version,
     };
-    this.database = new Database(databaseLimits(config), (wantedBytes, limitBytes) => {
-      log.error("rrd.memory_refused", { wanted_bytes: wantedBytes, memory_limit_bytes: limitBytes });
+    this.database = new Database(databaseLimits(config), (limit, host, what) => {
+      // Limit and host are the subject of the line: each pair is told for itself.
+      log.error("rrd.limit_reached", { limit: `db.${limit} of ${host}`, refused: what });
     });
     this.localhost = createLocalhost(this.database, config, guid, { name: PROGRAM, version }, clock);
     this.pushers = new Pushers(world);

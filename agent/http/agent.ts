@@ -40,6 +40,8 @@ function* describeAgent(sources: HttpSources, rates: HostRates): Chunks {
     db: {
       hosts: database.hostCount,
       refused_hosts: database.refusedHosts,
+      memory_bytes: database.budget.bytes,
+      memory_limit_bytes: database.budget.limitBytes,
       ring_bytes: database.store.bytes,
       refused_segments: database.store.refused,
     },

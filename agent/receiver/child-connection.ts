@@ -48,6 +48,8 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   private problems = 0;
   private problemsSinceMs = 0;
   private readonly reported = new Set<LineProblem>();
+  private toldSetback = false;
+  private toldAhead = false;
 
   constructor(
     socket: StreamSocket,
@@ -73,12 +75,15 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     const { context, writer, host } = this;
     const nowUs = context.clock.nowUs();
     const samplesBefore = writer.samples;
+    const { clockSetbacks, balance } = host;
+    const aheadBefore = balance.dropped.clock;
     this.lastDataMs = context.clock.monotonicMs();
     this.bytesIn += chunk.length;
     context.counters.bytesIn += chunk.length;
     const isFollowed = this.decoder.feed(chunk, nowUs);
     context.counters.samples += writer.samples - samplesBefore;
-    if (writer.samples > samplesBefore && this.lag.isStuck(host.lastCollectedUs, nowUs)) this.reanchor(nowUs);
+    if (writer.samples > samplesBefore) this.watchClock(nowUs);
+    if (host.clockSetbacks > clockSetbacks || balance.dropped.clock > aheadBefore) this.tellClock(aheadBefore);
     if (!isFollowed) this.disconnect("sent a line longer than 64 KiB");
     context.afterData();
   }
@@ -139,10 +144,31 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     this.disconnect("asked to stop (DISABLE)");
   }
 
-  private reanchor(nowUs: number): void {
-    this.host.syncClocks();
-    this.context.counters.reanchored++;
-    const lagSec = Math.round((nowUs - this.host.lastCollectedUs) / 1e6);
-    this.context.log.warn("receiver.clock_reanchored", { host: this.host.hostname, lag_seconds: lagSec });
+  /** Charts whose lag stays take their time from our clock once. */
+  private watchClock(nowUs: number): void {
+    const { host, writer, lag, context } = this;
+    const { oldestUs } = writer;
+    writer.oldestUs = Number.POSITIVE_INFINITY;
+    if (!lag.isStuck(oldestUs, nowUs)) return;
+    host.syncClocks(nowUs - lag.lagUsMax);
+    context.counters.reanchored++;
+    const lagSec = Math.round((nowUs - oldestUs) / 1e6);
+    context.log.warn("receiver.clock_reanchored", { host: host.hostname, lag_seconds: lagSec });
+  }
+
+  /** Says once a connection why values are not stored, or why charts went back in time. */
+  private tellClock(aheadBefore: number): void {
+    const { host, address, context } = this;
+    if (host.balance.dropped.clock === aheadBefore) {
+      if (this.toldSetback) return;
+      this.toldSetback = true;
+      const text = "the clock of this machine was put back; charts of this host go back with it";
+      context.log.warn("receiver.clock_set_back", { host: host.hostname, text });
+      return;
+    }
+    if (this.toldAhead) return;
+    this.toldAhead = true;
+    const text = "its values are more than 5 s ahead of this machine's clock and not stored";
+    context.log.error("receiver.values_ahead", { host: host.hostname, address, text });
   }
 }

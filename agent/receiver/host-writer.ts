@@ -6,11 +6,9 @@ import { parseAlgorithm } from "../rrd/dimension.ts";
 import type { Host } from "../rrd/host.ts";
 import type { ChartLine, DimensionLine, LineProblem, StreamHandler } from "../wire/stream-handler.ts";
 
-/** Variables kept per host and per chart; real agents send one or two. */
-const VARIABLES_MAX = 100;
-/** Names of variables, and ids of refused charts, that are remembered; real ones have some tens of characters. */
-const NAME_LENGTH_MAX = 200;
-/** Refused charts told apart from unknown ones; values of further ones count as malformed. */
+/** Longest id of a refused chart or dimension that is remembered; real ones have some tens of characters. */
+const ID_LENGTH_MAX = 200;
+/** Refused charts and dimensions told apart from unknown ones; values of further ones count as malformed. */
 const REFUSED_MAX = 10_000;
 const CHART_TYPES = new Set<string>(["line", "area", "stacked"]);
 
@@ -27,11 +25,13 @@ export class HostWriter implements StreamHandler<Chart> {
   updates = 0;
   /** Values committed. */
   samples = 0;
+  /** Earliest time that an iteration was given since this was set to infinity, µs. */
+  oldestUs = Number.POSITIVE_INFINITY;
   private readonly host: Host;
   private readonly events: WriterEvents;
-  /** Ids of charts that a limit of the database refused. */
+  /** Charts, and dimensions of charts, that a limit of the database refused. */
   private readonly refused = new Set<string>();
-  /** The chart that lines are skipped for is one of them. */
+  /** The chart, or the dimension, asked for last is one of them. */
   private isRefused = false;
 
   constructor(host: Host, events: WriterEvents) {
@@ -58,13 +58,13 @@ export class HostWriter implements StreamHandler<Chart> {
       storeFirst: line.options.includes("store_first"),
     });
     this.isRefused = chart === null;
-    if (chart === null && this.refused.size < REFUSED_MAX && line.id.length <= NAME_LENGTH_MAX)
-      this.refused.add(line.id);
+    if (chart === null) this.remember(line.id);
+    else this.refused.delete(line.id);
     return chart;
   }
 
   defineDimension(chart: Chart, line: DimensionLine): number {
-    return this.host.defineDimension(chart, {
+    const index = this.host.defineDimension(chart, {
       id: line.id,
       name: line.name === line.id ? line.id : line.name,
       algorithm: parseAlgorithm(line.algorithm),
@@ -74,6 +74,8 @@ export class HostWriter implements StreamHandler<Chart> {
       noReset: line.options.includes("noreset") || line.options.includes("nooverflow"),
       obsolete: line.options.includes("obsolete"),
     });
+    if (index < 0) this.remember(dimensionKey(chart, line.id));
+    return index;
   }
 
   findChart(id: string): Chart | null {
@@ -91,24 +93,24 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   dimensionIndex(chart: Chart, id: string): number {
-    return chart.dimensions.indexOf(id);
+    const index = chart.dimensions.indexOf(id);
+    if (index < 0) this.isRefused = this.refused.has(dimensionKey(chart, id));
+    return index;
   }
 
   commit(chart: Chart, row: CollectedRow, givenUs: number, nowUs: number): void {
     this.updates++;
     this.samples += row.setCount;
     commitStreamed(chart, row, givenUs, nowUs);
+    if (chart.lastCollectedUs < this.oldestUs) this.oldestUs = chart.lastCollectedUs;
   }
 
   setVariable(chart: Chart | null, name: string, value: number): void {
-    if (chart !== null) chart.variables ??= new Map();
-    const variables = chart?.variables ?? this.host.variables;
-    const hasRoom = variables.size < VARIABLES_MAX && name.length <= NAME_LENGTH_MAX;
-    if (hasRoom || variables.has(name)) variables.set(name, value);
+    this.host.setVariable(chart, name, value);
   }
 
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {
-    const isLimit = kind === "no_chart" ? this.isRefused : kind === "no_dimension" && this.host.refusedDimensions > 0;
+    const isLimit = this.isRefused && (kind === "no_chart" || kind === "no_dimension");
     if (isValue) this.drop(1, isLimit ? "limit" : "malformed");
     if (!isLimit) this.events.problem(kind, line);
   }
@@ -121,10 +123,19 @@ export class HostWriter implements StreamHandler<Chart> {
     this.events.disable();
   }
 
+  private remember(refused: string): void {
+    if (this.refused.size < REFUSED_MAX && refused.length <= 2 * ID_LENGTH_MAX) this.refused.add(refused);
+  }
+
   private drop(values: number, reason: DropReason): void {
     this.host.balance.received += values;
     this.host.balance.dropped[reason] += values;
   }
+}
+
+/** Cannot be the id of a chart: no word of a line holds a line feed. */
+function dimensionKey(chart: Chart, id: string): string {
+  return `${chart.id}\n${id}`;
 }
 
 /** Old agents send a title with ` (type.name)` behind it, which is for display only (streaming.md §2.2). */

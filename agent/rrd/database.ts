@@ -1,7 +1,9 @@
 import { assert } from "../base/assert.ts";
 import { DimensionSets } from "./dimension.ts";
-import { Host, type HostOptions } from "./host.ts";
+import { Host, type HostOptions, type HostShare } from "./host.ts";
 import { InternedTexts } from "./interned-texts.ts";
+import type { LimitReached } from "./limit-reached.ts";
+import { MemoryBudget } from "./memory-budget.ts";
 import { MemoryStore } from "./store/segment-store.ts";
 
 /** Bounds of the whole database, from `[db]`. */
@@ -23,24 +25,30 @@ export interface HostWatcher {
   hostRemoved(host: Host): void;
 }
 
-/** What a new host is given; the limits come from the database. */
-export type NewHost = Omit<HostOptions, "chartsMax" | "dimensionsPerChartMax">;
-
 /** All hosts of this agent, the local one first. */
 export class Database {
   /** Hosts refused by the limit. */
   refusedHosts = 0;
   readonly store: MemoryStore;
+  readonly budget: MemoryBudget;
   private readonly limits: DatabaseLimits;
-  private readonly sets = new DimensionSets();
-  private readonly texts = new InternedTexts();
+  private readonly share: HostShare;
   private readonly byGuid = new Map<string, Host>();
   private readonly watchers: HostWatcher[] = [];
 
-  /** @param onRefused called each time a ring did not get memory. */
-  constructor(limits: DatabaseLimits, onRefused: (wantedBytes: number, limitBytes: number) => void) {
+  constructor(limits: DatabaseLimits, limitReached: LimitReached) {
     this.limits = limits;
-    this.store = new MemoryStore(limits.memoryBytes, onRefused);
+    this.budget = new MemoryBudget(limits.memoryBytes);
+    this.store = new MemoryStore(this.budget);
+    this.share = {
+      chartsPerHostMax: limits.chartsPerHost,
+      dimensionsPerChartMax: limits.dimensionsPerChart,
+      store: this.store,
+      budget: this.budget,
+      sets: new DimensionSets(),
+      texts: new InternedTexts(),
+      limitReached,
+    };
   }
 
   /** In order of appearance, the local host first. */
@@ -71,14 +79,14 @@ export class Database {
   }
 
   /** @returns null when the limit of hosts is reached. The GUID must not be known yet. */
-  addHost(options: NewHost): Host | null {
+  addHost(options: HostOptions): Host | null {
     assert(!this.byGuid.has(options.machineGuid), "a host with this GUID exists already");
     if (this.byGuid.size >= this.limits.hosts) {
       this.refusedHosts++;
+      this.share.limitReached("hosts_max", options.hostname, `host ${options.machineGuid}`);
       return null;
     }
-    const { chartsPerHost: chartsMax, dimensionsPerChart: dimensionsPerChartMax } = this.limits;
-    const host = new Host({ ...options, chartsMax, dimensionsPerChartMax }, this.store, this.sets, this.texts);
+    const host = new Host(options, this.share);
     this.byGuid.set(host.machineGuid, host);
     for (const watcher of this.watchers) watcher.hostAdded(host);
     return host;

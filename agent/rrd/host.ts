@@ -1,9 +1,22 @@
 import { type Balance, emptyBalance } from "./balance.ts";
-import { Chart, type ChartDefinition, type ChartType } from "./chart.ts";
+import { Chart, type ChartDefinition } from "./chart.ts";
 import type { CommitListener } from "./commit-listener.ts";
+import {
+  boundedDimension,
+  type ChartInput,
+  chartBytes,
+  chartName,
+  cutId,
+  dimensionBytes,
+  isChartId,
+  TEXT_LENGTH_MAX,
+  variableBytes,
+} from "./definition.ts";
 import { type Dimension, type DimensionSets, isSameDimension } from "./dimension.ts";
 import { DimensionPool } from "./dimension-pool.ts";
 import type { InternedTexts } from "./interned-texts.ts";
+import type { LimitName, LimitReached } from "./limit-reached.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
 import type { SegmentStore } from "./store/segment-store.ts";
 
@@ -24,35 +37,25 @@ export interface HostOptions {
   memoryMode: MemoryMode;
   /** Lost iterations that still are interpolated over, plus 2 (rrd.md §1.2). */
   gapIterations: number;
-  chartsMax: number;
-  dimensionsPerChartMax: number;
   /** Own machine: counted as `collected`; others are `received`. */
   isLocal: boolean;
 }
 
-/** What a chart definition from a collector or a stream says; absent parts take the defaults of rrd.md §1.2. */
-export interface ChartInput {
-  id: string;
-  name?: string;
-  title?: string;
-  units?: string;
-  family?: string;
-  context?: string;
-  chartType?: ChartType;
-  priority?: number;
-  updateEverySec?: number;
-  plugin?: string;
-  module?: string;
-  detail?: boolean;
-  hidden?: boolean;
-  storeFirst?: boolean;
-  obsolete?: boolean;
+/** What all hosts of a database share. */
+export interface HostShare {
+  readonly chartsPerHostMax: number;
+  readonly dimensionsPerChartMax: number;
+  readonly store: SegmentStore;
+  readonly budget: MemoryBudget;
+  readonly sets: DimensionSets;
+  readonly texts: InternedTexts;
+  readonly limitReached: LimitReached;
 }
 
-const ID_BYTES_MAX = 200;
-/** Longest text of a definition: more does not fit into a line that the oldest receivers read whole. */
-const TEXT_LENGTH_MAX = 1000;
 const UPDATE_EVERY_SEC_MAX = 3600;
+/** Variables kept per host and per chart, and the length of their names; real agents send one or two. */
+const VARIABLES_MAX = 100;
+const VARIABLE_NAME_LENGTH_MAX = 200;
 /** Charts that may share a name before the next one goes by its id: the search for a free name must stay short. */
 const NAME_SUFFIX_MAX = 100;
 
@@ -111,12 +114,11 @@ export class Host {
 
   private readonly byId = new Map<string, Chart>();
   private readonly byName = new Map<string, Chart>();
-  private readonly sets: DimensionSets;
-  private readonly texts: InternedTexts;
-  private readonly chartsMax: number;
-  private readonly dimensionsPerChartMax: number;
+  private readonly share: HostShare;
+  /** Of its definitions and variables, in the budget. */
+  private bytes = 0;
 
-  constructor(options: HostOptions, store: SegmentStore, sets: DimensionSets, texts: InternedTexts) {
+  constructor(options: HostOptions, share: HostShare) {
     this.machineGuid = options.machineGuid;
     this.hostname = options.hostname;
     this.registryHostname = options.hostname;
@@ -127,11 +129,9 @@ export class Host {
     this.gapIterations = options.gapIterations;
     this.isLocal = options.isLocal;
     this.isConnected = options.isLocal;
-    this.chartsMax = options.chartsMax;
-    this.dimensionsPerChartMax = options.dimensionsPerChartMax;
-    this.sets = sets;
-    this.texts = texts;
-    this.ring = options.memoryMode === "none" ? null : new Ring(store, options.historyEntries);
+    this.share = share;
+    const refused = (bytes: number) => this.refuse("memory_limit_bytes", `a ring of ${bytes} bytes`);
+    this.ring = options.memoryMode === "none" ? null : new Ring(share.store, options.historyEntries, refused);
     this.lastCollectedUs = 0;
   }
 
@@ -156,17 +156,18 @@ export class Host {
 
   /**
    * Creates a chart, or takes over the definition of the known one and lets its next interval follow the wall clock.
-   * @returns null when the id is not `type.id` or a limit is reached; the host has counted it.
+   * @returns null when the id is not `type.id` or a limit is reached; the host has counted and told it.
    */
   defineChart(input: ChartInput): Chart | null {
     const id = cutId(input.id);
-    const dot = id.indexOf(".");
-    if (dot <= 0 || dot === id.length - 1) return null;
+    if (!isChartId(id)) return null;
     const known = this.byId.get(id);
     const definition = this.definitionOf(id, input, known);
     if (known !== undefined) return this.redefineChart(known, definition, input.obsolete === true);
-    if (this.byId.size >= this.chartsMax || this.newChartAllowance <= 0) {
+    const limit = this.limitOfCharts(chartBytes(definition));
+    if (limit !== null) {
       this.refusedCharts++;
+      this.refuse(limit, `chart ${id}`);
       return null;
     }
     this.newChartAllowance--;
@@ -183,7 +184,7 @@ export class Host {
    * @returns its position in the chart, or −1 when a limit is reached.
    */
   defineDimension(chart: Chart, input: Dimension): number {
-    const dimension = bounded(input);
+    const dimension = boundedDimension(input);
     const index = chart.dimensions.indexOf(dimension.id);
     if (index >= 0) {
       const before = chart.dimensions.list[index]!;
@@ -196,8 +197,10 @@ export class Host {
       return index;
     }
     const { count } = chart.dimensions;
-    if (count >= this.dimensionsPerChartMax || dimension.id.length > TEXT_LENGTH_MAX) {
+    const limit = this.limitOfDimensions(count, dimension);
+    if (limit !== null) {
       this.refusedDimensions++;
+      this.refuse(limit, `dimension ${dimension.id} of chart ${chart.id}`);
       return -1;
     }
     this.dimensionCount++;
@@ -223,12 +226,24 @@ export class Host {
     chart.version++;
   }
 
-  /** Every chart takes its next interval from the wall clock. */
-  syncClocks(): void {
+  /** Charts whose newest collection is before a time take their next interval from the wall clock. */
+  syncClocks(beforeUs: number): void {
     for (const chart of this.byId.values()) {
+      if (chart.lastCollectedUs >= beforeUs) continue;
       chart.syncClock = true;
       chart.isSteady = false;
     }
+  }
+
+  /** Sets a variable of the host, or of a chart. What is beyond the bounds is not kept. */
+  setVariable(chart: Chart | null, name: string, value: number): void {
+    if (chart !== null) chart.variables ??= new Map();
+    const variables = chart?.variables ?? this.variables;
+    if (!variables.has(name)) {
+      if (variables.size >= VARIABLES_MAX || name.length > VARIABLE_NAME_LENGTH_MAX) return;
+      if (!this.take(variableBytes(name))) return;
+    }
+    variables.set(name, value);
   }
 
   /**
@@ -240,20 +255,52 @@ export class Host {
     chart.isSettled = true;
     chart.settlings++;
     // Sharing reads every definition: a chart that changes again and again must not cost that each time.
-    if ((chart.settlings & (chart.settlings - 1)) === 0) chart.dimensions = this.sets.share(chart.dimensions);
+    if ((chart.settlings & (chart.settlings - 1)) === 0) chart.dimensions = this.share.sets.share(chart.dimensions);
     else if (!chart.dimensions.isShared) chart.dimensions.seal();
     this.ring?.place(chart);
     chart.canBeSteady = chart.firstTile >= 0 && chart.dimensions.isPlain;
   }
 
-  /** Frees the ring. The host must not be used after that. */
+  /** Frees its memory. The host must not be used after that. */
   dispose(): void {
     this.ring?.dispose();
+    this.share.budget.give(this.bytes);
+    this.bytes = 0;
     this.listener = null;
+  }
+
+  /** @returns the limit that forbids one more chart; if none does, its memory is taken. */
+  private limitOfCharts(bytes: number): LimitName | null {
+    if (this.byId.size >= this.share.chartsPerHostMax) return "charts_per_host_max";
+    if (this.newChartAllowance <= 0) return "new_charts_per_minute_max";
+    return this.take(bytes) ? null : "memory_limit_bytes";
+  }
+
+  /** As {@link limitOfCharts}. @param count of dimensions that the chart has. */
+  private limitOfDimensions(count: number, dimension: Dimension): LimitName | null {
+    // An id that is too long could not be passed on: the bound of a line is no key of the configuration.
+    if (dimension.id.length > TEXT_LENGTH_MAX) return "dimensions_per_chart_max";
+    if (count >= this.share.dimensionsPerChartMax) return "dimensions_per_chart_max";
+    return this.take(dimensionBytes(dimension)) ? null : "memory_limit_bytes";
+  }
+
+  private take(bytes: number): boolean {
+    if (!this.share.budget.take(bytes)) return false;
+    this.bytes += bytes;
+    return true;
+  }
+
+  private refuse(limit: LimitName, what: string): void {
+    this.share.limitReached(limit, this.hostname, what);
   }
 
   private redefineChart(chart: Chart, definition: ChartDefinition, obsolete: boolean): Chart {
     const before = chart.definition;
+    const moreBytes = chartBytes(definition) - chartBytes(before);
+    if (moreBytes > 0 && !this.take(moreBytes)) {
+      this.refuse("memory_limit_bytes", `longer texts of chart ${before.id}`);
+      return chart;
+    }
     if (before.name !== definition.name) {
       if (this.byName.get(before.name) === chart) this.byName.delete(before.name);
       this.byName.set(definition.name, chart);
@@ -329,7 +376,7 @@ export class Host {
   }
 
   private text(given: string | undefined): string {
-    return this.texts.intern((given ?? "").slice(0, TEXT_LENGTH_MAX));
+    return this.share.texts.intern((given ?? "").slice(0, TEXT_LENGTH_MAX));
   }
 
   /** A name already in use gets a suffix when the chart is new; a known chart keeps its name instead. */
@@ -342,31 +389,4 @@ export class Host {
     }
     return id;
   }
-}
-
-/** A multiplier or divisor of 0, or one that is no number, means 1; a name has its bound. */
-function bounded(dimension: Dimension): Dimension {
-  const multiplier = dimension.multiplier || 1;
-  const divisor = dimension.divisor || 1;
-  const isSame = multiplier === dimension.multiplier && divisor === dimension.divisor;
-  if (isSame && dimension.name.length <= TEXT_LENGTH_MAX) return dimension;
-  return { ...dimension, multiplier, divisor, name: dimension.name.slice(0, TEXT_LENGTH_MAX) };
-}
-
-/** At most {@link ID_BYTES_MAX} bytes of an id, cut between characters. */
-function cutId(id: string): string {
-  if (id.length * 3 <= ID_BYTES_MAX || Buffer.byteLength(id) <= ID_BYTES_MAX) return id;
-  const bytes = Buffer.from(id);
-  let end = ID_BYTES_MAX;
-  // Bytes 10xxxxxx go on with a character.
-  while ((bytes[end]! & 0xc0) === 0x80) end--;
-  return bytes.toString("utf8", 0, end);
-}
-
-/** `type.name` from what a definition gives as a name (rrd.md §1.2, §1.4; streaming.md §2.2). */
-function chartName(id: string, type: string, given: string | undefined): string {
-  if (given === undefined || given === "" || given === id || given.toUpperCase() === "NULL") return id;
-  if (given.toUpperCase() === "(NULL)") return id;
-  const name = given.startsWith(`${type}.`) ? given.slice(type.length + 1) : given;
-  return name === "" ? id : `${type}.${name.replace(/[^A-Za-z0-9.-]/g, "_")}`.slice(0, ID_BYTES_MAX);
 }

@@ -21,12 +21,14 @@ export class Ring {
   readonly segments: Segment[] = [];
   private readonly store: SegmentStore;
   private readonly slots: number;
+  private readonly refused: (bytes: number) => void;
   /** By segment number: the charts with columns there, and their record. */
   private readonly records: Map<Chart, number>[] = [];
 
-  /** @param history entries that must stay readable. */
-  constructor(store: SegmentStore, history: number) {
+  /** @param history entries that must stay readable. @param refused called when there is no room for a segment. */
+  constructor(store: SegmentStore, history: number, refused: (bytes: number) => void) {
     this.store = store;
+    this.refused = refused;
     this.slots = ringSlots(history);
   }
 
@@ -195,8 +197,12 @@ export class Ring {
     const isFirst = !this.segments.some((segment) => segment.updateEverySec === updateEverySec);
     const columns = isFirst && wanted <= SEGMENT_COLUMNS_SMALL ? SEGMENT_COLUMNS_SMALL : SEGMENT_COLUMNS;
     if (this.segments.length >= NO_SEGMENT) return NO_SEGMENT;
-    const buffer = this.store.allocate(segmentBytes(columns, this.slots));
-    if (buffer === null) return NO_SEGMENT;
+    const bytes = segmentBytes(columns, this.slots);
+    const buffer = this.store.allocate(bytes);
+    if (buffer === null) {
+      this.refused(bytes);
+      return NO_SEGMENT;
+    }
     this.segments.push(new Segment(buffer, columns, this.slots, updateEverySec));
     this.records.push(new Map());
     return this.segments.length - 1;

@@ -8,10 +8,11 @@ import { type Door, type DoorOptions, openDoor } from "../../agent/door/door.ts"
 /** A clock that moves only when told. */
 export class FakeClock implements Clock {
   private nowMs = 1000;
+  private stepMs = 0;
   private readonly timers = new Map<object, { atMs: number; callback: () => void }>();
 
   nowUs(): number {
-    return 1_700_000_000_000_000 + this.nowMs * 1000;
+    return 1_700_000_000_000_000 + (this.nowMs + this.stepMs) * 1000;
   }
 
   monotonicMs(): number {
@@ -22,6 +23,11 @@ export class FakeClock implements Clock {
     const key = {};
     this.timers.set(key, { atMs: this.nowMs + delayMs, callback });
     return { [Symbol.dispose]: () => this.timers.delete(key) };
+  }
+
+  /** The wall clock is put forward, or back. */
+  step(ms: number): void {
+    this.stepMs += ms;
   }
 
   /** Timers that wait. */

@@ -3,9 +3,10 @@ import { HostWriter } from "../../agent/receiver/host-writer.ts";
 import { imbalance } from "../../agent/rrd/balance.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import { commitLocal, commitStreamed } from "../../agent/rrd/commit.ts";
+import { Database } from "../../agent/rrd/database.ts";
 import { latestCollected } from "../../agent/rrd/read.ts";
 import { ValueRow } from "../../agent/rrd/value-row.ts";
-import { dimension, newHost, stored, T0_SEC } from "../simulated-host.ts";
+import { addHost, dimension, newHost, stored, T0_SEC, WIDE_LIMITS } from "../simulated-host.ts";
 
 /** Commits rows of one value a dimension, a second apart. @returns time of the last one, µs. */
 function collect(chart: Chart, rows: number[][], startUs = T0_SEC * 1e6): number {
@@ -235,8 +236,8 @@ describe("limits", () => {
   });
 
   test("memory: charts that do not fit are collected, their values counted as no_space, the others stored", () => {
-    // One segment of 64 columns × 192 slots fits, a second one does not.
-    const host = newHost({}, { memoryBytes: 100_000 });
+    // The definitions and one segment of 64 columns × 192 slots fit, a second one does not.
+    const host = newHost({}, { memoryBytes: 200_000 });
     const charts = Array.from({ length: 3 }, (_, c) => {
       const chart = host.defineChart({ id: `t.c${c}` })!;
       for (let i = 0; i < 40; i++) host.defineDimension(chart, dimension(`d${i}`));
@@ -251,6 +252,31 @@ describe("limits", () => {
     expect(stored(charts[2]!, 7, T0_SEC + 4, T0_SEC + 4)).toEqual([Number.NaN]);
     expect(latestCollected(charts[2]!, 7)).toBe(7);
     expect(host.ring!.bytes).toBeLessThanOrEqual(100_000);
+  });
+
+  test("memory: definitions and variables count, what does not fit is refused, named, and given back with the host", () => {
+    const refused: string[] = [];
+    const database = new Database({ ...WIDE_LIMITS, memoryBytes: 10_000 }, (limit, _host, what) => {
+      refused.push(`${limit}: ${what}`);
+    });
+    const host = addHost(database, { memoryMode: "none" })!;
+    const chart = host.defineChart({ id: "a.a", title: "x".repeat(500) })!;
+    let defined = 0;
+    while (host.defineDimension(chart, dimension(`d${defined}`)) >= 0) defined++;
+    expect(defined).toBeGreaterThan(10);
+    expect(host.defineChart({ id: "a.b" })).toBeNull();
+    expect(host.defineChart({ id: "a.a", title: "y".repeat(1000) })!.definition.title).toStartWith("x");
+    for (let i = 0; i < 100; i++) host.setVariable(chart, `v${i}`, i);
+    expect(chart.variables!.size).toBeLessThan(5);
+    expect(refused).toEqual([
+      `memory_limit_bytes: dimension d${defined} of chart a.a`,
+      "memory_limit_bytes: chart a.b",
+      "memory_limit_bytes: longer texts of chart a.a",
+    ]);
+    expect(database.budget.bytes).toBeLessThanOrEqual(10_000);
+    expect([host.refusedCharts, host.refusedDimensions]).toEqual([1, 1]);
+    database.removeHost(host);
+    expect(database.budget.bytes).toBe(0);
   });
 
   test("mode none: nothing is stored, every value is passed on and accounted for", () => {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { silentLog } from "../../agent/base/log.ts";
+import type { Log, LogFields } from "../../agent/base/log.ts";
 import type { SocketOwner, StreamSocket } from "../../agent/base/stream-socket.ts";
 import { childSettings } from "../../agent/config/child-settings.ts";
 import { parseConfig } from "../../agent/config/load.ts";
 import type { Config } from "../../agent/config/schema.ts";
 import { Receiver, type ReceiverSettings } from "../../agent/receiver/receiver.ts";
-import { Database } from "../../agent/rrd/database.ts";
+import { Database, type DatabaseLimits } from "../../agent/rrd/database.ts";
 import { PROMPT_V1, REFUSALS } from "../../agent/wire/answers.ts";
 import { FakeClock } from "./door-fixture.ts";
 
@@ -57,20 +57,39 @@ function settingsOf(toml: string): ReceiverSettings {
 
 const ENABLED = `[api_key."${KEY}"]\nenabled = true\n`;
 
+const LIMITS: DatabaseLimits = {
+  memoryBytes: 2 ** 30,
+  hosts: 3,
+  chartsPerHost: 100,
+  dimensionsPerChart: 100,
+  newChartsPerMinute: 100,
+};
+
+/** A line of the log. */
+interface LogLine {
+  readonly level: keyof Log;
+  readonly event: string;
+  readonly fields: LogFields;
+}
+
 class World {
   readonly clock = new FakeClock();
-  readonly database = new Database(
-    { memoryBytes: 2 ** 30, hosts: 3, chartsPerHost: 100, dimensionsPerChart: 100, newChartsPerMinute: 100 },
-    () => {},
-  );
   readonly changed: string[] = [];
+  readonly lines: LogLine[] = [];
+  /** What limits of the database refused. */
+  readonly limits: string[] = [];
+  readonly database: Database;
   readonly receiver: Receiver;
 
-  constructor(toml = ENABLED) {
+  constructor(toml = ENABLED, limits: Partial<DatabaseLimits> = {}) {
+    this.database = new Database({ ...LIMITS, ...limits }, (...what) => this.limits.push(what.join(" ")));
+    const line = (level: keyof Log) => {
+      return (event: string, fields: LogFields = {}) => void this.lines.push({ level, event, fields });
+    };
     this.receiver = new Receiver({
       database: this.database,
       clock: this.clock,
-      log: silentLog,
+      log: { error: line("error"), warn: line("warn"), info: line("info"), debug: line("debug") },
       ownGuid: OWN,
       settings: settingsOf(toml),
       afterData: () => {},
@@ -182,5 +201,76 @@ describe("a connected child", () => {
     socket.owner!.data(socket, Buffer.from("DIMENSION\n"));
     expect(socket.isOpen).toBe(false);
     expect(world.receiver.counters.lines.malformed).toBe(1000);
+  });
+});
+
+describe("the clock of a stream", () => {
+  const DEFINED =
+    "CHART t.a '' '' '' '' '' line 1 1\nDIMENSION x '' absolute 1 1 ''\n" +
+    "CHART t.b '' '' '' '' '' line 1 1\nDIMENSION x '' absolute 1 1 ''\n";
+  const iteration = (chart: string, us: number) => `BEGIN ${chart} ${us}\nSET x = 1\nEND\n`;
+
+  /** A child that has sent its definitions and two iterations of both charts. */
+  function streaming(): { world: World; send: (text: string) => void } {
+    const world = new World();
+    const { socket } = world.connect(child());
+    const send = (text: string) => socket.owner!.data(socket, Buffer.from(text));
+    send(DEFINED);
+    for (let i = 0; i < 3; i++) {
+      world.clock.advance(1000);
+      send(iteration("t.a", 0) + iteration("t.b", 0));
+    }
+    return { world, send };
+  }
+
+  test("a chart whose lag stays takes its time from our clock, the others go on undisturbed", () => {
+    const { world, send } = streaming();
+    const host = world.database.host(GUID)!;
+    const [late, good] = ["t.a", "t.b"].map((id) => host.chart(id)!);
+    const nowUs = () => world.clock.nowUs();
+    // Ten seconds are missing of one chart, which its child never noticed.
+    for (let second = 0; second < 200; second++) {
+      world.clock.advance(1000);
+      send((second < 10 ? "" : iteration("t.a", 1_000_000)) + iteration("t.b", 1_000_000));
+      if (second === 60) expect(nowUs() - late!.lastCollectedUs).toBeGreaterThan(9e6);
+    }
+    expect(nowUs() - late!.lastCollectedUs).toBeLessThan(2e6);
+    expect(good!.syncClock).toBe(false);
+    expect(world.receiver.counters.reanchored).toBe(1);
+    expect(world.lines.map(({ event }) => event)).toContain("receiver.clock_reanchored");
+  });
+
+  test("values ahead of our clock are told once a connection", () => {
+    const { world, send } = streaming();
+    for (let i = 0; i < 20; i++) send(iteration("t.a", 1_000_000));
+    const told = world.lines.filter(({ event }) => event === "receiver.values_ahead");
+    expect(told).toHaveLength(1);
+    expect(told[0]).toMatchObject({ level: "error", fields: { host: "edge", address: "10.0.0.1" } });
+    expect(world.database.host(GUID)!.balance.dropped.clock).toBeGreaterThan(10);
+  });
+
+  test("a clock of ours that was put back is told once a connection, and nothing is lost", () => {
+    const { world, send } = streaming();
+    world.clock.step(-600_000);
+    for (let i = 0; i < 5; i++) {
+      world.clock.advance(1000);
+      send(iteration("t.a", 1_000_000) + iteration("t.b", 1_000_000));
+    }
+    expect(world.lines.map(({ event }) => event)).toEqual(["receiver.child_connected", "receiver.clock_set_back"]);
+    expect(world.database.host(GUID)!.balance).toMatchObject({ received: 16, dropped: { clock: 0 } });
+  });
+});
+
+describe("what a limit refuses", () => {
+  test("is counted as that, and does not hide what is really unknown", () => {
+    const world = new World(ENABLED, { dimensionsPerChart: 1 });
+    const { socket } = world.connect(child());
+    const send = (text: string) => socket.owner!.data(socket, Buffer.from(text));
+    send("CHART t.a '' '' '' '' '' line 1 1\nDIMENSION x '' absolute 1 1 ''\nDIMENSION y '' absolute 1 1 ''\n");
+    send("BEGIN t.a 0\nSET x = 1\nSET y = 2\nSET z = 3\nEND\n");
+    const { balance } = world.database.host(GUID)!;
+    expect(balance.dropped).toMatchObject({ limit: 1, malformed: 1 });
+    expect(world.receiver.counters.lines.no_dimension).toBe(1);
+    expect(world.limits).toEqual(["dimensions_per_chart_max edge dimension y of chart t.a"]);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { MemoryBudget } from "../../agent/rrd/memory-budget.ts";
 import { ringSlots, Segment, segmentBytes } from "../../agent/rrd/store/segment.ts";
 import { MemoryStore } from "../../agent/rrd/store/segment-store.ts";
 
@@ -147,21 +148,22 @@ describe("segment", () => {
 });
 
 describe("MemoryStore", () => {
-  test("admits by arithmetic, refuses beyond the limit, tells and counts it, takes back", () => {
-    const refused: number[][] = [];
-    const store = new MemoryStore(1000, (...what) => refused.push(what));
+  test("admits by arithmetic, refuses beyond the limit, counts it, takes back", () => {
+    const budget = new MemoryBudget(1000);
+    const store = new MemoryStore(budget);
     expect(store.allocate(600)?.byteLength).toBe(600);
     expect(store.allocate(401)).toBeNull();
     expect(store.allocate(400)?.byteLength).toBe(400);
-    expect([store.bytes, store.refused]).toEqual([1000, 1]);
-    expect(refused).toEqual([[401, 1000]]);
+    expect([store.bytes, budget.bytes, store.refused]).toEqual([1000, 1000, 1]);
     store.release(600);
+    expect([store.bytes, budget.bytes]).toEqual([400, 400]);
     expect(store.allocate(600)).not.toBeNull();
   });
 
   test("memory that the system does not have is a refusal, not an exception", () => {
-    const store = new MemoryStore(Number.MAX_SAFE_INTEGER, () => {});
+    const budget = new MemoryBudget(Number.MAX_SAFE_INTEGER);
+    const store = new MemoryStore(budget);
     expect(store.allocate(2 ** 52)).toBeNull();
-    expect([store.bytes, store.refused]).toEqual([0, 1]);
+    expect([store.bytes, budget.bytes, store.refused]).toEqual([0, 0, 1]);
   });
 });

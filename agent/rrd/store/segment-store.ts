@@ -1,6 +1,8 @@
+import type { MemoryBudget } from "../memory-budget.ts";
+
 /** Where the buffers of segments come from: plain memory now, files for the modes that survive a restart. */
 export interface SegmentStore {
-  /** @returns a zeroed buffer, or null when a limit is reached; the store has counted and told it. */
+  /** @returns a zeroed buffer, or null when there is no room for it; the store has counted that. */
   allocate(bytes: number): ArrayBuffer | null;
   /** Gives back what {@link allocate} counted; the buffer itself is garbage-collected. */
   release(bytes: number): void;
@@ -11,23 +13,21 @@ export interface SegmentStore {
  * first written, so an untouched ring costs nothing but counts in full.
  */
 export class MemoryStore implements SegmentStore {
-  /** Bytes admitted now. */
+  /** Bytes of all segments. */
   bytes = 0;
   /** Segments refused so far. */
   refused = 0;
-  private readonly limitBytes: number;
-  private readonly onRefused: (wantedBytes: number, limitBytes: number) => void;
+  private readonly budget: MemoryBudget;
 
-  constructor(limitBytes: number, onRefused: (wantedBytes: number, limitBytes: number) => void) {
-    this.limitBytes = limitBytes;
-    this.onRefused = onRefused;
+  constructor(budget: MemoryBudget) {
+    this.budget = budget;
   }
 
   allocate(bytes: number): ArrayBuffer | null {
-    const buffer = this.bytes + bytes > this.limitBytes ? null : allocateZeroed(bytes);
-    if (buffer === null) {
+    const buffer = this.budget.take(bytes) ? allocateZeroed(bytes) : undefined;
+    if (buffer === null) this.budget.give(bytes);
+    if (buffer == null) {
       this.refused++;
-      this.onRefused(bytes, this.limitBytes);
       return null;
     }
     this.bytes += bytes;
@@ -36,6 +36,7 @@ export class MemoryStore implements SegmentStore {
 
   release(bytes: number): void {
     this.bytes -= bytes;
+    this.budget.give(bytes);
   }
 }
 
