@@ -137,6 +137,11 @@ export class Host {
     return this.byId.size;
   }
 
+  /** A new chart would not be refused by a limit now. */
+  get hasRoomForChart(): boolean {
+    return this.byId.size < this.chartsMax && this.newChartAllowance > 0;
+  }
+
   /** The charts, in order of creation. */
   chartList(): Chart[] {
     return this.charts.filter((chart) => chart !== null);
@@ -163,7 +168,7 @@ export class Host {
     const known = this.byId.get(id);
     const definition = this.definitionOf(id, input, known);
     if (known !== undefined) return this.redefineChart(known, definition, input.obsolete === true);
-    if (this.byId.size >= this.chartsMax || this.newChartAllowance <= 0) {
+    if (!this.hasRoomForChart) {
       this.refusedCharts++;
       return null;
     }
