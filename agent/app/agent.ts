@@ -19,7 +19,7 @@ import { rehearse } from "../receiver/rehearsal.ts";
 import { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
 import { STREAM_WORD } from "../wire/handshake.ts";
-import { collectorPlans } from "./collector-plans.ts";
+import { CollectorPlans } from "./collector-plans.ts";
 import { collectorSources } from "./collector-sources.ts";
 import { databaseLimits } from "./database-limits.ts";
 import { doorUrl } from "./door-url.ts";
@@ -61,6 +61,7 @@ export class Agent {
   private readonly pushers: Pushers;
   private readonly exporters: Exporters;
   private readonly scheduler: Scheduler;
+  private readonly collectors: CollectorPlans;
   private readonly api: HttpApi;
   private readonly rates: LinkRates;
   /** What was agreed for each child that connected. */
@@ -134,6 +135,7 @@ export class Agent {
       updateEverySec: config.agent.update_every,
       afterTick: () => this.pushers.flushAll(),
     });
+    this.collectors = this.createCollectorPlans();
     this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.hostRemoved(host) });
   }
 
@@ -154,7 +156,7 @@ export class Agent {
     this.receiver.reload(receiverSettings(config));
     this.pushers.reload(this.database.hosts, (host) => this.pushSettingsOf(host));
     this.exporters.reload(config.exporter);
-    this.configureCollectors();
+    this.scheduler.configure(this.collectors.of(config.collector));
     this.log.info("config.reloaded", { changed: change.now.join(", ") || "nothing" });
   }
 
@@ -185,7 +187,7 @@ export class Agent {
       this.url = doorUrl(this.door.addresses);
     }
     this.database.freeFirstDefinitions(this.localhost, clock.nowUs());
-    this.configureCollectors();
+    this.scheduler.configure(this.collectors.of(config.collector));
     this.scheduler.start();
     this.exporters.start();
     this.beat();
@@ -214,9 +216,9 @@ export class Agent {
     });
   }
 
-  private configureCollectors(): void {
-    const { clock, log, config, localhost: host } = this;
-    const prefix = config.collector.host_prefix;
+  private createCollectorPlans(): CollectorPlans {
+    const { clock, log, localhost: host } = this;
+    const prefix = this.config.collector.host_prefix;
     const isUsable = prefix === "" || isHostPrefix(prefix);
     if (!isUsable) log.warn("collector.host_prefix_unusable", { path: prefix, text: "no readable proc/stat below it" });
     const files = createHostFiles(isUsable ? prefix : "");
@@ -231,7 +233,7 @@ export class Agent {
       scheduler: this.scheduler,
       log: log.counters,
     });
-    this.scheduler.configure(collectorPlans(config.collector, { host, files, clock, log, sources }));
+    return new CollectorPlans({ host, files, clock, log, sources });
   }
 
   private createApi(world: { clock: Clock; log: Logger; random: Random; version: string }): HttpApi {
