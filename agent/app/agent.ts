@@ -6,7 +6,7 @@ import type { Logger } from "../base/log.ts";
 import { createHostFiles, isHostPrefix } from "../base/proc-file.ts";
 import { createTcpQueues } from "../base/tcp-queues.ts";
 import { Scheduler } from "../collector/scheduler.ts";
-import { type ChildSettings, childSettings } from "../config/child-settings.ts";
+import { childSettings } from "../config/child-settings.ts";
 import { diffConfig } from "../config/diff.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
@@ -23,11 +23,11 @@ import { CollectorPlans } from "./collector-plans.ts";
 import { collectorSources } from "./collector-sources.ts";
 import { databaseLimits } from "./database-limits.ts";
 import { doorUrl } from "./door-url.ts";
+import { HostLinks } from "./host-links.ts";
 import { httpSources } from "./http-sources.ts";
 import { LinkRates } from "./link-rates.ts";
 import { createLocalhost } from "./localhost.ts";
 import { machineGuid } from "./machine-guid.ts";
-import { ownPushSettings, proxyPushSettings } from "./push-settings.ts";
 import { attachRehearsalLink } from "./rehearsal-link.ts";
 import { type Role, roleOf, takesStreams } from "./role.ts";
 
@@ -59,13 +59,12 @@ export class Agent {
   private readonly localhost: Host;
   private readonly receiver: Receiver;
   private readonly pushers: Pushers;
+  private readonly links: HostLinks;
   private readonly exporters: Exporters;
   private readonly scheduler: Scheduler;
   private readonly collectors: CollectorPlans;
   private readonly api: HttpApi;
   private readonly rates: LinkRates;
-  /** What was agreed for each child that connected. */
-  private readonly children = new Map<Host, ChildSettings>();
   private allowsDashboard: AddressList;
   private door: Door | null = null;
   private heartbeat: Timer | null = null;
@@ -105,6 +104,7 @@ export class Agent {
     });
     this.localhost = createLocalhost(this.database, config, guid, { name: PROGRAM, version }, clock);
     this.pushers = new Pushers(world);
+    this.links = new HostLinks(this.database, this.pushers, () => this.config);
     this.receiver = new Receiver({
       database: this.database,
       clock,
@@ -112,12 +112,7 @@ export class Agent {
       ownGuid: guid,
       settings: receiverSettings(config),
       afterData: () => this.pushers.flushAll(),
-      connected: (host, settings) => {
-        this.takeSettings(host, settings);
-        // Its own sender begins anew, so downstream everything is defined once more too.
-        this.pushers.repeatDefinitions(host);
-      },
-      settingsChanged: (host, settings) => this.takeSettings(host, settings),
+      connected: (host, key) => this.links.childConnected(host, key),
     });
     const labels = { configured: config.agent.labels, automatic: {} };
     this.exporters = new Exporters({
@@ -136,7 +131,7 @@ export class Agent {
       afterTick: () => this.pushers.flushAll(),
     });
     this.collectors = this.createCollectorPlans();
-    this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.hostRemoved(host) });
+    this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.links.hostRemoved(host) });
   }
 
   /** Takes over a new configuration, as far as a running agent can; the rest is named once. */
@@ -154,7 +149,7 @@ export class Agent {
     const connections = new AddressList(config.web.allow_connections_from);
     this.door?.updateAccess((address) => connections.allows(address));
     this.receiver.reload(receiverSettings(config));
-    this.pushers.reload(this.database.hosts, (host) => this.pushSettingsOf(host));
+    this.links.follow();
     this.exporters.reload(config.exporter);
     this.scheduler.configure(this.collectors.of(config.collector));
     this.log.info("config.reloaded", { changed: change.now.join(", ") || "nothing" });
@@ -171,8 +166,7 @@ export class Agent {
     if (takesStreams(config)) {
       await rehearse(this.role === "proxy" ? (host) => attachRehearsalLink(host, clock) : null);
     }
-    const own = ownPushSettings(config);
-    if (own !== null) this.pushers.attach(this.localhost, own);
+    this.links.follow();
     if (config.web.enabled) {
       const connections = new AddressList(config.web.allow_connections_from);
       this.door = await openDoor({
@@ -247,33 +241,10 @@ export class Agent {
         pushers: this.pushers,
         exporters: this.exporters,
         config: () => this.config,
-        linkKey: (guid) => this.linkKey(guid),
+        linkKey: (guid) => this.links.keyOf(guid),
         linkRate: (link) => this.rates.rateOf(link),
       }),
     });
-  }
-
-  private takeSettings(host: Host, settings: ChildSettings): void {
-    this.children.set(host, settings);
-    const push = proxyPushSettings(this.config, settings.proxy);
-    if (push === null) this.pushers.detach(host);
-    else this.pushers.attach(host, push);
-  }
-
-  private hostRemoved(host: Host): void {
-    this.children.delete(host);
-    this.pushers.detach(host);
-  }
-
-  private pushSettingsOf(host: Host) {
-    if (host.isLocal) return ownPushSettings(this.config);
-    const child = this.children.get(host);
-    return child === undefined ? null : proxyPushSettings(this.config, child.proxy);
-  }
-
-  private linkKey(guid: string): string {
-    const host = this.database.host(guid);
-    return (host === undefined ? null : this.pushSettingsOf(host))?.apiKey ?? "";
   }
 }
 

@@ -1,0 +1,116 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { Agent } from "../../agent/app/agent.ts";
+import type { Dial } from "../../agent/base/dial.ts";
+import { Logger } from "../../agent/base/log.ts";
+import { type LoadedConfig, parseConfig } from "../../agent/config/load.ts";
+import { PROMPT_V1 } from "../../agent/wire/answers.ts";
+import { SteppedClock, TestTree } from "../collector-world.ts";
+import { Client, until } from "./door-fixture.ts";
+
+const KEY = "11111111-2222-3333-4444-555555555555";
+const PARENT_KEY = "22222222-2222-3333-4444-555555555555";
+const OWN_GUID = "aaaaaaaa-0000-0000-0000-000000000000";
+const CHILD_GUID = "aaaaaaaa-0000-0000-0000-00000000000c";
+const ACCEPT = `[api_key."${KEY}"]\nenabled = true\n`;
+const WEB = `[web]\nlisten = "127.0.0.1:0"\n`;
+
+interface Report {
+  hosts: { hostname: string; labels: object }[];
+  links: { from: string; to: string; key: string }[];
+}
+
+const GUID_KEY = `machine_guid = "${OWN_GUID}"`;
+
+/** One whole agent on a clock that moves when told; its own connections lead nowhere. */
+class AgentScene implements AsyncDisposable {
+  readonly clock = new SteppedClock();
+  readonly lines: string[] = [];
+  agent!: Agent;
+  private readonly tree = new TestTree();
+
+  /**
+   * @param file the configuration without `[agent]`; a table it does not have is set so that the agent stays quiet.
+   * @param agentKeys keys of `[agent]`; without a GUID among them the identity is one that cannot be kept.
+   */
+  static async start(file: string, agentKeys = GUID_KEY): Promise<AgentScene> {
+    const scene = new AgentScene();
+    const { clock } = scene;
+    const log = new Logger({ clock, level: "info", format: "text", write: (line) => void scene.lines.push(line) });
+    const dial: Dial = (destination) => Promise.reject(new Error(`${destination.name}: nobody there`));
+    try {
+      scene.agent = await Agent.start(scene.load(file, agentKeys), { clock, log, version: "0", random: () => 0, dial });
+    } catch (error) {
+      scene.tree[Symbol.dispose]();
+      throw error;
+    }
+    return scene;
+  }
+
+  /** Reads another configuration, as SIGHUP does. */
+  reload(file: string, agentKeys = GUID_KEY): void {
+    this.agent.reload(this.load(file, agentKeys));
+  }
+
+  fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(this.agent.url + path, init);
+  }
+
+  async report(): Promise<Report> {
+    return (await (await this.fetch("/api/v1/agent")).json()) as Report;
+  }
+
+  /** Lines of the log with this event. */
+  events(event: string): string[] {
+    return this.lines.filter((line) => line.includes(event));
+  }
+
+  connect(): Promise<Client> {
+    return Client.connect(Number(new URL(this.agent.url!).port));
+  }
+
+  /** A child connects and is accepted. */
+  async child(): Promise<Client> {
+    const client = await this.connect();
+    client.send(`STREAM key=${KEY}&hostname=edge&machine_guid=${CHILD_GUID} HTTP/1.1\r\n\r\n`);
+    await until(() => client.text === PROMPT_V1);
+    return client;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.agent.stop();
+    this.tree[Symbol.dispose]();
+  }
+
+  private load(file: string, agentKeys: string): LoadedConfig {
+    this.tree.write("file", "no directory can be made below it");
+    const agent = `[agent]\nstate_dir = ${JSON.stringify(join(this.tree.root, "file/state"))}\n${agentKeys}\n`;
+    const web = file.includes("[web]") ? "" : WEB;
+    const loaded = parseConfig(`${agent}${web}[collector]\nenabled = false\n${file}`, "test.toml");
+    if (loaded instanceof Error) throw loaded;
+    return loaded;
+  }
+}
+
+describe("a child that is away during a reload", () => {
+  const proxy = (table: string) => `${ACCEPT}${table}`;
+  const to = (parent: string) =>
+    `default_proxy_enabled = true\ndefault_proxy_destination = "${parent}"\ndefault_proxy_api_key = "${PARENT_KEY}"\n`;
+
+  test("is passed on by the new settings of its key, of its machine, and not at all without its key", async () => {
+    await using scene = await AgentScene.start(proxy(to("old")));
+    const client = await scene.child();
+    client.socket.end();
+    await until(() => scene.events("receiver.child_disconnected").length > 0);
+    expect((await scene.report()).links).toMatchObject([{ from: CHILD_GUID, to: "old:19999" }]);
+    scene.reload(proxy(to("new")));
+    expect((await scene.report()).links).toMatchObject([{ from: CHILD_GUID, to: "new:19999", key: "5555" }]);
+    scene.reload(`${proxy(to("new"))}[machine."${CHILD_GUID}"]\nproxy_destination = "other"\n`);
+    expect((await scene.report()).links).toMatchObject([{ to: "other:19999" }]);
+    scene.reload(proxy(to("new")).replace("enabled = true", "enabled = false"));
+    expect((await scene.report()).links).toEqual([]);
+    scene.reload(proxy(to("new")));
+    expect((await scene.report()).links).toMatchObject([{ to: "new:19999" }]);
+    expect((await scene.report()).hosts).toHaveLength(2);
+  });
+});
