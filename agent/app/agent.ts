@@ -7,8 +7,8 @@ import { createHostFiles, isHostPrefix } from "../base/proc-file.ts";
 import { createTcpQueues } from "../base/tcp-queues.ts";
 import { Scheduler } from "../collector/scheduler.ts";
 import { childSettings } from "../config/child-settings.ts";
-import { diffConfig } from "../config/diff.ts";
 import type { LoadedConfig } from "../config/load.ts";
+import { planReload } from "../config/reload.ts";
 import type { Config } from "../config/schema.ts";
 import { type Door, openDoor } from "../door/door.ts";
 import { Exporters } from "../exporter/exporters.ts";
@@ -52,7 +52,11 @@ export class Agent {
   readonly role: Role;
   /** Address of the first listener, `http://ADDR:PORT`; null without one. */
   url: string | null = null;
+  /** In effect; differs from the file by {@link restartNeeded}. */
   private config: Config;
+  /** Names of keys whose new value in the file waits for a restart. */
+  private restartNeeded: readonly string[] = [];
+  private reloads = 0;
   private readonly clock: Clock;
   private readonly log: Logger;
   private readonly database: Database;
@@ -134,25 +138,18 @@ export class Agent {
     this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.links.hostRemoved(host) });
   }
 
-  /** Takes over a new configuration, as far as a running agent can; the rest is named once. */
+  /** Takes over a new configuration, as far as a running agent can; the rest is named in one warning. */
   reload(loaded: LoadedConfig): void {
     if (this.stopping !== null) return;
-    const { config } = loaded;
-    const change = diffConfig(this.config, config);
+    // The subject of its lines: each reload is answered, however soon it comes after another.
+    const reload = ++this.reloads;
+    const { config, now, atRestart } = planReload(this.config, loaded.config);
     for (const { level, event, text } of loaded.notices) this.log[level](event, { text });
-    if (change.atRestart.length > 0) {
-      this.log.warn("config.restart_needed", { keys: change.atRestart.join(", ") });
-    }
+    if (atRestart.length > 0) this.log.warn("config.restart_needed", { reload, keys: atRestart.join(", ") });
     this.config = config;
-    this.log.configure(config.log.level, config.log.format);
-    this.allowsDashboard = new AddressList(config.web.allow_dashboard_from);
-    const connections = new AddressList(config.web.allow_connections_from);
-    this.door?.updateAccess((address) => connections.allows(address));
-    this.receiver.reload(receiverSettings(config));
-    this.links.follow();
-    this.exporters.reload(config.exporter);
-    this.scheduler.configure(this.collectors.of(config.collector));
-    this.log.info("config.reloaded", { changed: change.now.join(", ") || "nothing" });
+    this.restartNeeded = atRestart;
+    this.follow(config);
+    this.log.info("config.reloaded", { reload, changed: now.join(", ") || "nothing" });
   }
 
   /** Stops ticking, closes the door, flushes streams and exporters within their deadlines. Safe to call twice. */
@@ -188,6 +185,20 @@ export class Agent {
     const { machineGuid: guid, hostname, memoryMode, historyEntries: history } = this.localhost;
     const { state_dir: state } = config.agent;
     log.info("app.started", { host: hostname, guid, role: this.role, memory_mode: memoryMode, history, state });
+  }
+
+  /** Every part takes what concerns it. */
+  private follow(config: Config): void {
+    const { web } = config;
+    this.log.configure(config.log.level, config.log.format);
+    this.allowsDashboard = new AddressList(web.allow_dashboard_from);
+    const connections = new AddressList(web.allow_connections_from);
+    const idleMs = web.disconnect_idle_clients_after_seconds * 1000;
+    this.door?.updateAccess((address) => connections.allows(address), idleMs);
+    this.receiver.reload(receiverSettings(config));
+    this.links.follow();
+    this.exporters.reload(config.exporter);
+    this.scheduler.configure(this.collectors.of(config.collector));
   }
 
   private async shutDown(): Promise<void> {
@@ -241,6 +252,7 @@ export class Agent {
         pushers: this.pushers,
         exporters: this.exporters,
         config: () => this.config,
+        restartNeeded: () => this.restartNeeded,
         linkKey: (guid) => this.links.keyOf(guid),
         linkRate: (link) => this.rates.rateOf(link),
       }),

@@ -14,10 +14,12 @@ const OWN_GUID = "aaaaaaaa-0000-0000-0000-000000000000";
 const CHILD_GUID = "aaaaaaaa-0000-0000-0000-00000000000c";
 const ACCEPT = `[api_key."${KEY}"]\nenabled = true\n`;
 const WEB = `[web]\nlisten = "127.0.0.1:0"\n`;
+const STREAM = `[stream]\nenabled = true\ndestination = "parent-1"\napi_key = "${PARENT_KEY}"\n`;
 
 interface Report {
   hosts: { hostname: string; labels: object }[];
   links: { from: string; to: string; key: string }[];
+  restart_needed: string[];
 }
 
 const GUID_KEY = `machine_guid = "${OWN_GUID}"`;
@@ -91,6 +93,66 @@ class AgentScene implements AsyncDisposable {
     return loaded;
   }
 }
+
+describe("keys that wait for a restart", () => {
+  test("keep their old value and are named at every reload until the file agrees again", async () => {
+    await using scene = await AgentScene.start("");
+    const labelled = `${GUID_KEY}\nlabels = { site = "north" }`;
+    for (let reload = 1; reload <= 2; reload++) {
+      scene.reload("[db]\nhistory = 7\n", labelled);
+      expect(scene.events("config.restart_needed")).toHaveLength(reload);
+      expect(scene.events("config.restart_needed").at(-1)).toContain('keys="agent.labels, db.history"');
+      const { hosts, restart_needed: waiting } = await scene.report();
+      expect([hosts[0]!.labels, waiting]).toEqual([{}, ["agent.labels", "db.history"]]);
+    }
+    scene.reload("");
+    expect(scene.events("config.restart_needed")).toHaveLength(2);
+    expect((await scene.report()).restart_needed).toEqual([]);
+  });
+
+  test("new children get the history that is in effect", async () => {
+    await using scene = await AgentScene.start(`${ACCEPT}[db]\nhistory = 100\n`);
+    scene.reload(`${ACCEPT}[db]\nhistory = 200\n`);
+    await scene.child();
+    expect(scene.events("receiver.child_connected")[0]).toContain("history=100");
+  });
+});
+
+describe("what takes effect at once:", () => {
+  test("web.gzip_level", async () => {
+    await using scene = await AgentScene.start(`${WEB}gzip_level = 3`);
+    const encoding = async () => {
+      const response = await scene.fetch("/api/v1/agent", { headers: { "Accept-Encoding": "gzip" } });
+      await response.text();
+      return response.headers.get("Content-Encoding");
+    };
+    expect(await encoding()).toBe("gzip");
+    scene.reload(`${WEB}gzip_level = 0`);
+    expect(await encoding()).toBeNull();
+    expect(scene.events("config.reloaded")[0]).toContain("changed=web.gzip_level");
+  });
+
+  test("web.disconnect_idle_clients_after_seconds", async () => {
+    await using scene = await AgentScene.start("");
+    const client = await scene.connect();
+    client.send("GET /api/v1/info HTTP/1.1\r\nHost: a\r\n\r\n");
+    await until(() => client.text.includes("200 OK"));
+    scene.reload(`${WEB}disconnect_idle_clients_after_seconds = 5`);
+    scene.clock.advance(10_000);
+    expect(await client.untilClosed()).toStartWith("HTTP/1.1 200");
+  });
+
+  test("stream.enabled: on, with another parent, and off again", async () => {
+    await using scene = await AgentScene.start("");
+    scene.reload(STREAM);
+    expect((await scene.report()).links).toMatchObject([{ from: OWN_GUID, to: "parent-1:19999", key: "5555" }]);
+    expect(await (await scene.fetch("/api/v1/info")).json()).toMatchObject({ "stream-enabled": true });
+    scene.reload(`${STREAM}default_port = 7\n`);
+    expect((await scene.report()).links).toMatchObject([{ to: "parent-1:7" }]);
+    scene.reload("");
+    expect((await scene.report()).links).toEqual([]);
+  });
+});
 
 describe("a child that is away during a reload", () => {
   const proxy = (table: string) => `${ACCEPT}${table}`;
