@@ -27,9 +27,9 @@ import { HostLinks } from "./host-links.ts";
 import { httpSources } from "./http-sources.ts";
 import { LinkRates } from "./link-rates.ts";
 import { createLocalhost } from "./localhost.ts";
-import { machineGuid } from "./machine-guid.ts";
+import { findIdentity, type Identity } from "./machine-guid.ts";
 import { attachRehearsalLink } from "./rehearsal-link.ts";
-import { type Role, roleOf, takesStreams } from "./role.ts";
+import { isKnownToOthers, type Role, roleOf, takesStreams } from "./role.ts";
 
 /** What an agent runs in; `cli` gives the machine's own, simulations another one. */
 export interface AgentWorld {
@@ -59,6 +59,7 @@ export class Agent {
   private reloads = 0;
   private readonly clock: Clock;
   private readonly log: Logger;
+  private readonly identity: Identity;
   private readonly database: Database;
   private readonly localhost: Host;
   private readonly receiver: Receiver;
@@ -88,12 +89,13 @@ export class Agent {
     this.role = roleOf(config);
     this.rates = new LinkRates(clock);
     this.allowsDashboard = new AddressList(config.web.allow_dashboard_from);
-    const guid = machineGuid({
+    this.identity = findIdentity({
       configured: config.agent.machine_guid,
       stateDir: config.agent.state_dir,
-      mustBeStable: config.stream.enabled || takesStreams(config),
+      mustBeStable: isKnownToOthers(config),
       log,
     });
+    const { guid } = this.identity;
     const world = {
       clock,
       log,
@@ -138,12 +140,23 @@ export class Agent {
     this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.links.hostRemoved(host) });
   }
 
-  /** Takes over a new configuration, as far as a running agent can; the rest is named in one warning. */
+  /**
+   * Takes over a new configuration, as far as a running agent can; the rest is named in one warning. One that this
+   * agent could not be started with changes nothing, with an error in the log.
+   */
   reload(loaded: LoadedConfig): void {
     if (this.stopping !== null) return;
     // The subject of its lines: each reload is answered, however soon it comes after another.
     const reload = ++this.reloads;
     const { config, now, atRestart } = planReload(this.config, loaded.config);
+    if (this.identity.isTemporary && isKnownToOthers(config)) {
+      this.log.error("config.reload_refused", {
+        reload,
+        reason: "the identity of this host is a temporary one, others must not know it by that",
+        text: "the old configuration stays; make agent.state_dir writable or set agent.machine_guid, then restart",
+      });
+      return;
+    }
     for (const { level, event, text } of loaded.notices) this.log[level](event, { text });
     if (atRestart.length > 0) this.log.warn("config.restart_needed", { reload, keys: atRestart.join(", ") });
     this.config = config;

@@ -154,6 +154,30 @@ describe("what takes effect at once:", () => {
   });
 });
 
+describe("an identity that cannot be kept", () => {
+  test.each([
+    ["switches streaming on", STREAM],
+    ["enables an API key", ACCEPT],
+  ])("refuses a file that %s: nothing changes; nor does an agent start with it", async (_what, file) => {
+    await using scene = await AgentScene.start("", "");
+    scene.reload(`${file}[log]\nformat = "json"\n`, "");
+    expect(scene.events("config.reload_refused")).toHaveLength(1);
+    expect(scene.events(" error config.reload_refused ")).toHaveLength(1);
+    expect(scene.events("config.reloaded")).toEqual([]);
+    expect((await scene.report()).links).toEqual([]);
+    const client = await scene.connect();
+    client.send(`STREAM key=${KEY}&hostname=edge&machine_guid=${CHILD_GUID} HTTP/1.1\r\n\r\n`);
+    expect(await client.untilClosed()).toContain("not permitted");
+    await expect(AgentScene.start(file, "")).rejects.toThrow("cannot be kept");
+  });
+
+  test("takes any other file", async () => {
+    await using scene = await AgentScene.start("", "");
+    scene.reload(`[api_key."${KEY}"]\nenabled = false\n`, "");
+    expect(scene.events("config.reloaded")).toHaveLength(1);
+  });
+});
+
 describe("a child that is away during a reload", () => {
   const proxy = (table: string) => `${ACCEPT}${table}`;
   const to = (parent: string) =>
