@@ -35,6 +35,7 @@ const NO_AGENT: AgentSources = {
   receivers: () => [],
   labels: () => ({}),
   isStreaming: () => false,
+  restartNeeded: () => [],
 };
 
 /** An API over a database, without a socket. */

@@ -113,6 +113,10 @@ export class RecordedCharts implements Charts {
     this.hostVariables.set(name, value);
   }
 
+  goesOn(): boolean {
+    return false;
+  }
+
   /** The chart with this id; throws when there is none. */
   get(id: string): RecordedChart {
     const chart = this.all.get(id);

@@ -6,9 +6,9 @@ import type { Logger } from "../base/log.ts";
 import { createHostFiles, isHostPrefix } from "../base/proc-file.ts";
 import { createTcpQueues } from "../base/tcp-queues.ts";
 import { Scheduler } from "../collector/scheduler.ts";
-import { type ChildSettings, childSettings } from "../config/child-settings.ts";
-import { diffConfig } from "../config/diff.ts";
+import { childSettings } from "../config/child-settings.ts";
 import type { LoadedConfig } from "../config/load.ts";
+import { planReload } from "../config/reload.ts";
 import type { Config } from "../config/schema.ts";
 import { type Door, openDoor } from "../door/door.ts";
 import { Exporters } from "../exporter/exporters.ts";
@@ -19,17 +19,17 @@ import { rehearse } from "../receiver/rehearsal.ts";
 import { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
 import { STREAM_WORD } from "../wire/handshake.ts";
-import { collectorPlans } from "./collector-plans.ts";
+import { CollectorPlans } from "./collector-plans.ts";
 import { collectorSources } from "./collector-sources.ts";
 import { databaseLimits } from "./database-limits.ts";
 import { doorUrl } from "./door-url.ts";
+import { HostLinks } from "./host-links.ts";
 import { httpSources } from "./http-sources.ts";
 import { LinkRates } from "./link-rates.ts";
 import { createLocalhost } from "./localhost.ts";
-import { machineGuid } from "./machine-guid.ts";
-import { ownPushSettings, proxyPushSettings } from "./push-settings.ts";
+import { findIdentity, type Identity } from "./machine-guid.ts";
 import { attachRehearsalLink } from "./rehearsal-link.ts";
-import { type Role, roleOf, takesStreams } from "./role.ts";
+import { isKnownToOthers, type Role, roleOf, takesStreams } from "./role.ts";
 
 /** What an agent runs in; `cli` gives the machine's own, simulations another one. */
 export interface AgentWorld {
@@ -52,19 +52,24 @@ export class Agent {
   readonly role: Role;
   /** Address of the first listener, `http://ADDR:PORT`; null without one. */
   url: string | null = null;
+  /** In effect; differs from the file by {@link restartNeeded}. */
   private config: Config;
+  /** Names of keys whose new value in the file waits for a restart. */
+  private restartNeeded: readonly string[] = [];
+  private reloads = 0;
   private readonly clock: Clock;
   private readonly log: Logger;
+  private readonly identity: Identity;
   private readonly database: Database;
   private readonly localhost: Host;
   private readonly receiver: Receiver;
   private readonly pushers: Pushers;
+  private readonly links: HostLinks;
   private readonly exporters: Exporters;
   private readonly scheduler: Scheduler;
+  private readonly collectors: CollectorPlans;
   private readonly api: HttpApi;
   private readonly rates: LinkRates;
-  /** What was agreed for each child that connected. */
-  private readonly children = new Map<Host, ChildSettings>();
   private allowsDashboard: AddressList;
   private door: Door | null = null;
   private heartbeat: Timer | null = null;
@@ -84,12 +89,13 @@ export class Agent {
     this.role = roleOf(config);
     this.rates = new LinkRates(clock);
     this.allowsDashboard = new AddressList(config.web.allow_dashboard_from);
-    const guid = machineGuid({
+    this.identity = findIdentity({
       configured: config.agent.machine_guid,
       stateDir: config.agent.state_dir,
-      mustBeStable: config.stream.enabled || takesStreams(config),
+      mustBeStable: isKnownToOthers(config),
       log,
     });
+    const { guid } = this.identity;
     const world = {
       clock,
       log,
@@ -105,6 +111,7 @@ export class Agent {
     });
     this.localhost = createLocalhost(this.database, config, guid, { name: PROGRAM, version }, clock);
     this.pushers = new Pushers(world);
+    this.links = new HostLinks(this.database, this.pushers, () => this.config);
     this.receiver = new Receiver({
       database: this.database,
       clock,
@@ -112,12 +119,7 @@ export class Agent {
       ownGuid: guid,
       settings: receiverSettings(config),
       afterData: () => this.pushers.flushAll(),
-      connected: (host, settings) => {
-        this.takeSettings(host, settings);
-        // Its own sender begins anew, so downstream everything is defined once more too.
-        this.pushers.repeatDefinitions(host);
-      },
-      settingsChanged: (host, settings) => this.takeSettings(host, settings),
+      connected: (host, key) => this.links.childConnected(host, key),
     });
     const labels = { configured: config.agent.labels, automatic: {} };
     this.exporters = new Exporters({
@@ -135,28 +137,33 @@ export class Agent {
       updateEverySec: config.agent.update_every,
       afterTick: () => this.pushers.flushAll(),
     });
-    this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.hostRemoved(host) });
+    this.collectors = this.createCollectorPlans();
+    this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.links.hostRemoved(host) });
   }
 
-  /** Takes over a new configuration, as far as a running agent can; the rest is named once. */
+  /**
+   * Takes over a new configuration, as far as a running agent can; the rest is named in one warning. One that this
+   * agent could not be started with changes nothing, with an error in the log.
+   */
   reload(loaded: LoadedConfig): void {
     if (this.stopping !== null) return;
-    const { config } = loaded;
-    const change = diffConfig(this.config, config);
-    for (const { level, event, text } of loaded.notices) this.log[level](event, { text });
-    if (change.atRestart.length > 0) {
-      this.log.warn("config.restart_needed", { keys: change.atRestart.join(", ") });
+    // The subject of its lines: each reload is answered, however soon it comes after another.
+    const reload = ++this.reloads;
+    const { config, now, atRestart } = planReload(this.config, loaded.config);
+    if (this.identity.isTemporary && isKnownToOthers(config)) {
+      this.log.error("config.reload_refused", {
+        reload,
+        reason: "the identity of this host is a temporary one, others must not know it by that",
+        text: "the old configuration stays; make agent.state_dir writable or set agent.machine_guid, then restart",
+      });
+      return;
     }
+    for (const { level, event, text } of loaded.notices) this.log[level](event, { text });
+    if (atRestart.length > 0) this.log.warn("config.restart_needed", { reload, keys: atRestart.join(", ") });
     this.config = config;
-    this.log.configure(config.log.level, config.log.format);
-    this.allowsDashboard = new AddressList(config.web.allow_dashboard_from);
-    const connections = new AddressList(config.web.allow_connections_from);
-    this.door?.updateAccess((address) => connections.allows(address));
-    this.receiver.reload(receiverSettings(config));
-    this.pushers.reload(this.database.hosts, (host) => this.pushSettingsOf(host));
-    this.exporters.reload(config.exporter);
-    this.configureCollectors();
-    this.log.info("config.reloaded", { changed: change.now.join(", ") || "nothing" });
+    this.restartNeeded = atRestart;
+    this.follow(config);
+    this.log.info("config.reloaded", { reload, changed: now.join(", ") || "nothing" });
   }
 
   /** Stops ticking, closes the door, flushes streams and exporters within their deadlines. Safe to call twice. */
@@ -170,8 +177,7 @@ export class Agent {
     if (takesStreams(config)) {
       await rehearse(this.role === "proxy" ? (host) => attachRehearsalLink(host, clock) : null);
     }
-    const own = ownPushSettings(config);
-    if (own !== null) this.pushers.attach(this.localhost, own);
+    this.links.follow();
     if (config.web.enabled) {
       const connections = new AddressList(config.web.allow_connections_from);
       this.door = await openDoor({
@@ -186,13 +192,27 @@ export class Agent {
       this.url = doorUrl(this.door.addresses);
     }
     this.database.freeFirstDefinitions(this.localhost, clock.nowUs());
-    this.configureCollectors();
+    this.scheduler.configure(this.collectors.of(config.collector));
     this.scheduler.start();
     this.exporters.start();
     this.beat();
     const { machineGuid: guid, hostname, memoryMode, historyEntries: history } = this.localhost;
     const { state_dir: state } = config.agent;
     log.info("app.started", { host: hostname, guid, role: this.role, memory_mode: memoryMode, history, state });
+  }
+
+  /** Every part takes what concerns it. */
+  private follow(config: Config): void {
+    const { web } = config;
+    this.log.configure(config.log.level, config.log.format);
+    this.allowsDashboard = new AddressList(web.allow_dashboard_from);
+    const connections = new AddressList(web.allow_connections_from);
+    const idleMs = web.disconnect_idle_clients_after_seconds * 1000;
+    this.door?.updateAccess((address) => connections.allows(address), idleMs);
+    this.receiver.reload(receiverSettings(config));
+    this.links.follow();
+    this.exporters.reload(config.exporter);
+    this.scheduler.configure(this.collectors.of(config.collector));
   }
 
   private async shutDown(): Promise<void> {
@@ -215,9 +235,9 @@ export class Agent {
     });
   }
 
-  private configureCollectors(): void {
-    const { clock, log, config, localhost: host } = this;
-    const prefix = config.collector.host_prefix;
+  private createCollectorPlans(): CollectorPlans {
+    const { clock, log, localhost: host } = this;
+    const prefix = this.config.collector.host_prefix;
     const isUsable = prefix === "" || isHostPrefix(prefix);
     if (!isUsable) log.warn("collector.host_prefix_unusable", { path: prefix, text: "no readable proc/stat below it" });
     const files = createHostFiles(isUsable ? prefix : "");
@@ -232,7 +252,7 @@ export class Agent {
       scheduler: this.scheduler,
       log: log.counters,
     });
-    this.scheduler.configure(collectorPlans(config.collector, { host, files, clock, log, sources }));
+    return new CollectorPlans({ host, files, clock, log, sources });
   }
 
   private createApi(world: { clock: Clock; log: Logger; random: Random; version: string }): HttpApi {
@@ -246,33 +266,11 @@ export class Agent {
         pushers: this.pushers,
         exporters: this.exporters,
         config: () => this.config,
-        linkKey: (guid) => this.linkKey(guid),
+        restartNeeded: () => this.restartNeeded,
+        linkKey: (guid) => this.links.keyOf(guid),
         linkRate: (link) => this.rates.rateOf(link),
       }),
     });
-  }
-
-  private takeSettings(host: Host, settings: ChildSettings): void {
-    this.children.set(host, settings);
-    const push = proxyPushSettings(this.config, settings.proxy);
-    if (push === null) this.pushers.detach(host);
-    else this.pushers.attach(host, push);
-  }
-
-  private hostRemoved(host: Host): void {
-    this.children.delete(host);
-    this.pushers.detach(host);
-  }
-
-  private pushSettingsOf(host: Host) {
-    if (host.isLocal) return ownPushSettings(this.config);
-    const child = this.children.get(host);
-    return child === undefined ? null : proxyPushSettings(this.config, child.proxy);
-  }
-
-  private linkKey(guid: string): string {
-    const host = this.database.host(guid);
-    return (host === undefined ? null : this.pushSettingsOf(host))?.apiKey ?? "";
   }
 }
 

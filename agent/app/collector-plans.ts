@@ -21,28 +21,51 @@ export interface CollectorSurroundings {
   readonly sources: AgentSources;
 }
 
-/** Which collectors run, and with what settings. */
-export function collectorPlans(config: CollectorConfig, surroundings: CollectorSurroundings): CollectorPlan[] {
-  if (!config.enabled) return [];
-  const modules = [...COLLECTORS, createAgentCollector(surroundings.sources)];
-  return modules
-    .filter((module) => tableOf(config, module).enabled)
-    .map((module) => plan(config, module, surroundings));
-}
+/** Which collectors run, and with what settings. Lives as long as the agent: a collector's charts outlive reloads. */
+export class CollectorPlans {
+  private readonly surroundings: CollectorSurroundings;
+  private readonly modules: readonly CollectorModule[];
+  /** By collector. */
+  private readonly charts = new Map<string, HostCharts>();
 
-function plan(config: CollectorConfig, module: CollectorModule, surroundings: CollectorSurroundings): CollectorPlan {
-  const table = tableOf(config, module);
-  const charts = new HostCharts(surroundings.host);
-  return {
-    module,
-    updateEverySec: table.update_every,
-    revision: JSON.stringify([config.zero_metrics, table]),
-    createContext(updateEverySec) {
-      const { files, clock, log } = surroundings;
-      return { charts, files, clock, log, updateEverySec, settings: settings(config, module) };
-    },
-    onRemoved: () => charts.retireAll(),
-  };
+  constructor(surroundings: CollectorSurroundings) {
+    this.surroundings = surroundings;
+    this.modules = [...COLLECTORS, createAgentCollector(surroundings.sources)];
+  }
+
+  /** The plans of this configuration, for {@link Scheduler.configure}. */
+  of(config: CollectorConfig): CollectorPlan[] {
+    if (!config.enabled) return [];
+    return this.modules
+      .filter((module) => tableOf(config, module).enabled)
+      .map((module) => this.plan(config, module, this.chartsOf(module)));
+  }
+
+  private plan(config: CollectorConfig, module: CollectorModule, charts: HostCharts): CollectorPlan {
+    const table = tableOf(config, module);
+    const rules = JSON.stringify([config.zero_metrics, table.charts]);
+    return {
+      module,
+      updateEverySec: table.update_every,
+      revision: JSON.stringify([config.zero_metrics, table]),
+      createContext: (updateEverySec) => {
+        const { files, clock, log } = this.surroundings;
+        charts.beginAnew(rules);
+        return { charts, files, clock, log, updateEverySec, settings: settings(config, module) };
+      },
+      retireLeftovers: () => charts.retireLeftovers(),
+      onRemoved: () => charts.retireAll(),
+    };
+  }
+
+  private chartsOf(module: CollectorModule): HostCharts {
+    let charts = this.charts.get(module.name);
+    if (charts === undefined) {
+      charts = new HostCharts(this.surroundings.host);
+      this.charts.set(module.name, charts);
+    }
+    return charts;
+  }
 }
 
 function settings(config: CollectorConfig, module: CollectorModule): CollectorSettings {

@@ -10,7 +10,10 @@ export interface ShownParts {
   readonly receiver: Receiver;
   readonly pushers: Pushers;
   readonly exporters: Exporters;
+  /** In effect. */
   readonly config: () => Config;
+  /** Names of keys whose new value in the file waits for a restart. */
+  readonly restartNeeded: () => readonly string[];
   /** API key a host is streamed with. */
   readonly linkKey: (machineGuid: string) => string;
   /** Values per second of a link. */
@@ -28,6 +31,7 @@ export function httpSources(parts: ShownParts): AgentSources {
     receivers: () => describeReceivers(receiver),
     labels: (host) => (host.isLocal ? config().agent.labels : {}),
     isStreaming: () => config().stream.enabled,
+    restartNeeded: parts.restartNeeded,
   };
 }
 

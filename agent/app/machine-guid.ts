@@ -16,16 +16,23 @@ export interface IdentityOptions {
   log: Log;
 }
 
+/** Who this host is. */
+export interface Identity {
+  readonly guid: string;
+  /** It could not be kept: the next start makes another one. */
+  readonly isTemporary: boolean;
+}
+
 /**
  * The GUID of this host: configured, else kept in `<state_dir>/machine.guid` and made at the first start. A file that
  * holds something else is set aside, never overwritten.
  * @throws AgentError `identity_unstable` when it must be stable and cannot be kept.
  */
-export function machineGuid({ configured, stateDir, mustBeStable, log }: IdentityOptions): string {
-  if (configured !== "") return configured;
+export function findIdentity({ configured, stateDir, mustBeStable, log }: IdentityOptions): Identity {
+  if (configured !== "") return { guid: configured, isTemporary: false };
   const path = join(stateDir, FILE);
   try {
-    return readGuid(path, log) ?? makeGuid(stateDir, path);
+    return { guid: readGuid(path, log) ?? makeGuid(stateDir, path), isTemporary: false };
   } catch (error) {
     const problem = `${path}: the identity of this host cannot be kept: ${errorText(error)}`;
     if (mustBeStable) {
@@ -34,7 +41,7 @@ export function machineGuid({ configured, stateDir, mustBeStable, log }: Identit
     }
     const text = "this host has another GUID after each start; give --state DIR with a writable directory";
     log.warn("app.identity_temporary", { path, reason: errorText(error), text });
-    return createGuid(crypto.getRandomValues(new Uint8Array(16)));
+    return { guid: createGuid(crypto.getRandomValues(new Uint8Array(16))), isTemporary: true };
   }
 }
 

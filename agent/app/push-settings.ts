@@ -1,4 +1,4 @@
-import type { ProxySettings } from "../config/child-settings.ts";
+import { childSettings, type ProxySettings } from "../config/child-settings.ts";
 import type { Config } from "../config/schema.ts";
 import type { PusherSettings } from "../pusher/pusher-world.ts";
 
@@ -9,9 +9,10 @@ export function ownPushSettings(config: Config): PusherSettings | null {
   return pushSettings(config, { isEnabled: true, destination, apiKey, sendChartsMatching });
 }
 
-/** How a child is passed on; null = it is not. */
-export function proxyPushSettings(config: Config, proxy: ProxySettings): PusherSettings | null {
-  return proxy.isEnabled ? pushSettings(config, proxy) : null;
+/** How a child is passed on; null = it is not, or it may not stream to us any more. @param apiKey it last showed. */
+export function proxyPushSettings(config: Config, apiKey: string, machineGuid: string): PusherSettings | null {
+  const { isKeyEnabled, isMachineEnabled, proxy } = childSettings(config, apiKey, machineGuid);
+  return isKeyEnabled && isMachineEnabled && proxy.isEnabled ? pushSettings(config, proxy) : null;
 }
 
 function pushSettings({ stream }: Config, proxy: ProxySettings): PusherSettings {

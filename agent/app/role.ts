@@ -12,6 +12,11 @@ export function roleOf(config: Config): Role {
   return sends ? "child" : "standalone";
 }
 
+/** Others know this host by its GUID: its parent, and children that must not take themselves for it. */
+export function isKnownToOthers(config: Config): boolean {
+  return config.stream.enabled || takesStreams(config);
+}
+
 /** Children can connect: a key is enabled and there is a listener. */
 export function takesStreams(config: Config): boolean {
   return config.web.enabled && Object.values(config.api_key).some((key) => key.enabled);

@@ -69,6 +69,7 @@ const AgentReportSchema = v.object({
   links: v.array(LinkReport),
   receivers: v.array(ReceiverReport),
   exporters: v.array(ExporterReport),
+  restart_needed: v.array(v.string()),
 });
 
 /** What `/api/v1/agent` of a running agent says, as far as the command line shows it. */

@@ -10,7 +10,8 @@ export const CONFIG_USAGE = "check [FILE] | show [FILE] | reference [--sample] |
 /** The verbs of `tributary config`, for its help. */
 export const CONFIG_DETAILS = `
   check [FILE]          names every mistake with its place and what to write; exit code 78 if there is one
-  show [FILE]           what is in effect and where each value comes from, secrets masked
+  show [FILE]           what an agent started with it follows and where each value comes from, secrets masked;
+                        what a running agent does not follow before a restart: tributary status
   reference [--sample]  every key with its meaning, limits and default; --sample: as a commented file to start from
   schema                JSON Schema of the file, for editors
 

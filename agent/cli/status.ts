@@ -16,6 +16,7 @@ Asks a running agent, default http://127.0.0.1:19999; URL may be HOST:PORT. Coun
              a rate; MERGED: several fell into one slot; NOT KEPT: memory mode none, only passed on
   streams    OFFERED = DELIVERED + IN FLIGHT + QUEUED + LOST, with the reason and the last error
   exporters  points produced, sent, queued, lost
+  then what a changed configuration leaves to the next restart, and what is wrong
   --json     the answer of /api/v1/agent as it is
 
 Exit code 1 when the agent cannot be asked; losses do not change it.
@@ -42,6 +43,9 @@ export function renderReport(report: AgentReport): string {
   const parts = [`tributary ${report.version}\n`, renderHosts(report), renderValues(report)];
   if (report.links.length > 0) parts.push(renderLinks(report));
   if (report.exporters.length > 0) parts.push(renderExporters(report));
+  const waiting = report.restart_needed;
+  if (waiting.length > 0)
+    parts.push(`Changed in the configuration, in effect after a restart: ${waiting.join(", ")}\n`);
   parts.push(`${renderVerdict(report)}\n`);
   return parts.join("\n");
 }

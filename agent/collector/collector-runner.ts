@@ -14,12 +14,16 @@ export interface CollectorPlan {
   readonly updateEverySec: number;
   /** Changes when the settings do: a plan with the same revision keeps its running collector on a reload. */
   readonly revision: string;
-  /** @param updateEverySec the effective interval. */
+  /** The collector starts, for the first time or anew. @param updateEverySec the effective interval. */
   createContext(updateEverySec: number): CollectorContext;
+  /** Charts of before its last start that it did not define again have no source any more. */
+  retireLeftovers?(): void;
   /** The plan was taken away by a reload: its charts have no source any more. */
   onRemoved?(): void;
 }
 
+/** Cycles in which a collector defines all its charts: those of differences need two. */
+const DEFINING_CYCLES = 2;
 /** Failed cycles in a row after which a collector is started anew. */
 const FAILURES_MAX = 3;
 const RETRY_EVERY_MS = 10_000;
@@ -40,6 +44,8 @@ export class CollectorRunner implements Disposable {
   private readonly log: Log;
   private readonly runsEachTick: boolean;
   private collector: Collector | undefined;
+  /** Cycles that worked since the collector was started. */
+  private cycles = 0;
   private failures = 0;
   private hasWorked = false;
   private period = Number.NaN;
@@ -65,7 +71,7 @@ export class CollectorRunner implements Disposable {
     this.durationUs = 0;
     if (this.state !== "ok" && startMs < this.nextTryMs) return;
     try {
-      this.collector ??= this.plan.module.start(this.plan.createContext(this.updateEverySec));
+      this.collector ??= this.start();
       this.collector.collect(nowUs);
       this.succeed();
     } catch (error) {
@@ -93,7 +99,13 @@ export class CollectorRunner implements Disposable {
     return isNew;
   }
 
+  private start(): Collector {
+    this.cycles = 0;
+    return this.plan.module.start(this.plan.createContext(this.updateEverySec));
+  }
+
   private succeed(): void {
+    if (this.cycles < DEFINING_CYCLES && ++this.cycles === DEFINING_CYCLES) this.plan.retireLeftovers?.();
     this.failures = 0;
     this.hasWorked = true;
     if (this.state === "ok") return;
@@ -126,6 +138,7 @@ export class CollectorRunner implements Disposable {
   private disable(nowMs: number, reason: string): void {
     this[Symbol.dispose]();
     this.state = "disabled";
+    this.plan.retireLeftovers?.();
     this.nextTryMs = nowMs + RECHECK_EVERY_MS;
     this.log.info("collector.disabled", { collector: this.name, reason });
   }

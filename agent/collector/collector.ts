@@ -75,6 +75,11 @@ export interface Charts {
   stacked(id: string, meta: ChartMeta, updateEverySec: number): Chart;
   /** Sets a variable of the whole host, such as `active_processors`. */
   hostVariable(name: string, value: number): void;
+  /**
+   * The collector is being started anew and had this chart before, by the same rules: an `"auto"` chart goes on without
+   * waiting for a value other than 0.
+   */
+  goesOn(id: string): boolean;
 }
 
 /** `true` from the first cycle, `false` never, `"auto"` from the first cycle with a value other than 0. */

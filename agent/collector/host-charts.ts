@@ -1,24 +1,22 @@
 import type { Chart as RrdChart } from "../rrd/chart.ts";
-import { commitLocal } from "../rrd/commit.ts";
 import type { Host } from "../rrd/host.ts";
-import { ValueRow } from "../rrd/value-row.ts";
-import type {
-  Chart,
-  ChartMeta,
-  Charts,
-  ChartType,
-  CollectedAlgorithm,
-  Dimension,
-  DimensionOptions,
-} from "./collector.ts";
+import type { Chart, ChartMeta, Charts, ChartType } from "./collector.ts";
+import { HostChart } from "./host-chart.ts";
+import { RefusedChart } from "./refused-chart.ts";
 
 /** Plugin field of the charts this agent collects itself. */
 const PLUGIN = "tributary";
 
-/** The charts that one collector has in the database, on the agent's own host. */
+/** The charts that one collector has in the database, on the agent's own host; they outlive a restart of it. */
 export class HostCharts implements Charts {
   private readonly host: Host;
-  private readonly charts = new Set<RrdChart>();
+  /** Defined since the last start, by id. */
+  private readonly charts = new Map<string, RrdChart>();
+  /** Listed before the last start and not defined again since. */
+  private readonly leftovers = new Map<string, RrdChart>();
+  private rules = "";
+  /** The rules of charts are those of before the last start. */
+  private keepsRules = false;
 
   constructor(host: Host) {
     this.host = host;
@@ -40,121 +38,44 @@ export class HostCharts implements Charts {
     this.host.variables.set(name, value);
   }
 
+  goesOn(id: string): boolean {
+    return this.keepsRules && this.leftovers.has(id);
+  }
+
+  /**
+   * The collector starts, for the first time or anew: its charts wait for being defined again.
+   * @param rules text of the settings that say which charts exist; while it is the same, `"auto"` charts go on.
+   */
+  beginAnew(rules: string): void {
+    this.keepsRules = rules === this.rules;
+    this.rules = rules;
+    for (const [id, chart] of this.charts) if (!chart.isObsolete) this.leftovers.set(id, chart);
+    this.charts.clear();
+  }
+
+  /** What was not defined again by now has no source any more. */
+  retireLeftovers(): void {
+    for (const chart of this.leftovers.values()) this.host.retireChart(chart);
+    this.leftovers.clear();
+  }
+
   /** The collector is gone: none of its charts has a source any more. */
   retireAll(): void {
-    for (const chart of this.charts) this.host.retireChart(chart);
+    this.retireLeftovers();
+    for (const chart of this.charts.values()) this.host.retireChart(chart);
     this.charts.clear();
   }
 
   private define(chartType: ChartType, id: string, meta: ChartMeta, updateEverySec: number): Chart {
     const { labels: _labels, ...definition } = meta;
-    const chart = this.host.defineChart({ ...definition, id, chartType, updateEverySec, plugin: PLUGIN });
+    const create = (): HostChart | null => {
+      const chart = this.host.defineChart({ ...definition, id, chartType, updateEverySec, plugin: PLUGIN });
+      if (chart === null) return null;
+      this.charts.set(id, chart);
+      this.leftovers.delete(id);
+      return new HostChart(this.host, chart);
+    };
     // A limit of the database is not the collector's affair: it goes on, its values are counted as dropped.
-    if (chart === null) return new RefusedChart(this.host);
-    this.charts.add(chart);
-    return new HostChart(this.host, chart);
-  }
-}
-
-/** One chart in the database, with the row that its collector fills. */
-class HostChart implements Chart {
-  private readonly host: Host;
-  private readonly chart: RrdChart;
-  private readonly row = new ValueRow();
-
-  constructor(host: Host, chart: RrdChart) {
-    this.host = host;
-    this.chart = chart;
-  }
-
-  dimension(
-    id: string,
-    algorithm: CollectedAlgorithm,
-    multiplier = 1,
-    divisor = 1,
-    options: DimensionOptions = {},
-  ): Dimension {
-    const index = this.host.defineDimension(this.chart, {
-      id,
-      name: options.name ?? id,
-      algorithm,
-      multiplier,
-      divisor,
-      hidden: options.hidden === true,
-      noReset: false,
-      obsolete: false,
-    });
-    if (index < 0) return new RefusedDimension(this.host);
-    this.row.reserve(index + 1);
-    return new RowDimension(this.row, index);
-  }
-
-  variable(name: string, value: number): void {
-    this.chart.variables ??= new Map();
-    this.chart.variables.set(name, value);
-  }
-
-  commit(nowUs: number): void {
-    commitLocal(this.chart, this.row, nowUs);
-    this.row.clear();
-  }
-
-  retire(): void {
-    this.host.retireChart(this.chart);
-  }
-}
-
-class RowDimension implements Dimension {
-  private readonly row: ValueRow;
-  private readonly index: number;
-
-  constructor(row: ValueRow, index: number) {
-    this.row = row;
-    this.index = index;
-  }
-
-  set(value: number): void {
-    this.row.set(this.index, value);
-  }
-
-  setBig(value: bigint): void {
-    this.row.setExact(this.index, value);
-  }
-}
-
-/** A chart for which the database has no room. */
-class RefusedChart implements Chart {
-  private readonly host: Host;
-
-  constructor(host: Host) {
-    this.host = host;
-  }
-
-  dimension(): Dimension {
-    return new RefusedDimension(this.host);
-  }
-
-  variable(): void {}
-
-  commit(): void {}
-
-  retire(): void {}
-}
-
-/** A dimension for which the database has no room: every value is dropped, counted `limit`. */
-class RefusedDimension implements Dimension {
-  private readonly host: Host;
-
-  constructor(host: Host) {
-    this.host = host;
-  }
-
-  set(): void {
-    this.host.balance.collected++;
-    this.host.balance.dropped.limit++;
-  }
-
-  setBig(): void {
-    this.set();
+    return create() ?? new RefusedChart(this.host, create);
   }
 }

@@ -61,7 +61,7 @@ export class LazyChart {
   /** Values set before the chart exists. */
   private pending: (number | bigint | undefined)[] = [];
   private isSet = false;
-  private isAwake = false;
+  private isAwake: boolean;
 
   constructor(scope: ChartScope, spec: ChartSpec) {
     const rule = effectiveRule(scope.settings, spec);
@@ -69,6 +69,7 @@ export class LazyChart {
     this.spec = spec;
     this.isOff = rule === "off";
     this.isAuto = rule === "auto";
+    this.isAwake = scope.charts.goesOn(spec.id);
   }
 
   /** @param value an integer; anything that is not finite is left out. */

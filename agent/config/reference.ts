@@ -1,5 +1,6 @@
 import type { FieldMeta } from "./fields.ts";
 import { FILE_DEFAULT } from "./load.ts";
+import { keysThatWait } from "./reload.ts";
 import { type FieldShape, walkFields } from "./shape.ts";
 
 /** GUIDs of the sample: anything that is plainly an example. */
@@ -23,7 +24,7 @@ const INTRODUCTION = `# Configuration reference
 
 One TOML file: \`${FILE_DEFAULT}\`, or \`--config FILE\`. No file there = all defaults. Flags beat the file.
 A name or value that is not in this list is an error; \`tributary config check FILE\` names every mistake with its
-place, \`tributary config show FILE\` prints what is in effect and where it comes from. SIGHUP reads the file again.
+place, \`tributary config show FILE\` prints what it comes to and where each value is from.
 
 - list: \`["a", "b"]\`, or one string split at blanks and commas.
 - simple patterns: words separated by blanks; \`*\` = any characters, a leading \`!\` = not; the first word that matches
@@ -34,11 +35,13 @@ place, \`tributary config show FILE\` prints what is in effect and where it come
 - A child's settings: \`[db]\` and \`[stream]\`, then its \`[api_key."GUID"]\`, then its \`[machine."GUID"]\`; the last
   one that says something wins.
 - netdata's: the option of netdata's files with the same meaning.
+- SIGHUP reads the file again. What it changes takes effect at once, but for the keys that wait for a restart:
 `;
 
 /** The reference page (Markdown): every table and key with type, default, limits, meaning and netdata's name. */
 export function renderReference(): string {
-  let text = INTRODUCTION;
+  const waiting = keysThatWait().map((name) => `\`${name}\``);
+  let text = `${INTRODUCTION}${wrap(`${waiting.join(", ")}.`, "  ")}`;
   let table = "";
   walkFields((path, key, field) => {
     const name = path.join(".");

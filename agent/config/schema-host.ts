@@ -108,7 +108,7 @@ export const DbSchema = v.strictObject({
   ),
   memory_limit_bytes: v.optional(
     int({
-      meaning: "Memory that all rings and definitions together may take. What does not fit is refused, counted and named.",
+      meaning: "Memory that all rings and definitions may take. What does not fit is refused, counted and named.",
       min: 0,
       max: NO_LIMIT,
       unit: "bytes",

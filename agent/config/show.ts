@@ -3,7 +3,7 @@ import { maskSecret, secrecyOf, shownPath } from "./mask.ts";
 import { tomlKey, tomlLiteral } from "./reference.ts";
 import { type FieldShape, ROOT_SHAPE, type Shape } from "./shape.ts";
 
-/** The configuration in effect as TOML, each value with where it comes from, secrets masked. */
+/** The configuration that a start with it puts into effect, as TOML, each value with its origin, secrets masked. */
 export function renderConfig(loaded: LoadedConfig): string {
   const source = loaded.fileName ?? "no file, all defaults";
   return `# ${source}\n${renderTable(loaded, ROOT_SHAPE, [], loaded.config)}`;

@@ -37,6 +37,7 @@ function* describeAgent(sources: HttpSources, rates: HostRates): Chunks {
     links: agent.links().map(describeLink),
     receivers: receivers.map(describeReceiver),
     exporters: agent.exporters().map(describeExporter),
+    restart_needed: agent.restartNeeded(),
     db: {
       hosts: database.hostCount,
       refused_hosts: database.refusedHosts,

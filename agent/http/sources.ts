@@ -29,6 +29,8 @@ export interface AgentSources {
   labels(host: Host): Readonly<Record<string, string>>;
   /** This host is streamed to a parent (`[stream] enabled`). */
   isStreaming(): boolean;
+  /** Names of configuration keys whose new value waits for a restart; the old one is in effect. */
+  restartNeeded(): readonly string[];
 }
 
 /** The account of one outgoing stream (design.md §1.1), in values since start. */

@@ -42,7 +42,6 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   private readonly writer: HostWriter;
   private readonly decoder: StreamDecoder<Chart>;
   private readonly lag: LagGuard;
-  private readonly silenceMsMax: number;
   private socket: StreamSocket | null;
   private endReason = "closed by the child";
   private problems = 0;
@@ -53,7 +52,7 @@ export class ChildConnection implements SocketOwner, WriterEvents {
 
   constructor(
     socket: StreamSocket,
-    identity: { host: Host; address: string; hostname: string; key: string; silenceSecMax: number },
+    identity: { host: Host; address: string; hostname: string; key: string },
     context: ConnectionContext,
   ) {
     this.socket = socket;
@@ -61,7 +60,6 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     this.address = identity.address;
     this.hostname = identity.hostname;
     this.key = identity.key;
-    this.silenceMsMax = identity.silenceSecMax * 1000;
     this.context = context;
     this.sinceUs = context.clock.nowUs();
     this.lastDataMs = context.clock.monotonicMs();
@@ -118,9 +116,9 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     this.socket.end();
   }
 
-  /** True if nothing came for longer than the child may be silent. */
-  isSilent(nowMs: number): boolean {
-    return nowMs - this.lastDataMs > this.silenceMsMax;
+  /** True if nothing came for longer than the child may be silent: the timeout, or 10 of its intervals. */
+  isSilent(nowMs: number, timeoutSec: number): boolean {
+    return nowMs - this.lastDataMs > 1000 * Math.max(timeoutSec, 10 * this.host.updateEverySec);
   }
 
   problem(kind: LineProblem, line: Uint8Array): void {

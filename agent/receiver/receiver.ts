@@ -39,10 +39,8 @@ export interface ReceiverOptions {
   readonly settings: ReceiverSettings;
   /** Called after each chunk of any child. */
   readonly afterData: () => void;
-  /** A child was accepted: whoever passes it on gets its settings. */
-  readonly connected: (host: Host, settings: ChildSettings) => void;
-  /** A reload gave a connected child new settings. */
-  readonly settingsChanged: (host: Host, settings: ChildSettings) => void;
+  /** A child was accepted with this API key: whoever passes it on follows the settings of that key. */
+  readonly connected: (host: Host, key: string) => void;
 }
 
 /** Accepts children and writes what they send into the database: one connection a machine GUID. */
@@ -84,8 +82,7 @@ export class Receiver {
     for (const connection of this.connections) {
       const child = settings.childSettings(connection.key, connection.host.machineGuid);
       const isAllowed = settings.isAllowed(connection.address) && permissionOf(child, connection.address) === null;
-      if (isAllowed) this.options.settingsChanged(connection.host, child);
-      else connection.disconnect("not permitted any more by the configuration");
+      if (!isAllowed) connection.disconnect("not permitted any more by the configuration");
     }
   }
 
@@ -112,7 +109,7 @@ export class Receiver {
     const { clock, database } = this.options;
     const nowMs = clock.monotonicMs();
     for (const connection of this.byGuid.values()) {
-      if (!connection.isSilent(nowMs)) continue;
+      if (!connection.isSilent(nowMs, this.settings.receiveTimeoutSec)) continue;
       this.counters.timeout++;
       connection.disconnect("silent for too long");
     }
@@ -153,8 +150,7 @@ export class Receiver {
   ): SocketOwner | string {
     if (socket.write(PROMPT) !== PROMPT.length) return REFUSALS.internal.wire;
     this.counters.accepted++;
-    const silenceSecMax = Math.max(this.settings.receiveTimeoutSec, 10 * host.updateEverySec);
-    const identity = { host, address, hostname: asked.hostname, key: asked.key, silenceSecMax };
+    const identity = { host, address, hostname: asked.hostname, key: asked.key };
     const connection = new ChildConnection(socket, identity, this.context);
     this.byGuid.set(host.machineGuid, connection);
     host.isConnected = true;
@@ -173,7 +169,7 @@ export class Receiver {
       history: host.historyEntries,
       proxy: settings.proxy.isEnabled,
     });
-    this.options.connected(host, settings);
+    this.options.connected(host, asked.key);
     return connection;
   }
 

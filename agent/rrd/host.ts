@@ -139,6 +139,11 @@ export class Host {
     return this.byId.size;
   }
 
+  /** A new chart would not be refused by a limit now. */
+  get hasRoomForChart(): boolean {
+    return this.byId.size < this.share.chartsPerHostMax && this.newChartAllowance > 0;
+  }
+
   /** The charts, in order of creation. */
   chartList(): Chart[] {
     return this.charts.filter((chart) => chart !== null);

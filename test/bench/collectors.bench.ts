@@ -21,7 +21,13 @@ const chart: Chart = {
   commit() {},
   retire() {},
 };
-const charts: Charts = { line: () => chart, area: () => chart, stacked: () => chart, hostVariable() {} };
+const charts: Charts = {
+  line: () => chart,
+  area: () => chart,
+  stacked: () => chart,
+  hostVariable() {},
+  goesOn: () => false,
+};
 const files = createHostFiles("");
 const clock = createSystemClock();
 

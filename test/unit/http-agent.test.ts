@@ -64,12 +64,14 @@ interface Agent {
   links: unknown[];
   receivers: unknown[];
   exporters: unknown[];
+  restart_needed: string[];
   db: Record<string, number>;
 }
 
 describe("/api/v1/agent", () => {
   const database = parentAt(NOW);
-  const agent = { links: () => [LINK], receivers: () => [RECEIVER], exporters: () => [EXPORTER] };
+  const rooms = { links: () => [LINK], receivers: () => [RECEIVER], exporters: () => [EXPORTER] };
+  const agent = { ...rooms, restartNeeded: () => ["db.history"] };
   const api = newApi(database, new FixedClock(NOW + 2), agent);
 
   test("tells hosts with their accounts, links, receivers and exporters", async () => {
@@ -134,6 +136,7 @@ describe("/api/v1/agent", () => {
     ]);
     const { machineGuid: guid, viaGuid: via, address, bytes } = RECEIVER;
     expect(got.receivers).toEqual([{ guid, via, address, key: "1a2b", since: NOW - 100, bytes }]);
+    expect(got.restart_needed).toEqual(["db.history"]);
     expect(got.exporters).toEqual([
       {
         name: "main",

@@ -398,6 +398,56 @@ describe("reload and stop", () => {
     expect(scene.host.listener).toBeNull();
   });
 
+  test("another timeout: for a link that is stuck already, and for the next attempt", async () => {
+    const { scene, chart, socket } = await connected({ timeoutSec: 60 });
+    socket.room = 0;
+    await scene.send(chart);
+    await scene.pass(20);
+    expect(socket.isClosed).toBe(false);
+    scene.pushers.attach(scene.host, { ...scene.settings, timeoutSec: 15 });
+    await scene.pass(1);
+    expect([socket.isClosed, scene.status.error]).toEqual([true, "no output moved for 15 s"]);
+    await secondsToNextAttempt(scene);
+    expect(scene.attempt.timeoutMs).toBe(15_000);
+  });
+
+  test("a larger buffer holds more of a stuck link, a smaller one less", async () => {
+    const sent: number[] = [];
+    for (const bufferSizeBytes of [65_536, 131_072, 65_536]) {
+      const { scene, chart, socket } = await connected({ bufferSizeBytes: 100_000 });
+      scene.pushers.attach(scene.host, { ...scene.settings, bufferSizeBytes });
+      socket.room = 0;
+      let iterations = 0;
+      for (; !socket.isClosed; iterations++) await scene.send(chart);
+      expect(scene.pushers.counters.overflows).toBe(1);
+      sent.push(iterations);
+    }
+    expect(sent[1]! / sent[0]!).toBeCloseTo(2, 1);
+    expect(sent[2]).toBe(sent[0]!);
+  });
+
+  test("another reconnect delay: for the attempts to come", async () => {
+    const scene = new PusherScene({ reconnectDelaySec: 30 });
+    await scene.send(scene.chart("a.b", "x"));
+    scene.pushers.attach(scene.host, { ...scene.settings, reconnectDelaySec: 7 });
+    await scene.attempt.refuse();
+    expect(await secondsToNextAttempt(scene)).toBe(7);
+  });
+
+  test("other resync iterations: on the next connection", async () => {
+    const { scene, chart, socket } = await connected({ initialClockResyncIterations: 1 });
+    scene.pushers.attach(scene.host, { ...scene.settings, initialClockResyncIterations: 3 });
+    socket.reset();
+    await secondsToNextAttempt(scene);
+    const second = await scene.accept();
+    for (let i = 0; i < 5; i++) {
+      await scene.pass(1);
+      await scene.send(chart);
+    }
+    const begins = second.stream.toString().match(/^BEGIN .*$/gm)!;
+    expect(begins.slice(0, 5).map((line) => / 0$/.test(line))).toEqual([true, true, true, false, false]);
+  });
+
   test("a rotated list is not another list", async () => {
     const { scene, socket } = await connected({ destinations: ["a", "b"] });
     expect(scene.status.destinations).toEqual(["b:19999", "a:19999"]);

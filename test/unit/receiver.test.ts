@@ -74,7 +74,7 @@ interface LogLine {
 
 class World {
   readonly clock = new FakeClock();
-  readonly changed: string[] = [];
+  readonly connected: string[][] = [];
   readonly lines: LogLine[] = [];
   /** What limits of the database refused. */
   readonly limits: string[] = [];
@@ -93,8 +93,7 @@ class World {
       ownGuid: OWN,
       settings: settingsOf(toml),
       afterData: () => {},
-      connected: (host) => this.changed.push(`connected ${host.hostname}`),
-      settingsChanged: (host) => this.changed.push(`changed ${host.hostname}`),
+      connected: (host, key) => this.connected.push([host.hostname, key]),
     });
   }
 
@@ -188,9 +187,37 @@ describe("a connected child", () => {
     const { socket } = world.connect(child());
     world.receiver.reload(settingsOf(ENABLED));
     expect(socket.isOpen).toBe(true);
-    expect(world.changed).toEqual(["connected edge", "changed edge"]);
+    expect(world.connected).toEqual([["edge", KEY]]);
     world.receiver.reload(settingsOf(`${ENABLED}allow_from = "192.168.*"\n`));
     expect(socket.isOpen).toBe(false);
+  });
+
+  test("follows a reload in how long it may be silent, at once", () => {
+    const world = new World();
+    const { socket } = world.connect(child());
+    world.sweep(100);
+    expect(socket.isOpen).toBe(true);
+    world.receiver.reload(settingsOf(`${ENABLED}[stream]\nreceive_timeout_seconds = 90\n`));
+    world.sweep(0);
+    expect(socket.isOpen).toBe(false);
+    const slow = world.connect(child(GUID.replace(/1$/, "2"), "&update_every=30"));
+    world.sweep(100);
+    expect(slow.socket.isOpen).toBe(true);
+  });
+
+  test("is forgotten after the time that a reload gave, although it was away by then", () => {
+    const world = new World();
+    world.connect(child()).socket.end();
+    world.receiver.reload(settingsOf(`${ENABLED}[db]\ncleanup_orphan_hosts_after_seconds = 60\n`));
+    world.sweep(61);
+    expect(world.database.host(GUID)).toBeUndefined();
+  });
+
+  test("is taken as often in a second as a reload allows", () => {
+    const world = new World();
+    world.receiver.reload(settingsOf(`${ENABLED}[stream]\naccept_per_second_max = 1\n`));
+    expect(world.connect(child()).answer).toBe(PROMPT_V1);
+    expect(world.connect(child(GUID.replace(/1$/, "2"))).answer).toBe(REFUSALS.busy.wire);
   });
 
   test("is closed by 1000 malformed lines in 10 s, each counted", () => {

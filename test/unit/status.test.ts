@@ -60,7 +60,8 @@ function link(part: Partial<LinkReport>): LinkReport {
 }
 
 function report(part: Partial<AgentReport>): AgentReport {
-  return { now: 0, self: null, version: "0.1.0", hosts: [host({})], links: [], receivers: [], exporters: [], ...part };
+  const nothing = { links: [], receivers: [], exporters: [], restart_needed: [] };
+  return { now: 0, self: null, version: "0.1.0", hosts: [host({})], ...nothing, ...part };
 }
 
 function rowOf(text: string, first: string, head: string): string[] {
@@ -119,6 +120,15 @@ not stored since the start: edge-7 clock 3
 lost on the way since the start: edge-7 → parent-2:19999 not_connected 40, disconnect 2
 lost exporting since the start: main 5
 accounts that do not add up, please report this: parent-1
+`);
+  });
+
+  test("what waits for a restart is no trouble, and told", () => {
+    const text = renderReport(report({ restart_needed: ["db.history", "web.listen"] }));
+    expect(text).toEndWith(`
+Changed in the configuration, in effect after a restart: db.history, web.listen
+
+All hosts up to date, nothing lost, every account adds up.
 `);
   });
 
