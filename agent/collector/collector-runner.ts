@@ -68,8 +68,10 @@ export class CollectorRunner implements Disposable {
   run(nowUs: number): void {
     if (!this.isDue(nowUs)) return;
     const startMs = this.clock.monotonicMs();
-    this.durationUs = 0;
-    if (this.state !== "ok" && startMs < this.nextTryMs) return;
+    if (this.state !== "ok" && startMs < this.nextTryMs) {
+      this.durationUs = 0;
+      return;
+    }
     try {
       this.collector ??= this.start();
       this.collector.collect(nowUs);

@@ -14,34 +14,38 @@ import { AHEAD_US_MAX } from "./interval.ts";
  * @param nowUs wall clock of the read that brought the data.
  */
 export function commitStreamed(chart: Chart, row: CollectedRow, givenUs: number, nowUs: number): void {
-  const host = chart.host;
-  host.balance.received += row.setCount;
-  const collectedUs = chart.lastCollectedUs + givenUs;
+  chart.host.balance.received += row.setCount;
+  const isAhead = chart.lastCollectedUs + givenUs > nowUs + AHEAD_US_MAX;
+  if (givenUs === 0 || isAhead || !commitSteady(chart, row, givenUs)) commitGeneral(chart, row, givenUs, nowUs, true);
+}
+
+/** Commits one iteration of a chart of this agent itself; the interval is what its clock says. */
+export function commitLocal(chart: Chart, row: CollectedRow, nowUs: number): void {
+  chart.host.balance.collected += row.setCount;
+  if (!commitSteady(chart, row, nowUs - chart.lastCollectedUs)) commitGeneral(chart, row, 0, nowUs, false);
+}
+
+/**
+ * The common case: a steady chart that passes just one boundary.
+ * @param elapsedUs since its last collection. @returns false, and does nothing, in any other case.
+ */
+function commitSteady(chart: Chart, row: CollectedRow, elapsedUs: number): boolean {
+  const collectedUs = chart.lastCollectedUs + elapsedUs;
   const boundaryUs = chart.lastUpdatedUs + chart.updateEveryUs;
-  if (
-    !chart.isSteady ||
-    givenUs === 0 ||
-    row.wide ||
-    collectedUs < boundaryUs ||
-    collectedUs >= boundaryUs + chart.updateEveryUs ||
-    collectedUs > nowUs + AHEAD_US_MAX
-  ) {
-    commitGeneral(chart, row, givenUs, nowUs, true);
-    return;
+  if (!chart.isSteady || row.wide || collectedUs < boundaryUs || collectedUs >= boundaryUs + chart.updateEveryUs) {
+    return false;
   }
+  const host = chart.host;
   const segment = chart.segment!;
   const slot = chart.nextSlot;
   const block = slot >> 6;
   const boundarySec = boundaryUs / 1e6;
   const startSec = boundarySec - (slot & 63) * segment.updateEverySec;
-  if (segment.stamps[block] !== startSec && !segment.open(block, startSec)) {
-    commitGeneral(chart, row, givenUs, nowUs, true);
-    return;
-  }
+  if (segment.stamps[block] !== startSec && !segment.open(block, startSec)) return false;
   const listener = host.listener;
-  if (listener !== null) listener.commit(chart, row, givenUs);
+  if (listener !== null) listener.commit(chart, row, elapsedUs);
   // Share of this iteration that lies before the boundary.
-  const share = (boundaryUs - chart.lastCollectedUs) / givenUs;
+  const share = (boundaryUs - chart.lastCollectedUs) / elapsedUs;
   const base = ((block * segment.columns) << 6) + (slot & 63);
   if (row.complete && !chart.isIrregular) {
     storeComplete(chart, row.values, base, share);
@@ -54,6 +58,7 @@ export function commitStreamed(chart: Chart, row: CollectedRow, givenUs: number,
   chart.iterations++;
   segment.records[chart.record << 2] = boundarySec;
   host.lastCollectedUs = collectedUs;
+  return true;
 }
 
 /** Every dimension was SET once and every one has a base: nothing to look at but the values. */
@@ -131,10 +136,4 @@ function storeAbsent(chart: Chart, index: number, at: number): void {
   chart.segment!.values[at] = Number.NaN;
   if (chart.dimensions.algorithms[index] === INCREMENTAL) pool.state[2 * place + 1] = 0;
   if ((pool.flags[place]! & ABSENT) === 0) markAbsent(pool, place, chart.lastCollectedUs);
-}
-
-/** Commits one iteration of a chart of this agent itself; the interval is what its clock says. */
-export function commitLocal(chart: Chart, row: CollectedRow, nowUs: number): void {
-  chart.host.balance.collected += row.setCount;
-  commitGeneral(chart, row, 0, nowUs, false);
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { imbalance } from "../../agent/rrd/balance.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
-import { commitStreamed } from "../../agent/rrd/commit.ts";
+import { commitLocal, commitStreamed } from "../../agent/rrd/commit.ts";
 import type { Algorithm } from "../../agent/rrd/dimension.ts";
 import { collectedSec, isResetAt } from "../../agent/rrd/read.ts";
 import { ValueRow } from "../../agent/rrd/value-row.ts";
@@ -14,6 +14,8 @@ const RUNS = IS_SOAK ? 5000 : 120;
 const STEPS = 250;
 const TIMEOUT_MS = 60_000 * (IS_SOAK ? 60 : 1);
 
+/** Dimensions of a chart of our own. */
+const COLUMNS = 6;
 const PLAIN: Algorithm[] = ["absolute", "incremental"];
 const ALL: Algorithm[] = [...PLAIN, "percentage-of-absolute-row", "percentage-of-incremental-row"];
 
@@ -184,6 +186,54 @@ class Triplet {
   }
 }
 
+/** One chart of our own twice: the short loops may serve the first one only. */
+class LocalTwins {
+  steadySteps = 0;
+  private readonly random: SeededRandom;
+  private readonly charts: readonly [Chart, Chart];
+  private readonly row = new ValueRow();
+  private nowUs: number;
+
+  constructor(random: SeededRandom) {
+    this.random = random;
+    this.nowUs = T0_SEC * 1e6 + random.below(1_000_000);
+    const updateEverySec = random.pick([1, 1, 2, 5]);
+    this.charts = [this.newChart(updateEverySec), this.newChart(updateEverySec)];
+    this.row.reserve(COLUMNS);
+  }
+
+  step(number: number): void {
+    const { random, row, charts } = this;
+    const [fast, general] = charts;
+    this.nowUs += Math.max(1, fast.updateEveryUs + random.below(40_001) - 20_000);
+    if (random.chance(2)) this.nowUs += (random.below(30) - 15) * 1_000_000;
+    for (let i = 0; i < COLUMNS; i++) {
+      if (!random.chance(5)) row.set(i, number * 10 + random.below(random.chance(3) ? 5000 : 10));
+    }
+    if (fast.isSteady) this.steadySteps++;
+    general.isSteady = false;
+    for (const chart of charts) commitLocal(chart, row, this.nowUs);
+    row.clear();
+  }
+
+  compare(): void {
+    const [fast, general] = this.charts;
+    expect(fast.host.balance).toEqual(general.host.balance);
+    expect(imbalance(fast.host.balance)).toBe(0);
+    expect([fast.lastCollectedUs, fast.lastUpdatedUs]).toEqual([general.lastCollectedUs, general.lastUpdatedUs]);
+    const to = fast.lastEntrySec;
+    const from = to - 100 * fast.definition.updateEverySec;
+    for (let i = 0; i < COLUMNS; i++) expect(stored(fast, i, from, to)).toEqual(stored(general, i, from, to));
+  }
+
+  private newChart(updateEverySec: number): Chart {
+    const host = newHost({ isLocal: true });
+    const chart = host.defineChart({ id: "t.c", updateEverySec })!;
+    for (let i = 0; i < COLUMNS; i++) host.defineDimension(chart, dimension(`d${i}`, PLAIN[i % PLAIN.length]!));
+    return chart;
+  }
+}
+
 describe("commit", () => {
   test.each([
     { name: "absolute and incremental", isPlain: true },
@@ -209,4 +259,16 @@ describe("commit", () => {
     },
     TIMEOUT_MS,
   );
+
+  test("short loops and general commit agree on our own charts, whose interval is the clock's", () => {
+    let steadySteps = 0;
+    const property = fc.property(fc.integer(), (seed) => {
+      const twins = new LocalTwins(new SeededRandom(seed));
+      for (let step = 0; step < STEPS; step++) twins.step(step);
+      twins.compare();
+      steadySteps += twins.steadySteps;
+    });
+    fc.assert(property, { seed: TEST_SEED, numRuns: RUNS });
+    expect(steadySteps).toBeGreaterThan((RUNS * STEPS) / 2);
+  });
 });

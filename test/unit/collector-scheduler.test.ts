@@ -192,6 +192,19 @@ describe("ticks", () => {
       ["slow", 45_000],
     ]);
   });
+
+  test("a collector that reads durations while it runs sees its own of the last cycle", () => {
+    const fake = new FakeCollector("agent");
+    const { clock, scheduler } = createWorld([fake.plan()]);
+    const seen: number[] = [];
+    fake.work = () => {
+      seen.push(scheduler.collectors[0]!.durationUs);
+      clock.block(7);
+    };
+    scheduler.start();
+    clock.advance(3000);
+    expect(seen).toEqual([0, 7000, 7000]);
+  });
 });
 
 describe("the wall clock", () => {
