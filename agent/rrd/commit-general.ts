@@ -299,7 +299,9 @@ function openSlot(chart: Chart, number: number, timeSec: number): boolean {
     if (segment.stampOf(timeSec) * 1e6 <= step.nowUs + AHEAD_US_MAX) return false;
     segment.wipeFor(timeSec);
   }
-  segment.records[ring.recordOf(chart, number) << 2] = timeSec;
+  const record = ring.recordOf(chart, number);
+  segment.date(record, timeSec);
+  if (chart.slotsPassed === 0) segment.dateFirst(record, timeSec);
   return true;
 }
 

@@ -1,14 +1,8 @@
 import { assert } from "../base/assert.ts";
 import type { Chart } from "./chart.ts";
 import { RESET_FLAG } from "./counter-drop.ts";
-import {
-  ringSlots,
-  SEGMENT_COLUMNS,
-  SEGMENT_COLUMNS_SMALL,
-  Segment,
-  segmentBytes,
-  TILE_SLOTS,
-} from "./store/segment.ts";
+import { ringSlots, SEGMENT_COLUMNS, SEGMENT_COLUMNS_SMALL, segmentBytes, TILE_SLOTS } from "./store/geometry.ts";
+import type { Segment } from "./store/segment.ts";
 import type { SegmentStore } from "./store/segment-store.ts";
 
 /** Segment number of a dimension whose column is chosen at the next commit, when the whole chart is known. */
@@ -34,7 +28,7 @@ export class Ring {
 
   /** Bytes of all segments. */
   get bytes(): number {
-    return this.segments.reduce((sum, segment) => sum + segmentBytes(segment.columns, segment.slots), 0);
+    return this.segments.reduce((sum, segment) => sum + segmentBytes(segment), 0);
   }
 
   /** Gives a column to each {@link UNPLACED} dimension of a chart, all in one segment if they fit in one. */
@@ -107,7 +101,9 @@ export class Ring {
 
   /** Gives all memory back. */
   dispose(): void {
-    for (const segment of this.segments) this.store.release(segmentBytes(segment.columns, segment.slots));
+    this.segments.forEach((segment, number) => {
+      this.store.release(number, segment);
+    });
     this.segments.length = 0;
     this.records.length = 0;
   }
@@ -183,12 +179,12 @@ export class Ring {
     const wanted = Math.min(count, SEGMENT_COLUMNS);
     const { updateEverySec } = chart.definition;
     const own = this.segments.findIndex((segment, number) => {
-      return segment.columnsFree >= wanted && this.records[number]!.has(chart);
+      return segment.columnPool.free >= wanted && this.records[number]!.has(chart);
     });
     if (own >= 0) return own;
     for (let number = this.segments.length - 1; number >= 0; number--) {
       const segment = this.segments[number]!;
-      if (segment.updateEverySec === updateEverySec && segment.columnsFree >= wanted) return number;
+      if (segment.updateEverySec === updateEverySec && segment.columnPool.free >= wanted) return number;
     }
     return this.addSegment(updateEverySec, wanted);
   }
@@ -197,13 +193,13 @@ export class Ring {
     const isFirst = !this.segments.some((segment) => segment.updateEverySec === updateEverySec);
     const columns = isFirst && wanted <= SEGMENT_COLUMNS_SMALL ? SEGMENT_COLUMNS_SMALL : SEGMENT_COLUMNS;
     if (this.segments.length >= NO_SEGMENT) return NO_SEGMENT;
-    const bytes = segmentBytes(columns, this.slots);
-    const buffer = this.store.allocate(bytes);
-    if (buffer === null) {
-      this.refused(bytes);
+    const geometry = { columns, slots: this.slots, updateEverySec };
+    const segment = this.store.create(this.segments.length, geometry);
+    if (segment === null) {
+      this.refused(segmentBytes(geometry));
       return NO_SEGMENT;
     }
-    this.segments.push(new Segment(buffer, columns, this.slots, updateEverySec));
+    this.segments.push(segment);
     this.records.push(new Map());
     return this.segments.length - 1;
   }

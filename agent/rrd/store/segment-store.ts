@@ -1,16 +1,18 @@
 import type { MemoryBudget } from "../memory-budget.ts";
+import { type Geometry, segmentBytes } from "./geometry.ts";
+import { Segment } from "./segment.ts";
 
-/** Where the buffers of segments come from: plain memory now, files for the modes that survive a restart. */
+/** Where the segments of a host come from. */
 export interface SegmentStore {
-  /** @returns a zeroed buffer, or null when there is no room for it; the store has counted that. */
-  allocate(bytes: number): ArrayBuffer | null;
-  /** Gives back what {@link allocate} counted; the buffer itself is garbage-collected. */
-  release(bytes: number): void;
+  /** @param number position among the host's segments. @returns an empty one; null = no room, which was counted. */
+  create(number: number, geometry: Geometry): Segment | null;
+  /** Gives back what {@link create} took; the memory itself is garbage-collected. */
+  release(number: number, segment: Segment): void;
 }
 
 /**
  * Mode `ram`: zeroed memory, admitted by arithmetic before it is allocated. The kernel gives pages only when they are
- * first written, so an untouched ring costs nothing but counts in full.
+ * first written, so an untouched ring costs nothing but counts in full. One for all hosts.
  */
 export class MemoryStore implements SegmentStore {
   /** Bytes of all segments. */
@@ -23,7 +25,8 @@ export class MemoryStore implements SegmentStore {
     this.budget = budget;
   }
 
-  allocate(bytes: number): ArrayBuffer | null {
+  create(_number: number, geometry: Geometry): Segment | null {
+    const bytes = segmentBytes(geometry);
     const buffer = this.budget.take(bytes) ? allocateZeroed(bytes) : undefined;
     if (buffer === null) this.budget.give(bytes);
     if (buffer == null) {
@@ -31,10 +34,11 @@ export class MemoryStore implements SegmentStore {
       return null;
     }
     this.bytes += bytes;
-    return buffer;
+    return new Segment(buffer, geometry);
   }
 
-  release(bytes: number): void {
+  release(_number: number, segment: Segment): void {
+    const bytes = segmentBytes(segment);
     this.bytes -= bytes;
     this.budget.give(bytes);
   }
