@@ -1,9 +1,11 @@
 import { assert } from "../base/assert.ts";
 import { DimensionSets } from "./dimension.ts";
-import { Host, type HostOptions, type HostShare } from "./host.ts";
+import { Host } from "./host.ts";
+import type { HostDirectories } from "./host-directories.ts";
+import type { HostOptions, HostShare } from "./host-options.ts";
 import { InternedTexts } from "./interned-texts.ts";
 import type { LimitReached } from "./limit-reached.ts";
-import { MemoryBudget } from "./memory-budget.ts";
+import { ByteBudget } from "./byte-budget.ts";
 import { MemoryStore } from "./store/segment-store.ts";
 
 /** Bounds of the whole database, from `[db]`. */
@@ -30,15 +32,17 @@ export class Database {
   /** Hosts refused by the limit. */
   refusedHosts = 0;
   readonly store: MemoryStore;
-  readonly budget: MemoryBudget;
+  readonly budget: ByteBudget;
   private readonly limits: DatabaseLimits;
   private readonly share: HostShare;
   private readonly byGuid = new Map<string, Host>();
   private readonly watchers: HostWatcher[] = [];
+  /** Files of hosts in modes `save` and `map`; null = there are none. */
+  private directories: HostDirectories | null = null;
 
   constructor(limits: DatabaseLimits, limitReached: LimitReached) {
     this.limits = limits;
-    this.budget = new MemoryBudget(limits.memoryBytes);
+    this.budget = new ByteBudget(limits.memoryBytes);
     this.store = new MemoryStore(this.budget);
     this.share = {
       chartsPerHostMax: limits.chartsPerHost,
@@ -49,6 +53,11 @@ export class Database {
       texts: new InternedTexts(),
       limitReached,
     };
+  }
+
+  /** From now on hosts in modes `save` and `map` have files. */
+  useDirectories(directories: HostDirectories): void {
+    this.directories = directories;
   }
 
   /** In order of appearance, the local host first. */
@@ -86,7 +95,9 @@ export class Database {
       this.share.limitReached("hosts_max", options.hostname, `host ${options.machineGuid}`);
       return null;
     }
-    const host = new Host(options, this.share);
+    const directory = this.directories?.open(options) ?? null;
+    const host = new Host(options, this.share, directory);
+    directory?.attach(host);
     this.byGuid.set(host.machineGuid, host);
     for (const watcher of this.watchers) watcher.hostAdded(host);
     return host;

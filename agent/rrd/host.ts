@@ -1,5 +1,6 @@
 import { type Balance, emptyBalance } from "./balance.ts";
 import { Chart, type ChartDefinition } from "./chart.ts";
+import { ChartIndex } from "./chart-index.ts";
 import type { CommitListener } from "./commit-listener.ts";
 import {
   boundedDimension,
@@ -12,52 +13,18 @@ import {
   TEXT_LENGTH_MAX,
   variableBytes,
 } from "./definition.ts";
-import { type Dimension, type DimensionSets, isSameDimension } from "./dimension.ts";
+import type { DefinitionJournal } from "./definition-journal.ts";
+import { type Dimension, DimensionSet, isSameDimension } from "./dimension.ts";
 import { DimensionPool } from "./dimension-pool.ts";
-import type { InternedTexts } from "./interned-texts.ts";
-import type { LimitName, LimitReached } from "./limit-reached.ts";
-import type { MemoryBudget } from "./memory-budget.ts";
+import type { HostOptions, HostShare, MemoryMode, RestoredDimension, SystemInfo } from "./host-options.ts";
+import type { LimitName } from "./limit-reached.ts";
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
 import type { SegmentStore } from "./store/segment-store.ts";
-
-/** Modes of this version; `save` and `map` keep the same segments in files. */
-export type MemoryMode = "none" | "ram";
-
-/** What is known of the machine behind a host, under the names of the protocol (`NETDATA_SYSTEM_OS_NAME` …). */
-export type SystemInfo = ReadonlyMap<string, string>;
-
-/** Identity and settings of a host; those the protocol may change later are fields of {@link Host}. */
-export interface HostOptions {
-  /** 36 characters, lower case. */
-  machineGuid: string;
-  hostname: string;
-  os: string;
-  updateEverySec: number;
-  historyEntries: number;
-  memoryMode: MemoryMode;
-  /** Lost iterations that still are interpolated over, plus 2 (rrd.md §1.2). */
-  gapIterations: number;
-  /** Own machine: counted as `collected`; others are `received`. */
-  isLocal: boolean;
-}
-
-/** What all hosts of a database share. */
-export interface HostShare {
-  readonly chartsPerHostMax: number;
-  readonly dimensionsPerChartMax: number;
-  readonly store: SegmentStore;
-  readonly budget: MemoryBudget;
-  readonly sets: DimensionSets;
-  readonly texts: InternedTexts;
-  readonly limitReached: LimitReached;
-}
 
 const UPDATE_EVERY_SEC_MAX = 3600;
 /** Variables kept per host and per chart, and the length of their names; real agents send one or two. */
 const VARIABLES_MAX = 100;
 const VARIABLE_NAME_LENGTH_MAX = 200;
-/** Charts that may share a name before the next one goes by its id: the search for a free name must stay short. */
-const NAME_SUFFIX_MAX = 100;
 
 /** One monitored machine: its charts, the state of their collection, their ring and their account. */
 export class Host {
@@ -104,6 +71,8 @@ export class Host {
   dimensionCount = 0;
   /** Null in mode `none`. */
   readonly ring: Ring | null;
+  /** Keeps definitions for the next start; null in modes `none` and `ram`. */
+  readonly journal: DefinitionJournal | null;
   /** New charts it may have before the next renewal; without bound while its first definitions come in. */
   newChartAllowance = Number.POSITIVE_INFINITY;
   /** Until when its definitions are first ones, µs. */
@@ -112,13 +81,13 @@ export class Host {
   refusedCharts = 0;
   refusedDimensions = 0;
 
-  private readonly byId = new Map<string, Chart>();
-  private readonly byName = new Map<string, Chart>();
+  private readonly index = new ChartIndex();
   private readonly share: HostShare;
   /** Of its definitions and variables, in the budget. */
   private bytes = 0;
 
-  constructor(options: HostOptions, share: HostShare) {
+  /** @param directory its files; null in modes `none` and `ram`. */
+  constructor(options: HostOptions, share: HostShare, directory: (SegmentStore & DefinitionJournal) | null = null) {
     this.machineGuid = options.machineGuid;
     this.hostname = options.hostname;
     this.registryHostname = options.hostname;
@@ -131,17 +100,19 @@ export class Host {
     this.isConnected = options.isLocal;
     this.share = share;
     const refused = (bytes: number) => this.refuse("memory_limit_bytes", `a ring of ${bytes} bytes`);
-    this.ring = options.memoryMode === "none" ? null : new Ring(share.store, options.historyEntries, refused);
+    const store = directory ?? share.store;
+    this.ring = options.memoryMode === "none" ? null : new Ring(store, options.historyEntries, refused);
+    this.journal = directory;
     this.lastCollectedUs = 0;
   }
 
   get chartCount(): number {
-    return this.byId.size;
+    return this.index.size;
   }
 
   /** A new chart would not be refused by a limit now. */
   get hasRoomForChart(): boolean {
-    return this.byId.size < this.share.chartsPerHostMax && this.newChartAllowance > 0;
+    return this.index.size < this.share.chartsPerHostMax && this.newChartAllowance > 0;
   }
 
   /** The charts, in order of creation. */
@@ -151,12 +122,12 @@ export class Host {
 
   /** Chart with this exact id. */
   chart(id: string): Chart | undefined {
-    return this.byId.get(id);
+    return this.index.get(id);
   }
 
   /** Chart by id, else by name (rrd.md §1.2). */
   findChart(idOrName: string): Chart | undefined {
-    return this.byId.get(idOrName) ?? this.byName.get(idOrName);
+    return this.index.find(idOrName);
   }
 
   /**
@@ -166,7 +137,7 @@ export class Host {
   defineChart(input: ChartInput): Chart | null {
     const id = cutId(input.id);
     if (!isChartId(id)) return null;
-    const known = this.byId.get(id);
+    const known = this.index.get(id);
     const definition = this.definitionOf(id, input, known);
     if (known !== undefined) return this.redefineChart(known, definition, input.obsolete === true);
     const limit = this.limitOfCharts(chartBytes(definition));
@@ -179,8 +150,7 @@ export class Host {
     const chart = new Chart(this, definition, this.charts.length);
     chart.isObsolete = input.obsolete === true;
     this.charts.push(chart);
-    this.byId.set(id, chart);
-    this.byName.set(definition.name, chart);
+    this.index.add(chart);
     return chart;
   }
 
@@ -195,6 +165,7 @@ export class Host {
       const before = chart.dimensions.list[index]!;
       if (isSameDimension(before, dimension)) return index;
       chart.dimensions = chart.dimensions.put(index, dimension);
+      chart.journaled = Math.min(chart.journaled, index);
       this.pool.redefine(chart.start + index, dimension);
       // What one algorithm carried over means nothing to another.
       if (before.algorithm !== dimension.algorithm) this.pool.reset(chart.start + index, 1);
@@ -221,19 +192,28 @@ export class Host {
   retireChart(chart: Chart): void {
     if (chart.isObsolete) return;
     chart.isObsolete = true;
-    chart.version++;
-    chart.isSteady = false;
+    this.markChanged(chart);
+    // No commit may follow that would tell it.
+    if (chart.isSettled) this.journal?.chartSettled(chart);
   }
 
   /** A retired chart is collected again: back on the list, senders repeat its definition. */
   reviveChart(chart: Chart): void {
     chart.isObsolete = false;
+    this.markChanged(chart);
+    this.journal?.chartSettled(chart);
+  }
+
+  /** Senders and the journal have to repeat the definition of a chart. */
+  private markChanged(chart: Chart): void {
     chart.version++;
+    chart.journaled = -1;
+    chart.isSteady = false;
   }
 
   /** Charts whose newest collection is before a time take their next interval from the wall clock. */
   syncClocks(beforeUs: number): void {
-    for (const chart of this.byId.values()) {
+    for (const chart of this.index.all) {
       if (chart.lastCollectedUs >= beforeUs) continue;
       chart.syncClock = true;
       chart.isSteady = false;
@@ -263,7 +243,33 @@ export class Host {
     if ((chart.settlings & (chart.settlings - 1)) === 0) chart.dimensions = this.share.sets.share(chart.dimensions);
     else if (!chart.dimensions.isShared) chart.dimensions.seal();
     this.ring?.place(chart);
+    this.journal?.chartSettled(chart);
     chart.canBeSteady = chart.firstTile >= 0 && chart.dimensions.isPlain;
+  }
+
+  /**
+   * Takes back a chart that an earlier run of the agent kept, with its columns; its times are set by the caller.
+   * @returns null when a limit has no room for it, or its id is taken.
+   */
+  restoreChart(definition: ChartDefinition, isObsolete: boolean, columns: readonly RestoredDimension[]): Chart | null {
+    const { chartsPerHostMax, dimensionsPerChartMax, sets } = this.share;
+    if (this.index.get(definition.id) !== undefined || this.index.size >= chartsPerHostMax) return null;
+    if (columns.length > dimensionsPerChartMax || !this.take(chartBytes(definition))) return null;
+    const chart = new Chart(this, definition, this.charts.length);
+    chart.isObsolete = isObsolete;
+    for (const [index, { dimension, segment, column }] of columns.entries()) {
+      if (!this.take(dimensionBytes(dimension))) return null;
+      chart.start = this.pool.append(chart.start, index, dimension, definition.storeFirst);
+      const isHeld = segment >= 0 && segment < this.ring!.segments.length;
+      this.pool.segment[chart.start + index] = isHeld ? segment : UNPLACED;
+      this.pool.tile[chart.start + index] = isHeld ? column << 6 : 0;
+    }
+    this.dimensionCount += columns.length;
+    chart.dimensions = sets.share(new DimensionSet(columns.map(({ dimension }) => dimension)));
+    chart.journaled = columns.length;
+    this.charts.push(chart);
+    this.index.add(chart);
+    return chart;
   }
 
   /** Frees its memory. The host must not be used after that. */
@@ -276,7 +282,7 @@ export class Host {
 
   /** @returns the limit that forbids one more chart; if none does, its memory is taken. */
   private limitOfCharts(bytes: number): LimitName | null {
-    if (this.byId.size >= this.share.chartsPerHostMax) return "charts_per_host_max";
+    if (this.index.size >= this.share.chartsPerHostMax) return "charts_per_host_max";
     if (this.newChartAllowance <= 0) return "new_charts_per_minute_max";
     return this.take(bytes) ? null : "memory_limit_bytes";
   }
@@ -306,14 +312,15 @@ export class Host {
       this.refuse("memory_limit_bytes", `longer texts of chart ${before.id}`);
       return chart;
     }
-    if (before.name !== definition.name) {
-      if (this.byName.get(before.name) === chart) this.byName.delete(before.name);
-      this.byName.set(definition.name, chart);
-    }
+    this.index.rename(chart, before.name, definition.name);
     const changed = (Object.keys(definition) as (keyof ChartDefinition)[]).some(
       (key) => before[key] !== definition[key],
     );
-    if (changed || chart.isObsolete !== obsolete) chart.version++;
+    if (changed || chart.isObsolete !== obsolete) {
+      chart.version++;
+      chart.journaled = -1;
+      chart.isSettled = false;
+    }
     chart.definition = definition;
     chart.isObsolete = obsolete;
     if (before.updateEverySec !== definition.updateEverySec) this.restartChart(chart);
@@ -364,7 +371,7 @@ export class Host {
     const updateEverySec = input.updateEverySec || this.updateEverySec;
     return {
       id,
-      name: this.uniqueName(id, chartName(id, type, input.name), known),
+      name: this.index.uniqueName(id, chartName(id, type, input.name), known),
       title: this.text(input.title),
       units: this.text(input.units),
       family: this.text(input.family || type),
@@ -382,16 +389,5 @@ export class Host {
 
   private text(given: string | undefined): string {
     return this.share.texts.intern((given ?? "").slice(0, TEXT_LENGTH_MAX));
-  }
-
-  /** A name already in use gets a suffix when the chart is new; a known chart keeps its name instead. */
-  private uniqueName(id: string, wanted: string, known: Chart | undefined): string {
-    const owner = this.byName.get(wanted);
-    if (owner === undefined || owner === known) return wanted;
-    if (known !== undefined) return known.definition.name;
-    for (let suffix = 1; suffix < NAME_SUFFIX_MAX; suffix++) {
-      if (!this.byName.has(`${wanted}_${suffix}`)) return `${wanted}_${suffix}`;
-    }
-    return id;
   }
 }

@@ -49,6 +49,33 @@ export class Ring {
     this.settle(chart);
   }
 
+  /** Takes the next segment of a host that is restored, in the order of numbers. */
+  adopt(segment: Segment): void {
+    this.segments.push(segment);
+    this.records.push(new Map());
+  }
+
+  /**
+   * Takes in a chart whose columns are known. @param recordOf its record in a segment, if it has one there.
+   */
+  restore(chart: Chart, recordOf: (number: number) => number | undefined): void {
+    const { pool } = chart.host;
+    for (let place = chart.start; place < chart.start + chart.dimensions.count; place++) {
+      const number = pool.segment[place]!;
+      const record = number < NO_SEGMENT ? recordOf(number) : undefined;
+      if (record !== undefined) this.records[number]!.set(chart, record);
+    }
+    this.settle(chart);
+  }
+
+  /** Each segment that holds columns of a chart, with the chart's record there. */
+  eachRecord(chart: Chart, each: (segment: Segment, record: number) => void): void {
+    this.records.forEach((records, number) => {
+      const record = records.get(chart);
+      if (record !== undefined) each(this.segments[number]!, record);
+    });
+  }
+
   /** Takes back all columns of a chart; its dimensions are {@link UNPLACED} then. */
   release(chart: Chart): void {
     const { pool } = chart.host;

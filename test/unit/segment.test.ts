@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { MemoryBudget } from "../../agent/rrd/memory-budget.ts";
+import { ByteBudget } from "../../agent/rrd/byte-budget.ts";
 import { type Geometry, ringSlots, segmentBytes } from "../../agent/rrd/store/geometry.ts";
 import { Segment } from "../../agent/rrd/store/segment.ts";
 import { MemoryStore } from "../../agent/rrd/store/segment-store.ts";
@@ -160,7 +160,7 @@ describe("MemoryStore", () => {
   const bytes = segmentBytes(geometry);
 
   test("admits by arithmetic, refuses beyond the limit, counts it, takes back", () => {
-    const budget = new MemoryBudget(2 * bytes + 1);
+    const budget = new ByteBudget(2 * bytes + 1);
     const store = new MemoryStore(budget);
     const first = store.create(0, geometry)!;
     expect(store.create(1, geometry)?.buffer.byteLength).toBe(bytes);
@@ -172,7 +172,7 @@ describe("MemoryStore", () => {
   });
 
   test("memory that the system does not have is a refusal, not an exception", () => {
-    const budget = new MemoryBudget(Number.MAX_SAFE_INTEGER);
+    const budget = new ByteBudget(Number.MAX_SAFE_INTEGER);
     const store = new MemoryStore(budget);
     expect(store.create(0, { ...geometry, slots: 2 ** 40 })).toBeNull();
     expect([store.bytes, budget.bytes, store.refused]).toEqual([0, 0, 1]);

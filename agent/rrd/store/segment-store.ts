@@ -1,4 +1,4 @@
-import type { MemoryBudget } from "../memory-budget.ts";
+import type { ByteBudget } from "../byte-budget.ts";
 import { type Geometry, segmentBytes } from "./geometry.ts";
 import { Segment } from "./segment.ts";
 
@@ -19,26 +19,38 @@ export class MemoryStore implements SegmentStore {
   bytes = 0;
   /** Segments refused so far. */
   refused = 0;
-  private readonly budget: MemoryBudget;
+  private readonly budget: ByteBudget;
 
-  constructor(budget: MemoryBudget) {
+  constructor(budget: ByteBudget) {
     this.budget = budget;
   }
 
   create(_number: number, geometry: Geometry): Segment | null {
+    if (!this.admit(geometry)) return null;
+    const buffer = allocateZeroed(segmentBytes(geometry));
+    if (buffer !== null) return new Segment(buffer, geometry);
+    this.giveBack(geometry);
+    this.refused++;
+    return null;
+  }
+
+  /** Counts a segment that is made or read elsewhere. @returns false = no room. */
+  admit(geometry: Geometry): boolean {
     const bytes = segmentBytes(geometry);
-    const buffer = this.budget.take(bytes) ? allocateZeroed(bytes) : undefined;
-    if (buffer === null) this.budget.give(bytes);
-    if (buffer == null) {
+    if (!this.budget.take(bytes)) {
       this.refused++;
-      return null;
+      return false;
     }
     this.bytes += bytes;
-    return new Segment(buffer, geometry);
+    return true;
   }
 
   release(_number: number, segment: Segment): void {
-    const bytes = segmentBytes(segment);
+    this.giveBack(segment);
+  }
+
+  private giveBack(geometry: Geometry): void {
+    const bytes = segmentBytes(geometry);
     this.bytes -= bytes;
     this.budget.give(bytes);
   }

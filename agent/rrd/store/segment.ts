@@ -234,12 +234,18 @@ export class Segment implements Geometry {
     }
   }
 
+  /** Start of the lap that a block holds, undamaged; 0 = none. */
+  heldStart(block: number): number {
+    const startSec = Math.abs(this.stamps[block]!);
+    return startSec !== 0 && this.isSound(block) ? startSec : 0;
+  }
+
   /** Newest time up to a second whose block is held, undamaged; 0 = none. */
   newestHeldSec(upToSec: number): number {
     let newest = 0;
     for (let block = 0; block < this.stamps.length; block++) {
-      const startSec = Math.abs(this.stamps[block]!);
-      if (startSec === 0 || startSec > upToSec || !this.isSound(block)) continue;
+      const startSec = this.heldStart(block);
+      if (startSec === 0 || startSec > upToSec) continue;
       const endSec = startSec + (TILE_SLOTS - 1) * this.updateEverySec;
       newest = Math.max(newest, Math.min(endSec, upToSec));
     }

@@ -1,0 +1,383 @@
+import { join } from "node:path";
+import { AgentError, errorText } from "../../base/errors.ts";
+import type { Files } from "../../base/files.ts";
+import type { ByteBudget } from "../byte-budget.ts";
+import type { Chart } from "../chart.ts";
+import type { Host } from "../host.ts";
+import type { HostStore } from "../host-directories.ts";
+import { NO_SEGMENT } from "../ring.ts";
+import { Catalogue } from "./catalogue.ts";
+import type { StoredChart, StoredDimension, StoredHost } from "./catalogue-format.ts";
+import type { CatalogueContent } from "./catalogue-read.ts";
+import { type Geometry, headerBytes, segmentBytes } from "./geometry.ts";
+import { Segment } from "./segment.ts";
+import { mapSegmentFile, segmentFileName, writeSegmentFile } from "./segment-file.ts";
+import { writeIdentity, writeState } from "./segment-header.ts";
+import { type RestoreEvents, restoreHost } from "./restore-host.ts";
+import type { MemoryStore } from "./segment-store.ts";
+
+export const CATALOGUE_FILE = "catalog.jsonl";
+/** Mappings of one process; the kernel allows 65,530 (rrd.md §4.2). */
+const MAPPINGS_MAX = 50_000;
+
+/** What the directories of all hosts share. */
+export interface DirectoryShare {
+  readonly files: Files;
+  /** Segments without a file: those of mode `save`, and those that could not get one. */
+  readonly memory: MemoryStore;
+  readonly disk: ByteBudget;
+  /** Checksum of the boot id of this machine. */
+  readonly bootCrc: number;
+  readonly nowSec: () => number;
+  /** Told when a host cannot use its files, with the reason, and when it can again (empty). */
+  readonly degraded: (directory: HostDirectory, problem: string) => void;
+  readonly events: RestoreEvents;
+  readonly io: StorageCounters;
+}
+
+/** What the files cost, since the start. */
+export interface StorageCounters {
+  /** Files mapped now. */
+  mappings: number;
+  /** Bytes written to files: new segments, catalogues, saves. */
+  bytesWritten: number;
+  /** Hosts that run in memory because their files cannot be used. */
+  degradedHosts: number;
+}
+
+/** A chart as the catalogue knows it. */
+interface KnownChart {
+  readonly key: number;
+  /** By dimension: what its column holds before this second is not its own. */
+  readonly sinceSec: number[];
+}
+
+/**
+ * The files of one host in mode `save` or `map`: its catalogue and its segments. Whatever the disk does, the host goes
+ * on: what cannot be written is kept in memory, and {@link retry} puts it where it belongs later.
+ */
+export class HostDirectory implements HostStore {
+  readonly path: string;
+  readonly mode: "save" | "map";
+  /** Why files cannot be used now; empty = they can. */
+  problem = "";
+  private readonly share: DirectoryShare;
+  private readonly machineGuid: string;
+  private readonly segments = new Map<number, Segment>();
+  /** Segments that have a file; in mode `map` they are mappings of it. */
+  private readonly filed = new Set<number>();
+  private readonly charts = new Map<Chart, KnownChart>();
+  private catalogue: Catalogue | null = null;
+  private nextKey = 1;
+  private host: Host | null = null;
+  private content: CatalogueContent | null;
+
+  /** @param content of the catalogue that is there already; {@link attach} restores it. */
+  constructor(path: string, machineGuid: string, mode: "save" | "map", content: CatalogueContent | null, share: DirectoryShare) {
+    this.path = path;
+    this.machineGuid = machineGuid;
+    this.mode = mode;
+    this.content = content;
+    this.share = share;
+  }
+
+  attach(host: Host): void {
+    this.host = host;
+    const { content } = this;
+    this.content = null;
+    if (content === null) {
+      this.guard(() => this.startCatalogue());
+      return;
+    }
+    this.nextKey = content.nextKey;
+    if (this.mode === "map") this.catalogue = new Catalogue(this.share.files, join(this.path, CATALOGUE_FILE), content);
+    this.guard(() => restoreHost(host, this, content, this.share));
+  }
+
+  /** Takes over a segment that was opened: mapped in mode `map`, else read. @returns false = no room in memory. */
+  adopt(number: number, segment: Segment): boolean {
+    const { memory, disk, io } = this.share;
+    if (this.mode === "save" && !memory.admit(segment)) return false;
+    this.segments.set(number, segment);
+    this.filed.add(number);
+    disk.hold(segmentBytes(segment));
+    if (this.mode === "save") return true;
+    io.mappings++;
+    this.markInUse(segment);
+    return true;
+  }
+
+  /** Takes over a chart that was read from the catalogue. */
+  adoptChart(chart: Chart, key: number, sinceSec: number[]): void {
+    this.charts.set(chart, { key, sinceSec });
+  }
+
+  /**
+   * Puts a segment with content in the place of the one in a file. @returns null = no room in memory.
+   * @throws AgentError `file_…`
+   */
+  replace(number: number, buffer: ArrayBuffer, geometry: Geometry): Segment | null {
+    const segment = new Segment(buffer, geometry);
+    if (this.mode === "map") {
+      this.sign(number, segment, false);
+      segment.moveTo(this.newFile(number, new Uint8Array(buffer), buffer.byteLength));
+    } else if (!this.share.memory.admit(segment)) return null;
+    this.segments.set(number, segment);
+    this.filed.add(number);
+    this.share.disk.hold(buffer.byteLength);
+    return segment;
+  }
+
+  create(number: number, geometry: Geometry): Segment | null {
+    const mapped = this.mode === "map" && this.problem === "" ? this.createMapped(number, geometry) : null;
+    const segment = mapped ?? this.share.memory.create(number, geometry);
+    if (segment !== null) this.segments.set(number, segment);
+    return segment;
+  }
+
+  release(number: number, segment: Segment): void {
+    this.segments.delete(number);
+    if (this.filed.delete(number) && this.mode === "map") this.share.io.mappings--;
+    else this.share.memory.release(number, segment);
+  }
+
+  chartSettled(chart: Chart): void {
+    const known = this.charts.get(chart) ?? { key: this.nextKey++, sinceSec: [] };
+    this.charts.set(chart, known);
+    const from = Math.max(0, chart.journaled);
+    const sinceSec = this.emptyUntilSec(chart);
+    for (let index = from; index < chart.dimensions.count; index++) known.sinceSec[index] = sinceSec;
+    this.guard(() => {
+      if (this.mode === "save") return;
+      if (chart.journaled < 0) this.catalogue!.putChart(this.storedChart(chart, known));
+      else this.catalogue!.putDimensions(known.key, from, this.storedDimensions(chart, known).slice(from));
+    });
+    chart.journaled = chart.dimensions.count;
+    this.host!.ring!.eachRecord(chart, (segment, record) => segment.setRecordKey(record, known.key));
+  }
+
+  chartRemoved(chart: Chart): void {
+    const known = this.charts.get(chart);
+    this.charts.delete(chart);
+    if (known !== undefined && this.mode === "map") this.guard(() => this.catalogue!.removeChart(known.key));
+  }
+
+  hostChanged(): void {
+    if (this.mode === "map") this.guard(() => this.catalogue!.putHost(storedHost(this.host!, this.mode)));
+  }
+
+  /** Puts everything where it belongs, after a time without files. Nothing happens when nothing is amiss. */
+  retry(): void {
+    if (this.problem === "") return;
+    this.guard(() => {
+      this.startCatalogue();
+      if (this.mode === "map") for (const [number, segment] of this.segments) this.moveToFile(number, segment);
+      this.recovered();
+    });
+  }
+
+  /** Rewrites the catalogue when most of it is out of date. */
+  tidy(): void {
+    if (this.mode !== "map" || this.problem !== "" || this.catalogue?.isWorthRewriting !== true) return;
+    this.guard(() => this.rewriteCatalogue());
+  }
+
+  /** Seals blocks that are closed for long. */
+  seal(): void {
+    const nowSec = this.share.nowSec();
+    for (const segment of this.segments.values()) segment.sealOld(nowSec);
+  }
+
+  /** Makes the kernel write all mapped files to the disk, one after the other; then no power cut can take that away. */
+  async flush(): Promise<void> {
+    const { files, nowSec, bootCrc } = this.share;
+    for (const number of this.filed) {
+      const flushedSec = nowSec() - 1;
+      await files.sync(this.pathOf(number));
+      const segment = this.segments.get(number);
+      if (segment !== undefined) writeState(segment.buffer, { isClosed: false, bootCrc, flushedSec });
+    }
+  }
+
+  /**
+   * Mode `save`: writes catalogue and segments beside the old files, then puts them in their place. One file a turn of
+   * the event loop; each is as it was at one moment.
+   */
+  async save(): Promise<void> {
+    if (this.mode !== "save") return;
+    const { files } = this.share;
+    try {
+      files.makeDirectory(this.path);
+      const written: string[] = [];
+      const catalogue = join(this.path, CATALOGUE_FILE);
+      this.writeTemporary(catalogue, Catalogue.text(storedHost(this.host!, this.mode), this.storedCharts(), this.nextKey));
+      for (const [number, segment] of this.segments) {
+        if (!this.filed.has(number)) this.takeDisk(segmentBytes(segment));
+        this.filed.add(number);
+        this.sign(number, segment, true);
+        this.writeTemporary(this.pathOf(number), new Uint8Array(segment.buffer));
+        written.push(this.pathOf(number));
+        await files.sync(`${this.pathOf(number)}.tmp`);
+      }
+      await files.sync(`${catalogue}.tmp`);
+      for (const path of [...written, catalogue]) files.rename(`${path}.tmp`, path);
+      await files.syncDirectory(this.path);
+      this.recovered();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Ends the use of the files in order: {@link save}, or everything on the disk and marked as whole. */
+  async close(): Promise<void> {
+    if (this.mode === "save") return await this.save();
+    try {
+      await this.flush();
+      for (const number of this.filed) this.sign(number, this.segments.get(number)!, true);
+      for (const number of this.filed) await this.share.files.sync(this.pathOf(number));
+    } catch (error) {
+      this.fail(error);
+    }
+    this.catalogue?.[Symbol.dispose]();
+  }
+
+  private createMapped(number: number, geometry: Geometry): Segment | null {
+    const { io } = this.share;
+    const bytes = segmentBytes(geometry);
+    let segment: Segment | null = null;
+    this.guard(() => {
+      if (io.mappings >= MAPPINGS_MAX) throw new AgentError("mappings_max", `${MAPPINGS_MAX} files are mapped already`);
+      this.takeDisk(bytes);
+      const identity = { ...geometry, number, machineGuid: this.machineGuid, createdSec: this.share.nowSec() };
+      const header = new ArrayBuffer(headerBytes(geometry));
+      writeIdentity(header, identity);
+      segment = new Segment(this.newFile(number, new Uint8Array(header), bytes), geometry);
+      this.markInUse(segment);
+    });
+    return segment;
+  }
+
+  /** @returns the mapping of a new file. */
+  private newFile(number: number, content: Uint8Array, bytes: number): ArrayBuffer {
+    const { files, io } = this.share;
+    const path = this.pathOf(number);
+    writeSegmentFile(files, path, content, bytes);
+    io.bytesWritten += bytes;
+    const buffer = mapSegmentFile(files, path);
+    this.filed.add(number);
+    io.mappings++;
+    return buffer;
+  }
+
+  private moveToFile(number: number, segment: Segment): void {
+    if (this.filed.has(number)) return;
+    const bytes = segmentBytes(segment);
+    this.takeDisk(bytes);
+    this.sign(number, segment, false);
+    segment.moveTo(this.newFile(number, new Uint8Array(segment.buffer), bytes));
+    this.share.memory.release(number, segment);
+  }
+
+  private takeDisk(bytes: number): void {
+    const { disk } = this.share;
+    if (!disk.take(bytes)) throw new AgentError("disk_limit", `the disk limit of ${disk.limitBytes} bytes is reached`);
+  }
+
+  private startCatalogue(): void {
+    const { files } = this.share;
+    files.makeDirectory(this.path);
+    if (this.mode === "save") return;
+    this.catalogue ??= new Catalogue(files, join(this.path, CATALOGUE_FILE));
+    this.rewriteCatalogue();
+  }
+
+  private rewriteCatalogue(): void {
+    this.catalogue!.rewrite(storedHost(this.host!, this.mode), this.storedCharts());
+  }
+
+  private *storedCharts(): Iterable<StoredChart> {
+    for (const [chart, known] of this.charts) yield this.storedChart(chart, known);
+  }
+
+  private storedChart(chart: Chart, known: KnownChart): StoredChart {
+    const { definition, isObsolete } = chart;
+    return { key: known.key, definition, isObsolete, dimensions: this.storedDimensions(chart, known) };
+  }
+
+  private storedDimensions(chart: Chart, { sinceSec }: KnownChart): StoredDimension[] {
+    const { pool } = chart.host;
+    return chart.dimensions.list.map((dimension, index) => {
+      const place = chart.start + index;
+      const isPlaced = pool.segment[place]! < NO_SEGMENT;
+      return {
+        dimension,
+        segment: isPlaced ? pool.segment[place]! : -1,
+        column: isPlaced ? pool.tile[place]! >> 6 : -1,
+        sinceSec: sinceSec[index] ?? 0,
+      };
+    });
+  }
+
+  /** Second from which on new columns of a chart are its own. */
+  private emptyUntilSec(chart: Chart): number {
+    const stepSec = chart.definition.updateEverySec;
+    if (chart.lastUpdatedUs > 0) return chart.lastEntrySec + stepSec;
+    return Math.floor(this.share.nowSec() / stepSec) * stepSec;
+  }
+
+  private sign(number: number, segment: Segment, isClosed: boolean): void {
+    const { bootCrc, nowSec } = this.share;
+    const { columns, slots, updateEverySec, buffer } = segment;
+    const identity = { columns, slots, updateEverySec, number, machineGuid: this.machineGuid, createdSec: nowSec() };
+    if (!(this.mode === "map" && this.filed.has(number))) writeIdentity(buffer, identity);
+    writeState(buffer, { isClosed, bootCrc, flushedSec: 0 });
+  }
+
+  private markInUse(segment: Segment): void {
+    writeState(segment.buffer, { isClosed: false, bootCrc: this.share.bootCrc, flushedSec: 0 });
+  }
+
+  private writeTemporary(path: string, content: Uint8Array): void {
+    using file = this.share.files.create(`${path}.tmp`);
+    file.write(content);
+    this.share.io.bytesWritten += content.length;
+  }
+
+  private pathOf(number: number): string {
+    return join(this.path, segmentFileName(number));
+  }
+
+  /** Does something with files; a failure makes the host go on without them. */
+  private guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private fail(error: unknown): void {
+    if (!(error instanceof AgentError)) throw error;
+    const wasDegraded = this.problem !== "";
+    this.problem = errorText(error);
+    if (wasDegraded) return;
+    this.share.io.degradedHosts++;
+    this.share.degraded(this, this.problem);
+  }
+
+  private recovered(): void {
+    if (this.problem === "") return;
+    this.problem = "";
+    this.share.io.degradedHosts--;
+    this.share.degraded(this, "");
+  }
+}
+
+/** What the next start has to know of a host. */
+function storedHost(host: Host, memoryMode: "save" | "map"): StoredHost {
+  const { machineGuid, hostname, os, updateEverySec, historyEntries, hops, program, version, timezone } = host;
+  const { abbrevTimezone, utcOffsetSec, tags, registryHostname, systemInfo } = host;
+  const lastSeenSec = Math.floor(host.lastCollectedUs / 1e6);
+  const identity = { machineGuid, hostname, os, updateEverySec, historyEntries, memoryMode, hops, program, version };
+  return { ...identity, timezone, abbrevTimezone, utcOffsetSec, tags, registryHostname, systemInfo, lastSeenSec };
+}

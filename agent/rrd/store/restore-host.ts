@@ -1,0 +1,222 @@
+import { join } from "node:path";
+import { AgentError } from "../../base/errors.ts";
+import type { Chart } from "../chart.ts";
+import type { Host } from "../host.ts";
+import type { StoredChart } from "./catalogue-format.ts";
+import { type CatalogueContent, readCatalogue } from "./catalogue-read.ts";
+import { type Geometry, ringSlots, SEGMENT_COLUMNS } from "./geometry.ts";
+import { CATALOGUE_FILE, type DirectoryShare, type HostDirectory } from "./host-directory.ts";
+import type { Segment } from "./segment.ts";
+import { isWhole, openSegmentFile, resizedBuffer, segmentFileName, segmentNumber } from "./segment-file.ts";
+import { readState } from "./segment-header.ts";
+
+/** What happens to files that cannot be used; the directory is that of a host. */
+export interface RestoreEvents {
+  /** A file was renamed, because it is damaged, foreign or newer. */
+  setAside(path: string, movedTo: string, problem: string): void;
+  /** Lines of the catalogue, or blocks, were left out. */
+  leftOut(path: string, what: string): void;
+}
+
+/** The catalogue of a host directory, if it can be used. */
+export function readHostCatalogue(
+  path: string,
+  machineGuid: string,
+  share: DirectoryShare,
+): CatalogueContent | null {
+  const { events } = share;
+  const file = join(path, CATALOGUE_FILE);
+  const bytes = share.files.read(file);
+  if (bytes === null) return null;
+  const content = readCatalogue(bytes);
+  let problem = "";
+  if (content.isNewer) problem = "written by a newer version";
+  else if (content.host === null) problem = "it names no host";
+  else if (content.host.machineGuid !== machineGuid) problem = `it belongs to host ${content.host.machineGuid}`;
+  if (problem !== "") {
+    setAside(file, problem, share);
+    return null;
+  }
+  for (const { line, reason } of content.problems.slice(0, 10)) events.leftOut(file, `line ${line}: ${reason}`);
+  return content;
+}
+
+/**
+ * Opens the segments of a host and puts its charts, with what their rings hold, into the database.
+ * @param content of its catalogue.
+ */
+export function restoreHost(host: Host, directory: HostDirectory, content: CatalogueContent, share: DirectoryShare): void {
+  new HostRestore(host, directory, content, share).run();
+}
+
+class HostRestore {
+  private readonly host: Host;
+  private readonly directory: HostDirectory;
+  private readonly content: CatalogueContent;
+  private readonly share: DirectoryShare;
+  private readonly events: RestoreEvents;
+  /** By number: segments whose newest pages may be of an earlier lap, and those that are as they were left. */
+  private readonly wholes = new Map<number, boolean>();
+  /** By number: key of a chart → its record. */
+  private readonly records = new Map<number, Map<number, number>>();
+
+  constructor(host: Host, directory: HostDirectory, content: CatalogueContent, share: DirectoryShare) {
+    this.host = host;
+    this.directory = directory;
+    this.content = content;
+    this.share = share;
+    this.events = share.events;
+  }
+
+  run(): void {
+    const charts = [...this.content.charts.values()].sort((a, b) => a.key - b.key);
+    this.openSegments(charts);
+    this.occupy(charts);
+    for (const stored of charts) this.restoreChart(stored);
+  }
+
+  /** Every segment that the catalogue names, in order; one that is missing or damaged begins anew. */
+  private openSegments(charts: readonly StoredChart[]): void {
+    const wanted = new Map<number, Geometry>();
+    const slots = ringSlots(this.host.historyEntries);
+    for (const { definition, dimensions } of charts) {
+      const { updateEverySec } = definition;
+      for (const { segment } of dimensions) {
+        if (segment >= 0) wanted.set(segment, { columns: SEGMENT_COLUMNS, slots, updateEverySec });
+      }
+    }
+    for (const name of this.share.files.list(this.directory.path)) {
+      const number = segmentNumber(name);
+      if (number < 0 || wanted.has(number)) continue;
+      const path = join(this.directory.path, name);
+      // No chart has a column there: the next segment may take its place, unless its charts were lost with their lines.
+      if (this.content.problems.length === 0) this.share.files.remove(path);
+      else setAside(path, "no chart of the catalogue is in it", this.share);
+    }
+    const end = Math.max(-1, ...wanted.keys()) + 1;
+    for (let number = 0; number < end; number++) {
+      const geometry = wanted.get(number) ?? { columns: SEGMENT_COLUMNS, slots, updateEverySec: 1 };
+      const segment = this.openSegment(number, geometry) ?? this.directory.create(number, geometry);
+      if (segment === null) return;
+      this.host.ring!.adopt(segment);
+      if (!this.wholes.has(number)) this.wholes.set(number, true);
+    }
+  }
+
+  /** @returns null when there is no such file that can be used; a damaged one was set aside. */
+  private openSegment(number: number, wanted: Geometry): Segment | null {
+    const { files, bootCrc } = this.share;
+    const path = join(this.directory.path, segmentFileName(number));
+    if (files.size(path) === null) return null;
+    const isMapped = this.directory.mode === "map";
+    const { machineGuid } = this.host;
+    try {
+      const opened = openSegmentFile(files, path, { number, machineGuid, bootCrc, isMapped });
+      const problem = "problem" in opened ? opened.problem : mismatch(opened.segment, wanted);
+      if (problem !== "" || "problem" in opened) {
+        setAside(path, problem, this.share);
+        return null;
+      }
+      return this.takeOver(number, opened.segment, wanted);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      this.events.leftOut(path, error.message);
+      return null;
+    }
+  }
+
+  /** Gives up what a power cut may have spoilt, and fits the ring to the configured history. */
+  private takeOver(number: number, segment: Segment, wanted: Geometry): Segment | null {
+    const isUsedWhole = isWhole(segment.buffer, this.share.bootCrc);
+    this.wholes.set(number, isUsedWhole);
+    if (!isUsedWhole) segment.distrustOpenBlocks(readState(segment.buffer).flushedSec);
+    if (segment.slots === wanted.slots) return this.directory.adopt(number, segment) ? segment : null;
+    const geometry = { ...wanted, columns: segment.columns };
+    return this.directory.replace(number, resizedBuffer(segment, wanted.slots), geometry);
+  }
+
+  /** Columns and records that the catalogue names are in use. */
+  private occupy(charts: readonly StoredChart[]): void {
+    const columns = new Map<number, Set<number>>();
+    const keys = new Set(charts.map(({ key }) => key));
+    for (const { dimensions } of charts) {
+      for (const { segment, column } of dimensions) {
+        if (segment < 0) continue;
+        const used = columns.get(segment) ?? new Set();
+        columns.set(segment, used.add(column));
+      }
+    }
+    this.host.ring!.segments.forEach((segment, number) => {
+      segment.columnPool.occupy(columns.get(number) ?? new Set());
+      const records = new Map<number, number>();
+      for (let record = 0; record < segment.columns; record++) {
+        const key = segment.recordKey(record);
+        if (keys.has(key) && !records.has(key)) records.set(key, record);
+      }
+      segment.recordPool.occupy(new Set(records.values()));
+      this.records.set(number, records);
+    });
+  }
+
+  private restoreChart(stored: StoredChart): void {
+    const { host } = this;
+    const chart = host.restoreChart(stored.definition, stored.isObsolete, stored.dimensions);
+    if (chart === null) {
+      this.events.leftOut(join(this.directory.path, CATALOGUE_FILE), `chart ${stored.definition.id}: no room`);
+      return;
+    }
+    const sinceSec = stored.dimensions.map((dimension) => dimension.sinceSec);
+    this.directory.adoptChart(chart, stored.key, sinceSec);
+    host.ring!.restore(chart, (number) => this.records.get(number)?.get(stored.key));
+    host.ring!.eachRecord(chart, (segment, record) => segment.setRecordKey(record, stored.key));
+    stored.dimensions.forEach(({ segment: number, column, sinceSec }) => {
+      const segment = host.ring!.segments[number];
+      // After a power cut a page may still show what its column held for its owner before.
+      if (segment !== undefined && this.wholes.get(number) === false) segment.clearColumnBefore(column, sinceSec);
+    });
+    this.restoreTimes(chart);
+  }
+
+  /** From when to when the ring holds a chart; what is in the future, or older than the ring, is not shown. */
+  private restoreTimes(chart: Chart): void {
+    const stepSec = chart.definition.updateEverySec;
+    const nowSec = this.share.nowSec();
+    let firstSec = Number.POSITIVE_INFINITY;
+    let lastSec = 0;
+    this.host.ring!.eachRecord(chart, (segment, record) => {
+      const last = lastDated(segment, record, nowSec + stepSec);
+      if (last === 0) return;
+      lastSec = Math.max(lastSec, last);
+      const first = segment.records[(record << 2) + 1]!;
+      const isFirst = first > 0 && first <= last && first % stepSec === 0;
+      firstSec = Math.min(firstSec, isFirst ? first : last - this.host.historyEntries * stepSec + stepSec);
+    });
+    if (lastSec === 0 || nowSec - lastSec > this.host.historyEntries * stepSec) return;
+    chart.lastUpdatedUs = lastSec * 1e6;
+    chart.slotsPassed = (lastSec - firstSec) / stepSec + 1;
+  }
+}
+
+/** The time of the newest slot of a chart that a segment can prove; 0 = none. */
+function lastDated(segment: Segment, record: number, maxSec: number): number {
+  const stepSec = segment.updateEverySec;
+  let best = 0;
+  for (const at of [record << 2, (record << 2) + 3]) {
+    const time = segment.records[at]!;
+    if (!(time > best && time <= maxSec && time % stepSec === 0)) continue;
+    best = Math.max(best, segment.holds(time) ? time : segment.newestHeldSec(time));
+  }
+  return best;
+}
+
+function mismatch(segment: Segment, { updateEverySec }: Geometry): string {
+  if (segment.updateEverySec === updateEverySec) return "";
+  return `it has an interval of ${segment.updateEverySec} s, the catalogue says ${updateEverySec} s`;
+}
+
+/** Renames a file that cannot be used, and tells it. It is never deleted. */
+function setAside(path: string, problem: string, { files, nowSec, events }: DirectoryShare): void {
+  const movedTo = `${path}.bad-${Math.floor(nowSec())}`;
+  files.rename(path, movedTo);
+  events.setAside(path, movedTo, problem);
+}

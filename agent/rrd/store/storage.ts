@@ -1,0 +1,186 @@
+import { join } from "node:path";
+import { AgentError, errorText } from "../../base/errors.ts";
+import type { Files } from "../../base/files.ts";
+import { parseGuid } from "../../base/guid.ts";
+import { ByteBudget } from "../byte-budget.ts";
+import type { Database } from "../database.ts";
+import type { HostDirectories } from "../host-directories.ts";
+import type { HostOptions } from "../host-options.ts";
+import type { CatalogueContent } from "./catalogue-read.ts";
+import { DirectoryLock, type LockFacts } from "./directory-lock.ts";
+import { type DirectoryShare, HostDirectory, type StorageCounters } from "./host-directory.ts";
+import { type RestoreEvents, readHostCatalogue } from "./restore-host.ts";
+
+/** A host that cannot use its files tries again this often. */
+const RETRY_SEC = 60;
+/** Blocks are sealed, and catalogues looked at, once in this time for each host. */
+const UPKEEP_SEC = 64;
+/** Share of the free space that is left to others when there is no limit. */
+const FREE_SHARE_LEFT = 0.1;
+
+export interface StorageOptions {
+  /** `<state>/db`. */
+  readonly directory: string;
+  readonly files: Files;
+  readonly database: Database;
+  /** `db.disk_limit_bytes`; 0 = the space that is free now, less 10 %. */
+  readonly diskLimitBytes: number;
+  /** Every so many seconds; 0 = never. */
+  readonly flushEverySec: number;
+  /** Every so many seconds; 0 = only at the end. */
+  readonly saveEverySec: number;
+  readonly bootId: string;
+  readonly lock: LockFacts;
+  readonly nowSec: () => number;
+  readonly events: StorageEvents;
+}
+
+export interface StorageEvents extends RestoreEvents {
+  /** A host cannot use its files. */
+  degraded(hostname: string, directory: string, problem: string): void;
+  /** It can again, and what it kept in memory is in them. */
+  recovered(hostname: string, directory: string): void;
+}
+
+/** The database's directory: who may use it, which hosts are in it, and what their files need from time to time. */
+export class Storage implements HostDirectories, AsyncDisposable {
+  readonly counters: StorageCounters = { mappings: 0, bytesWritten: 0, degradedHosts: 0 };
+  readonly disk: ByteBudget;
+  private readonly options: StorageOptions;
+  private readonly share: DirectoryShare;
+  private readonly hosts = new Map<string, HostDirectory>();
+  /** Catalogues that were read and not yet restored. */
+  private readonly contents = new Map<string, CatalogueContent>();
+  private lock: DirectoryLock | null = null;
+  private second = 0;
+  private isBusy = false;
+
+  /** @throws AgentError `database_in_use` when another process uses the directory. */
+  constructor(options: StorageOptions) {
+    const { files, database, directory, bootId, nowSec, events } = options;
+    this.options = options;
+    this.takeLock();
+    this.disk = new ByteBudget(options.diskLimitBytes || freeSpace(files, directory));
+    this.share = {
+      files,
+      memory: database.store,
+      disk: this.disk,
+      bootCrc: Bun.hash.crc32(bootId),
+      nowSec,
+      events,
+      io: this.counters,
+      degraded: (host, problem) => {
+        if (problem === "") events.recovered(host.hostname, host.path);
+        else events.degraded(host.hostname, host.path, problem);
+      },
+    };
+    database.useDirectories(this);
+  }
+
+  open({ machineGuid, memoryMode }: HostOptions): HostDirectory | null {
+    if (memoryMode !== "save" && memoryMode !== "map") return null;
+    const path = join(this.options.directory, machineGuid);
+    const content = this.contents.get(machineGuid) ?? this.catalogueOf(path, machineGuid);
+    this.contents.delete(machineGuid);
+    const directory = new HostDirectory(path, machineGuid, memoryMode, content, this.share);
+    this.hosts.set(machineGuid, directory);
+    return directory;
+  }
+
+  /** The files of a host that leaves the database are written and closed. */
+  async closeHost(machineGuid: string): Promise<void> {
+    const directory = this.hosts.get(machineGuid);
+    this.hosts.delete(machineGuid);
+    await directory?.close();
+  }
+
+  /**
+   * Puts the hosts that an earlier run kept into the database, those that it has already left out: readable at once,
+   * not connected. @param optionsOf decides on mode and history of a stored host; null = leave it on the disk.
+   */
+  restoreArchived(optionsOf: (stored: NonNullable<CatalogueContent["host"]>) => HostOptions | null): void {
+    const { files, directory, database } = this.options;
+    for (const name of files.list(directory)) {
+      const machineGuid = parseGuid(name);
+      if (machineGuid !== name || database.host(machineGuid) !== undefined) continue;
+      const content = this.catalogueOf(join(directory, name), machineGuid);
+      const options = content?.host == null ? null : optionsOf(content.host);
+      if (content?.host == null || options === null) continue;
+      this.contents.set(machineGuid, content);
+      const host = database.addHost(options);
+      if (host !== null) describeArchived(host, content.host);
+    }
+  }
+
+  /** Call once a second: whatever files need from time to time, a share of the hosts each time. */
+  tick(): void {
+    this.second++;
+    let index = 0;
+    for (const directory of this.hosts.values()) {
+      if ((this.second + index++) % UPKEEP_SEC === 0) {
+        directory.seal();
+        directory.tidy();
+      }
+    }
+    if (this.second % RETRY_SEC === 0) {
+      this.takeLock();
+      for (const directory of this.hosts.values()) directory.retry();
+    }
+    const { flushEverySec, saveEverySec } = this.options;
+    if (flushEverySec > 0 && this.second % flushEverySec === 0) void this.inTurn((directory) => directory.flush());
+    if (saveEverySec > 0 && this.second % saveEverySec === 0) void this.save();
+  }
+
+  /** Mode `save`: writes everything now. Nothing happens while the last time still goes on. */
+  async save(): Promise<void> {
+    await this.inTurn((directory) => directory.save());
+  }
+
+  /** Writes and closes everything. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const directory of this.hosts.values()) await directory.close();
+    this.lock?.[Symbol.dispose]();
+  }
+
+  private async inTurn(work: (directory: HostDirectory) => Promise<void>): Promise<void> {
+    if (this.isBusy) return;
+    this.isBusy = true;
+    try {
+      for (const directory of [...this.hosts.values()]) await work(directory);
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  /** A directory that cannot be written has no lock: its hosts find that out for themselves. */
+  private takeLock(): void {
+    if (this.lock !== null) return;
+    const { files, directory, lock, events } = this.options;
+    try {
+      files.makeDirectory(directory);
+      this.lock = new DirectoryLock(files, directory, lock);
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code === "database_in_use") throw error;
+      events.leftOut(directory, errorText(error));
+    }
+  }
+
+  private catalogueOf(path: string, machineGuid: string): CatalogueContent | null {
+    try {
+      return readHostCatalogue(path, machineGuid, this.share);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      this.options.events.leftOut(path, errorText(error));
+      return null;
+    }
+  }
+}
+
+function freeSpace(files: Files, directory: string): number {
+  try {
+    return Math.floor(files.freeBytes(directory) * (1 - FREE_SHARE_LEFT));
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    return 0;
+  }
+}
