@@ -3,20 +3,11 @@ import { type CollectedRow, WIDE_FROM } from "./collected-row.ts";
 import { counterDelta, exceeds32Bits } from "./counter-drop.ts";
 import { ABSOLUTE, INCREMENTAL, PERCENTAGE_OF_ABSOLUTE_ROW, PERCENTAGE_OF_INCREMENTAL_ROW } from "./dimension.ts";
 import { ABSENT, markAbsent, NO_RESET, STATE_WIDTH, WIDE_COUNTER } from "./dimension-pool.ts";
+import { AHEAD_US_MAX, alignUs, localInterval, START_PHASE_US, streamedInterval } from "./interval.ts";
 import { NO_SEGMENT } from "./ring.ts";
 
-/**
- * Samples whose time is ahead of our clock by more than this are not stored (streaming.md §2.4). The clock of a child
- * is never used, so only a step of our own clock, or a child that counts too fast, gets here.
- */
-export const AHEAD_US_MAX = 5_000_000;
-
-/** Natural phase of a chart whose first collection is not known to the µs (rrd.md §2.3). */
-const START_PHASE_US = 500_000;
 /** Largest magnitude a stored value can have. */
 const STORED_MAX = 3.4028234e38;
-/** A sender's interval beyond this (and beyond twice update_every) is not believed. */
-const GIVEN_US_MAX = 3_600_000_000;
 
 /** Calculated values of the row at hand, by position; reused, so a commit must not start inside another. */
 let calculated = new Float64Array(64);
@@ -80,26 +71,6 @@ export function commitGeneral(
   storeBoundaries(chart, row);
   carryOver(chart, row);
   becomeSteady(chart);
-}
-
-/** rrd.md §2.2 for trusted senders, with the guards of streaming.md §2.4. */
-function streamedInterval(chart: Chart, givenUs: number, nowUs: number): number {
-  if (chart.lastCollectedUs === 0) return chart.updateEveryUs;
-  const isBelievable = givenUs > 0 && givenUs <= Math.max(GIVEN_US_MAX, 2 * chart.updateEveryUs);
-  if (isBelievable && !chart.syncClock) return givenUs;
-  // Our clock stepped back: wait where we are instead of running away from it.
-  return Math.max(0, nowUs - chart.lastCollectedUs);
-}
-
-/** rrd.md §2.2 for this agent's own collectors; after a step back of the clock the chart goes back with it. */
-function localInterval(chart: Chart, nowUs: number): number {
-  if (chart.lastCollectedUs === 0) return chart.updateEveryUs;
-  const sinceUs = nowUs - chart.lastCollectedUs;
-  if (sinceUs >= 0) return sinceUs;
-  const before = alignUs(nowUs - chart.updateEveryUs, chart);
-  chart.lastCollectedUs = before + START_PHASE_US;
-  chart.lastUpdatedUs = before;
-  return chart.updateEveryUs;
 }
 
 /** Moves the chart's clock on (rrd.md §2.3, steps 2–7); leaves in {@link step} what that means for the values. */
@@ -392,8 +363,4 @@ function becomeSteady(chart: Chart): void {
     if (pool.collections[place]! < 2 || (pool.flags[place]! & ABSENT) !== 0) isIrregular = true;
   }
   chart.isIrregular = isIrregular;
-}
-
-function alignUs(timeUs: number, chart: Chart): number {
-  return Math.floor(timeUs / chart.updateEveryUs) * chart.updateEveryUs;
 }

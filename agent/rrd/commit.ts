@@ -1,9 +1,10 @@
 import type { Chart } from "./chart.ts";
 import type { CollectedRow } from "./collected-row.ts";
-import { AHEAD_US_MAX, commitGeneral } from "./commit-general.ts";
+import { commitGeneral } from "./commit-general.ts";
 import { dropDelta } from "./counter-drop.ts";
 import { ABSOLUTE, INCREMENTAL } from "./dimension.ts";
 import { ABSENT, markAbsent } from "./dimension-pool.ts";
+import { EARLY_US_MAX } from "./interval.ts";
 
 /**
  * Commits one iteration of a streamed chart: passes it on, brings the collected values onto second boundaries and
@@ -23,7 +24,7 @@ export function commitStreamed(chart: Chart, row: CollectedRow, givenUs: number,
     row.wide ||
     collectedUs < boundaryUs ||
     collectedUs >= boundaryUs + chart.updateEveryUs ||
-    collectedUs > nowUs + AHEAD_US_MAX
+    collectedUs > nowUs + EARLY_US_MAX
   ) {
     commitGeneral(chart, row, givenUs, nowUs, true);
     return;
