@@ -20,8 +20,8 @@ const WINDOW_SEC = IS_SOAK ? 600 : 60;
  * own clock; after that the child's intervals count.
  */
 const START_SEC = 66;
-/** Of that minute, what is compared: the first values are bases of others, the last may have intervals already. */
-const FIRST_MINUTE = [5, 56] as const;
+/** Of that minute, what is compared: first values, also of charts of 5 s, are bases; the last may have intervals already. */
+const FIRST_MINUTE = [11, 56] as const;
 /** The newest seconds may be stored at one place and on their way at the other. */
 const SETTLED_SEC = 4;
 const ATTEMPTS_MAX = 3;
