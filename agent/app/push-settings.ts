@@ -6,15 +6,16 @@ import type { PusherSettings } from "../pusher/pusher-world.ts";
 export function ownPushSettings(config: Config): PusherSettings | null {
   const { enabled, destination, api_key: apiKey, send_charts_matching: sendChartsMatching } = config.stream;
   if (!enabled) return null;
-  return pushSettings(config, { isEnabled: true, destination, apiKey, sendChartsMatching });
+  const settings = { isEnabled: true, destination, apiKey, sendChartsMatching };
+  return pushSettings(config, settings, config.collector.enabled);
 }
 
 /** How a child is passed on; null = it is not. */
 export function proxyPushSettings(config: Config, proxy: ProxySettings): PusherSettings | null {
-  return proxy.isEnabled ? pushSettings(config, proxy) : null;
+  return proxy.isEnabled ? pushSettings(config, proxy, true) : null;
 }
 
-function pushSettings({ stream }: Config, proxy: ProxySettings): PusherSettings {
+function pushSettings({ stream }: Config, proxy: ProxySettings, expectsValues: boolean): PusherSettings {
   return {
     destinations: proxy.destination,
     defaultPort: stream.default_port,
@@ -23,6 +24,7 @@ function pushSettings({ stream }: Config, proxy: ProxySettings): PusherSettings 
     bufferSizeBytes: stream.buffer_size_bytes,
     reconnectDelaySec: stream.reconnect_delay_seconds,
     initialClockResyncIterations: stream.initial_clock_resync_iterations,
+    expectsValues,
     sendChartsMatching: proxy.sendChartsMatching,
   };
 }

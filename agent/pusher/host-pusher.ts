@@ -25,7 +25,7 @@ const HALF_TICK_MS = 500;
 
 /**
  * Streams one host to one of its parents. `idle` (nothing committed yet) → `connecting` → `connected`; an attempt that
- * fails goes to the next parent, and after the last one to `waiting`.
+ * fails goes to the next parent, and after the last one to `waiting`, or back to `idle` if there was no value yet.
  */
 export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject {
   readonly host: Host;
@@ -90,6 +90,11 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     if (!this.isDirty) this.share.dirty(this);
     this.isDirty = true;
     if (!this.output.append(chart, row, elapsedUs)) this.appendToFull(chart, row, elapsedUs);
+  }
+
+  /** Makes one attempt for values that are sure to come, so that the link stands before the first of them. */
+  expectValues(): void {
+    if (this.state === "idle") this.beginRound(this.world.clock.monotonicMs());
   }
 
   /** Offers what was appended to the kernel; starts the first connection. @param nowMs monotonic. */
@@ -217,7 +222,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     this.attempt(nowMs);
   }
 
-  private enter(state: LinkState): void {
+  private enter(state: "idle" | LinkState): void {
     this.state = state;
     this.sinceUs = this.world.clock.nowUs();
   }
@@ -318,7 +323,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     this.log.bytesDiscarded(output.pendingBytes, output.account.queued);
     output.settle(nowMs);
     output.breakOff(reason);
-    if (livedMs >= GOOD_LINK_MS) {
+    if (livedMs >= GOOD_LINK_MS && output.account.offered > 0) {
       this.delay.reset();
       this.beginRound(nowMs);
     } else this.wait(nowMs + this.delay.nextMs(nowMs));
@@ -360,7 +365,10 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   private wait(untilMs: number): void {
     this.discardHeld();
     this.waitUntilMs = untilMs;
-    this.enter("waiting");
+    // As long as there was no value, nothing is tried again and again: the first one begins a round.
+    const isIdle = this.output.account.offered === 0;
+    this.isHolding = isIdle;
+    this.enter(isIdle ? "idle" : "waiting");
   }
 
   private refused(rejection: Rejection, problem: string): void {

@@ -27,7 +27,8 @@ export class Pushers implements PusherShare {
   }
 
   /**
-   * Streams a host from its next commit on; for one that is streamed already, takes the new settings.
+   * Streams a host from its next commit on, connects at once if values are expected; for one that is streamed already,
+   * takes the new settings.
    * @throws InputError when a destination or pattern cannot be read; then nothing changes.
    */
   attach(host: Host, settings: PusherSettings): void {
@@ -39,6 +40,7 @@ export class Pushers implements PusherShare {
     const pusher = new HostPusher(host, settings, this.world, this);
     this.byHost.set(host, pusher);
     host.listener = pusher;
+    if (settings.expectsValues) pusher.expectValues();
   }
 
   /** Ends the link of a host, in order. */

@@ -180,6 +180,7 @@ export class PusherScene {
       bufferSizeBytes: 65_536,
       reconnectDelaySec: 5,
       initialClockResyncIterations: 1,
+      expectsValues: false,
       sendChartsMatching: "*",
       ...settings,
     };
