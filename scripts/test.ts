@@ -5,7 +5,7 @@
  *   TRIBUTARY_SOAK=1 bun scripts/test.ts full counts
  * Exit code 0 only when something passed and nothing failed.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readTotals, type Totals } from "./junit.ts";
@@ -18,15 +18,44 @@ const STATIC_CHECKS = [
   ["knip", "--no-progress"],
 ];
 const QUICK_TESTS = ["test/unit", "test/prop", "test/golden", "test/tidy.test.ts"];
+/**
+ * They look at real programs for minutes and hardly use a processor: these rows run side by side, the files of a row one
+ * after the other, each in a process of its own. All other tests run before them: what they need of the machine would
+ * disturb these. The demonstration, which must lose nothing from its very start, begins when the others have started.
+ */
+const WAITING_TESTS = [
+  ["netdata-streams"],
+  ["carbon", "agent", "netdata-old-host"],
+  ["agent-carbon", "demo", "netdata-refusals", "netdata-outage"],
+];
 
 const args = process.argv.slice(2);
 const isQuick = args.includes("--quick");
 const paths = args.filter((arg) => arg !== "--quick");
 const broken = STATIC_CHECKS.filter((command) => !runStatic(command)).length;
-const totals = runTests(paths.length > 0 ? paths : isQuick ? QUICK_TESTS.filter((path) => existsInRoot(path)) : []);
-const failed = totals.failed + broken;
-say(`${totals.passed} passed, ${failed} failed, ${totals.skipped} skipped`);
-process.exit(failed > 0 || totals.passed === 0 ? 1 : 0);
+const chosen = paths.length > 0 || !isQuick ? paths : QUICK_TESTS;
+const totals = chosen.length > 0 ? [await runTests(chosen)] : await runAll();
+const sum = (count: (each: Totals) => number) => totals.reduce((all, each) => all + count(each), 0);
+const failed = sum((each) => each.failed) + broken;
+const passed = sum((each) => each.passed);
+say(`${passed} passed, ${failed} failed, ${sum((each) => each.skipped)} skipped`);
+process.exit(failed > 0 || passed === 0 ? 1 : 0);
+
+async function runAll(): Promise<Totals[]> {
+  const rows = WAITING_TESTS.map((names) => names.map((name) => `./test/peer/${name}.test.ts`));
+  const all = [...new Bun.Glob("./test/**/*.test.ts").scanSync({ cwd: ROOT })].toSorted();
+  const absent = rows.flat().filter((file) => !all.includes(file));
+  if (absent.length > 0) throw new Error(`scripts/test.ts names tests that are not there: ${absent.join(", ")}`);
+  const first = await runTests(all.filter((file) => !rows.flat().includes(file)));
+  say(`side by side, each file shown when it has ended: ${WAITING_TESTS.flat().join(", ")}`);
+  return [first, ...(await Promise.all(rows.map(runRow))).flat()];
+}
+
+async function runRow(files: string[]): Promise<Totals[]> {
+  const totals: Totals[] = [];
+  for (const file of files) totals.push(await runTests([file], true));
+  return totals;
+}
 
 /** @returns whether the tool found nothing; what it found is printed. */
 function runStatic(command: string[]): boolean {
@@ -39,16 +68,21 @@ function runStatic(command: string[]): boolean {
   return exitCode === 0;
 }
 
-function runTests(patterns: string[]): Totals {
+/** @param isShownLater what it prints comes in one piece at its end. */
+async function runTests(patterns: string[], isShownLater = false): Promise<Totals> {
   const folder = mkdtempSync(join(tmpdir(), "tributary-report-"));
-  const report = join(folder, "junit.xml");
+  const [report, printed] = [join(folder, "junit.xml"), join(folder, "printed.txt")];
   const options = ["--randomize", "--timeout=60000", "--reporter=junit", `--reporter-outfile=${report}`];
   const run = crypto.randomUUID();
-  const { exitCode } = Bun.spawnSync([process.execPath, "test", "--no-orphans", ...options, ...patterns], {
+  const output = isShownLater ? openSync(printed, "a") : "inherit";
+  const child = Bun.spawn([process.execPath, "test", "--no-orphans", ...options, ...patterns], {
     cwd: ROOT,
     env: { ...process.env, [RUN_VARIABLE]: run },
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", output, output],
   });
+  const exitCode = await child.exited;
+  if (isShownLater) say(readFileSync(printed, "utf8"));
+  if (typeof output === "number") closeSync(output);
   const leftovers = killLeftovers(run);
   const text = existsSync(report) ? readFileSync(report, "utf8") : "";
   rmSync(folder, { recursive: true });
@@ -61,10 +95,6 @@ function runTests(patterns: string[]): Totals {
   // A crash, or an error outside any test: the report does not show it.
   say(`FAILED  bun test ended with ${exitCode}`);
   return { ...found, failed: 1 };
-}
-
-function existsInRoot(path: string): boolean {
-  return existsSync(join(ROOT, path));
 }
 
 function say(text: string): void {

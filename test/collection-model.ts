@@ -2,6 +2,7 @@ import type { Algorithm } from "../agent/rrd/dimension.ts";
 
 const MIN_JUMP_US = 3_600_000_000;
 const AHEAD_US = 5_000_000;
+const EARLY_US = 100_000;
 const UINT32_MAX = 2n ** 32n - 1n;
 const UINT64_MAX = 2n ** 64n - 1n;
 
@@ -145,7 +146,10 @@ export class ModelChart {
       return this.U;
     }
     const isUsable = givenUs > 0 && givenUs <= Math.max(MIN_JUMP_US, 2 * this.U);
-    if (isUsable && !this.syncClock) return givenUs;
+    // It came before the time its child's intervals give it: an earlier one was dated too late.
+    const ahead = this.LC + givenUs - nowUs;
+    const isDatedBefore = ahead <= EARLY_US || ahead > AHEAD_US;
+    if (isUsable && !this.syncClock && isDatedBefore) return givenUs;
     return Math.max(0, nowUs - this.LC);
   }
 

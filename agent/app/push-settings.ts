@@ -6,16 +6,17 @@ import type { PusherSettings } from "../pusher/pusher-world.ts";
 export function ownPushSettings(config: Config): PusherSettings | null {
   const { enabled, destination, api_key: apiKey, send_charts_matching: sendChartsMatching } = config.stream;
   if (!enabled) return null;
-  return pushSettings(config, { isEnabled: true, destination, apiKey, sendChartsMatching });
+  const settings = { isEnabled: true, destination, apiKey, sendChartsMatching };
+  return pushSettings(config, settings, config.collector.enabled);
 }
 
 /** How a child is passed on; null = it is not, or it may not stream to us any more. @param apiKey it last showed. */
 export function proxyPushSettings(config: Config, apiKey: string, machineGuid: string): PusherSettings | null {
   const { isKeyEnabled, isMachineEnabled, proxy } = childSettings(config, apiKey, machineGuid);
-  return isKeyEnabled && isMachineEnabled && proxy.isEnabled ? pushSettings(config, proxy) : null;
+  return isKeyEnabled && isMachineEnabled && proxy.isEnabled ? pushSettings(config, proxy, true) : null;
 }
 
-function pushSettings({ stream }: Config, proxy: ProxySettings): PusherSettings {
+function pushSettings({ stream }: Config, proxy: ProxySettings, expectsValues: boolean): PusherSettings {
   return {
     destinations: proxy.destination,
     defaultPort: stream.default_port,
@@ -24,6 +25,7 @@ function pushSettings({ stream }: Config, proxy: ProxySettings): PusherSettings 
     bufferSizeBytes: stream.buffer_size_bytes,
     reconnectDelaySec: stream.reconnect_delay_seconds,
     initialClockResyncIterations: stream.initial_clock_resync_iterations,
+    expectsValues,
     sendChartsMatching: proxy.sendChartsMatching,
   };
 }

@@ -4,9 +4,13 @@ import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { AgentError } from "../base/errors.ts";
 import { createGuid } from "../base/guid.ts";
+import { ConfigErrors } from "../config/config-error.ts";
+import { parseConfig } from "../config/load.ts";
+import { fetchReport } from "./agent-report.ts";
 
 const START_TIMEOUT_MS = 15_000;
 const STOP_TIMEOUT_MS = 6000;
+const LOOK_EVERY_MS = 50;
 
 /** Names of the three agents, from the edge to the parent. */
 export const DEMO_ROLES = ["child", "proxy", "parent"] as const;
@@ -22,24 +26,35 @@ export interface DemoAgent {
 
 type Process = Subprocess<"ignore", "pipe", "pipe">;
 
+/** An agent whose collectors are still off, and the configuration that has them on. */
+interface QuietAgent {
+  readonly file: string;
+  readonly text: string;
+  readonly process: Process;
+}
+
 /** Child → proxy → parent on loopback, in a temporary directory; disposing ends the processes and removes it. */
 export class DemoTree implements AsyncDisposable {
   private readonly directory = mkdtempSync(join(tmpdir(), "tributary-demo-"));
   private readonly processes: Process[] = [];
+  private readonly quiet: QuietAgent[] = [];
   readonly agents = new Map<DemoRole, DemoAgent>();
 
-  /** Starts the three, the parent first. @throws AgentError when one does not get ready. */
+  /**
+   * Starts the three, the parent first. Child and proxy begin to collect when all links stand, however long that takes
+   * on a busy machine: so no value can be too early for its link. @throws AgentError when one does not get ready.
+   */
   static async start(): Promise<DemoTree> {
     const tree = new DemoTree();
     try {
       const parentKey = newGuid();
       const proxyKey = newGuid();
-      const parent = await tree.launch("parent", `[api_key."${parentKey}"]\nenabled = true\n`);
-      const proxy = await tree.launch(
-        "proxy",
-        `[api_key."${proxyKey}"]\nenabled = true\n${streamTo(parent, parentKey)}`,
-      );
-      await tree.launch("child", streamTo(proxy, proxyKey));
+      const parent = await tree.launch("parent", `[api_key."${parentKey}"]\nenabled = true\n`, "");
+      const accept = `[api_key."${proxyKey}"]\nenabled = true\n`;
+      const proxy = await tree.launch("proxy", accept + streamTo(parent, parentKey), noCollectors());
+      await tree.launch("child", streamTo(proxy, proxyKey), noCollectors());
+      await tree.waitForLinks();
+      tree.startCollectors();
       return tree;
     } catch (error) {
       await tree[Symbol.asyncDispose]();
@@ -62,7 +77,8 @@ export class DemoTree implements AsyncDisposable {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  private async launch(role: DemoRole, tables: string): Promise<DemoAgent> {
+  /** @param atFirst tables that {@link startCollectors} takes away again. */
+  private async launch(role: DemoRole, tables: string, atFirst: string): Promise<DemoAgent> {
     const guid = newGuid();
     const stateDir = join(this.directory, role);
     mkdirSync(stateDir);
@@ -72,7 +88,7 @@ export class DemoTree implements AsyncDisposable {
       `[web]\nlisten = ["127.0.0.1:0"]\n`,
       tables,
     ].join("\n");
-    writeFileSync(file, text);
+    writeFileSync(file, text + atFirst);
     const process = Bun.spawn([...selfCommand(), "run", "--config", file], {
       stdin: "ignore",
       stdout: "pipe",
@@ -81,8 +97,44 @@ export class DemoTree implements AsyncDisposable {
     this.processes.push(process);
     const agent = { role, guid, url: await readyUrl(process, role) };
     this.agents.set(role, agent);
+    if (atFirst !== "") this.quiet.push({ file, text, process });
     return agent;
   }
+
+  /** The child's own link, and of the proxy its own and the one that passes the child on. */
+  private async waitForLinks(): Promise<void> {
+    const deadlineMs = performance.now() + START_TIMEOUT_MS;
+    const wanted = { child: 1, proxy: 2 } as const;
+    for (const role of ["child", "proxy"] as const) {
+      while ((await this.connectedLinks(role)) < wanted[role]) {
+        if (performance.now() > deadlineMs) {
+          throw new AgentError("demo_failed", `the links of the ${role} of the demonstration do not come about`);
+        }
+        await Bun.sleep(LOOK_EVERY_MS);
+      }
+    }
+  }
+
+  private async connectedLinks(role: DemoRole): Promise<number> {
+    // One that is too busy to answer is asked again.
+    const answer = await fetchReport(this.agent(role).url).catch(() => null);
+    return answer?.report.links.filter(({ state }) => state === "connected").length ?? 0;
+  }
+
+  private startCollectors(): void {
+    for (const { file, text, process } of this.quiet) {
+      writeFileSync(file, text);
+      process.kill("SIGHUP");
+    }
+  }
+}
+
+/** Tables that switch every collector off, while the agent goes on to expect values of this host. */
+export function noCollectors(): string {
+  const defaults = parseConfig("", "defaults");
+  if (defaults instanceof ConfigErrors) throw defaults;
+  const tables = Object.entries(defaults.config.collector).filter(([, settings]) => typeof settings === "object");
+  return tables.map(([name]) => `[collector.${name}]\nenabled = false\n`).join("");
 }
 
 function streamTo(agent: DemoAgent, key: string): string {

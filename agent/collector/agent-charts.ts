@@ -83,7 +83,8 @@ class OwnChart<Source> {
   collect(source: Source, nowUs: number): void {
     const values = this.definition.read(source);
     if (values === undefined) return;
-    for (let i = 0; i < values.length; i++) this.chart.set(i, values[i]!);
+    // Collected values are integers: a parent gets no fractions, so nobody may store them here.
+    for (let i = 0; i < values.length; i++) this.chart.set(i, Math.round(values[i]!));
     this.chart.commit(nowUs);
   }
 
@@ -141,7 +142,7 @@ class CollectorChart {
         dimension = this.chart.dimension(status.name, "absolute", 1, this.divisor);
         this.dimensions.set(status.name, dimension);
       }
-      dimension.set(value(status));
+      dimension.set(Math.round(value(status)));
     }
     this.chart.commit(nowUs);
   }

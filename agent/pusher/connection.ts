@@ -19,6 +19,8 @@ export interface ConnectionEvents {
   received(bytes: number): void;
   /** The kernel takes bytes again. */
   drained(): void;
+  /** The parent closes an accepted connection in order; the socket is there until this returns. */
+  ending(): void;
   /** It is over. @param rejection how the parent refused us; null: the connection failed or broke. */
   failed(stage: Stage, rejection: Rejection | null, problem: string): void;
 }
@@ -128,6 +130,7 @@ export class Connection implements SocketOwner {
   }
 
   end(): void {
+    if (this.stageNow === "streaming") this.events.ending();
     if (this.stageNow !== "replying") this.fail(null, "closed by the parent");
     // Netdata 1.6 refuses with no word at all.
     else if (this.answer.length === 0) this.fail("closed", "closed by the parent without an answer");

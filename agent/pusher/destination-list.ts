@@ -1,14 +1,31 @@
+import type { Random } from "../base/clock.ts";
 import { type Destination, parseDestination } from "../base/destination.ts";
+import { type PostponeReason, postponeMs } from "./retry-delay.ts";
 
 /** One parent of a list. */
-export interface DestinationEntry {
+export class DestinationEntry {
   readonly destination: Destination;
   /** Monotonic ms before which it is not tried. */
-  postponedUntilMs: number;
-  /** Answers "already streaming" in a row. */
-  alreadyStreaming: number;
+  postponedUntilMs = Number.NEGATIVE_INFINITY;
   /** Round in which it was tried last. */
-  round: number;
+  round = 0;
+  /** Answers "already streaming" in a row. */
+  private alreadyStreaming = 0;
+
+  constructor(destination: Destination) {
+    this.destination = destination;
+  }
+
+  /** It took our stream. */
+  accepted(): void {
+    this.alreadyStreaming = 0;
+  }
+
+  /** It is left alone for a while. @param nowMs monotonic. */
+  postpone(reason: PostponeReason, nowMs: number, random: Random): void {
+    this.alreadyStreaming = reason === "already_streaming" ? this.alreadyStreaming + 1 : 0;
+    this.postponedUntilMs = nowMs + postponeMs(reason, this.alreadyStreaming, random);
+  }
 }
 
 /**
@@ -28,12 +45,7 @@ export class DestinationList {
       const destination = parseDestination(text, portDefault);
       if (!seen.has(destination.name)) seen.set(destination.name, destination);
     }
-    this.entries = [...seen.values()].map((destination) => ({
-      destination,
-      postponedUntilMs: Number.NEGATIVE_INFINITY,
-      alreadyStreaming: 0,
-      round: 0,
-    }));
+    this.entries = [...seen.values()].map((destination) => new DestinationEntry(destination));
     this.configured = this.names.join(" ");
   }
 

@@ -1,39 +1,31 @@
 import { normalizeAddress } from "../base/address-list.ts";
+import type { TcpQueue } from "../base/tcp-queues.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { CollectedRow } from "../rrd/collected-row.ts";
 import type { CommitListener } from "../rrd/commit-listener.ts";
 import type { Host } from "../rrd/host.ts";
 import type { Rejection } from "../wire/answers.ts";
 import { buildStreamRequest } from "../wire/handshake.ts";
-import type { SetHeadsCache } from "./chart-stream.ts";
 import { Connection, type ConnectionEvents, type Stage } from "./connection.ts";
 import { type DestinationEntry, DestinationList } from "./destination-list.ts";
 import type { LossReason } from "./link-account.ts";
 import { LinkLog, type LinkSubject } from "./link-log.ts";
 import { LinkOutput } from "./link-output.ts";
-import type { LinkState, LinkStatus, PusherCounters, PusherSettings, PusherWorld } from "./pusher-world.ts";
-import { type PostponeReason, postponeMs, ReconnectDelay } from "./retry-delay.ts";
+import type { PusherShare } from "./pusher-share.ts";
+import type { LinkState, LinkStatus, PusherSettings, PusherWorld } from "./pusher-world.ts";
+import { type PostponeReason, ReconnectDelay } from "./retry-delay.ts";
 import { hopsProblem, isSource, streamFields } from "./stream-fields.ts";
 
 /** A link that lived this long was a good one: after it we connect again at once (streaming.md §2.5). */
 const GOOD_LINK_MS = 10_000;
 /** The newest iteration is kept for a connection that is being made; what is older belongs to a second that is over. */
 const HOLD_MS_MAX = 5000;
-const RELAX_MS = 60_000;
 /** Ticks come once a second; the one nearest to a time is meant. */
 const HALF_TICK_MS = 500;
 
-/** What a pusher shares with those of other hosts. */
-export interface PusherShare {
-  readonly heads: SetHeadsCache;
-  readonly counters: PusherCounters;
-  /** {@link HostPusher.flush} is to be called at the end of this batch. */
-  dirty(pusher: HostPusher): void;
-}
-
 /**
  * Streams one host to one of its parents. `idle` (nothing committed yet) → `connecting` → `connected`; an attempt that
- * fails goes to the next parent, and after the last one to `waiting`.
+ * fails goes to the next parent, and after the last one to `waiting`, or back to `idle` if there was no value yet.
  */
 export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject {
   readonly host: Host;
@@ -58,7 +50,6 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   private attemptMs = 0;
   private waitUntilMs = 0;
   private connectedMs = 0;
-  private relaxMs = 0;
 
   /** @throws InputError when a destination or the pattern cannot be read. */
   constructor(host: Host, settings: PusherSettings, world: PusherWorld, share: PusherShare) {
@@ -101,6 +92,11 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     if (!this.output.append(chart, row, elapsedUs)) this.appendToFull(chart, row, elapsedUs);
   }
 
+  /** Makes one attempt for values that are sure to come, so that the link stands before the first of them. */
+  expectValues(): void {
+    if (this.state === "idle") this.beginRound(this.world.clock.monotonicMs());
+  }
+
   /** Offers what was appended to the kernel; starts the first connection. @param nowMs monotonic. */
   flush(nowMs: number): void {
     this.isDirty = false;
@@ -109,9 +105,8 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   }
 
   /** Call every few seconds, if they are known. @param queues of all connections. @param nowMs monotonic. */
-  noteQueues(queues: ReadonlyMap<number, number>, nowMs: number): void {
-    const bytes = queues.get(this.connection?.queueKey ?? Number.NaN);
-    if (bytes !== undefined) this.output.noteUnconfirmed(bytes, nowMs);
+  noteQueues(queues: ReadonlyMap<number, TcpQueue>, nowMs: number): void {
+    this.output.noteQueue(queues.get(this.connection?.queueKey ?? Number.NaN), nowMs);
   }
 
   /** Call once a second. @param nowMs monotonic. */
@@ -133,6 +128,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     if (settings.reconnectDelaySec !== before.reconnectDelaySec) this.delay.configure(settings.reconnectDelaySec);
     if (settings.apiKey === before.apiKey && destinations.configured === this.destinations.configured) return;
     const isIdle = this.state === "idle";
+    if (this.state === "connected") this.ending();
     this.leave();
     this.destinations = destinations;
     this.entry = null;
@@ -188,9 +184,9 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     const nowMs = this.world.clock.monotonicMs();
     this.enter("connected");
     this.connectedMs = nowMs;
-    this.relaxMs = nowMs + RELAX_MS;
     this.clearError();
-    if (this.entry !== null) this.entry.alreadyStreaming = 0;
+    this.entry?.accepted();
+    if (this.share.willLook() && !Number.isNaN(this.connection?.queueKey)) this.output.watch();
     this.share.counters.connects++;
     this.log.established(version);
     this.flush(nowMs);
@@ -203,6 +199,11 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   drained(): void {
     this.output.unblock();
     this.flush(this.world.clock.monotonicMs());
+  }
+
+  ending(): void {
+    this.share.lookAgain(this.world.clock.monotonicMs());
+    this.output.settleConfirmed();
   }
 
   failed(stage: Stage, rejection: Rejection | null, problem: string): void {
@@ -221,7 +222,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     this.attempt(nowMs);
   }
 
-  private enter(state: LinkState): void {
+  private enter(state: "idle" | LinkState): void {
     this.state = state;
     this.sinceUs = this.world.clock.nowUs();
   }
@@ -275,6 +276,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     this.share.counters.overflows++;
     this.error = `the send buffer of ${limitBytes} bytes is full: the parent does not read fast enough`;
     this.log.bufferOverflow(limitBytes, output.pendingBytes, output.sentBytes, output.connectionBytes);
+    this.ending();
     this.connection?.abort();
     this.lostLink(nowMs, "overflow");
   }
@@ -300,12 +302,9 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   }
 
   private tickConnected(nowMs: number): void {
-    this.output.account.settle(nowMs);
-    if (nowMs >= this.relaxMs) {
-      this.relaxMs = nowMs + RELAX_MS;
-      this.output.relax();
-    }
+    this.output.tick(nowMs);
     if (this.output.stalledMs(nowMs) < this.settings.timeoutSec * 1000) return;
+    this.ending();
     this.connection?.abort();
     this.error = `no output moved for ${this.settings.timeoutSec} s`;
     this.postpone("send_timeout");
@@ -322,9 +321,9 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
       this.log.sendFailed(this.error, output.connectionBytes, livedMs);
     }
     this.log.bytesDiscarded(output.pendingBytes, output.account.queued);
-    output.account.settle(nowMs);
+    output.settle(nowMs);
     output.breakOff(reason);
-    if (livedMs >= GOOD_LINK_MS) {
+    if (livedMs >= GOOD_LINK_MS && output.account.offered > 0) {
       this.delay.reset();
       this.beginRound(nowMs);
     } else this.wait(nowMs + this.delay.nextMs(nowMs));
@@ -366,7 +365,10 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   private wait(untilMs: number): void {
     this.discardHeld();
     this.waitUntilMs = untilMs;
-    this.enter("waiting");
+    // As long as there was no value, nothing is tried again and again: the first one begins a round.
+    const isIdle = this.output.account.offered === 0;
+    this.isHolding = isIdle;
+    this.enter(isIdle ? "idle" : "waiting");
   }
 
   private refused(rejection: Rejection, problem: string): void {
@@ -377,11 +379,8 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   }
 
   private postpone(reason: PostponeReason): void {
-    const { entry, world } = this;
     this.reason = reason;
-    if (entry === null) return;
-    entry.alreadyStreaming = reason === "already_streaming" ? entry.alreadyStreaming + 1 : 0;
-    entry.postponedUntilMs = world.clock.monotonicMs() + postponeMs(reason, entry.alreadyStreaming, world.random);
+    this.entry?.postpone(reason, this.world.clock.monotonicMs(), this.world.random);
   }
 
   /** Ends whatever connection there is, in order. */

@@ -14,7 +14,9 @@ export type LossReason =
 /** A snapshot of a {@link LinkAccount}, in values. */
 export interface LinkBalance {
   readonly offered: number;
+  /** In bytes that the peer's kernel confirmed, where ours tells; elsewhere taken by our kernel a second ago. */
   readonly delivered: number;
+  /** Taken by our kernel, not delivered yet. */
   readonly inFlight: number;
   readonly queued: number;
   /** Part of `delivered` that the peer confirmed; 0 for peers that confirm nothing. */
@@ -22,19 +24,22 @@ export interface LinkBalance {
   readonly lost: Readonly<Record<LossReason, number>>;
 }
 
-/** Without acknowledgements: handed over on a link that lived this much longer counts as delivered (design.md §1.1). */
+/** Unacknowledged: what was handed over on a link that lived this much longer counts as delivered (design.md §1.1). */
 const DELIVERED_AFTER_MS = 1000;
-/** Hand-overs closer together than this are delivered together. */
+/** Hand-overs closer together than both of these are delivered together. */
 const HANDED_STEP_MS = 125;
-/** Steps of {@link HANDED_STEP_MS} in a second, and as many again for a late tick; further ones join the newest. */
-const HANDED_MAX = 32;
+const HANDED_STEP_BYTES = 4096;
+/** Steps kept; when there are more, neighbours are joined to pieces of about such a part of all their bytes. */
+const HANDED_MAX = 1024;
+const HANDED_PIECES = 256;
 /** Marks kept in a queue; each covers at least a 64th of the buffer, two neighbours together more than one step. */
 const MARKS_MAX = 256;
 const MARKS_PER_BUFFER = 64;
 
 /**
  * The account of one link (design.md §1.1), in values. At every moment
- * `offered = delivered + inFlight + queued + Σ lost`. A queue of bytes is followed by marks: byte position → values.
+ * `offered = delivered + inFlight + queued + Σ lost`. Two queues of bytes are followed by marks, position → values:
+ * what the kernel has not taken, and what it has but the peer's has not confirmed, as far as that is known.
  */
 export class LinkAccount {
   offered = 0;
@@ -54,6 +59,7 @@ export class LinkAccount {
   private previousEnd = 0;
   private stepBytes: number;
   private readonly handedMs: number[] = [];
+  private readonly handedEnds: number[] = [];
   private readonly handedValues: number[] = [];
 
   /** @param bufferBytes limit of the queue that is followed. */
@@ -102,55 +108,90 @@ export class LinkAccount {
 
   /** The kernel took bytes. @param takenBytes position up to which it has them. @param nowMs monotonic. */
   handOver(takenBytes: number, nowMs: number): void {
-    let values = 0;
     while (this.markCount > 0 && this.markEnds[this.firstMark]! <= takenBytes) {
-      values += this.markValues[this.firstMark]!;
+      const values = this.markValues[this.firstMark]!;
+      this.noteHanded(this.markEnds[this.firstMark]!, values, nowMs);
       this.firstMark = (this.firstMark + 1) % MARKS_MAX;
       this.markCount--;
-    }
-    if (values === 0) return;
-    this.queued -= values;
-    this.inFlight += values;
-    this.settle(nowMs);
-    const newest = this.handedMs.length - 1;
-    const isNear = newest > 0 && nowMs - this.handedMs[newest - 1]! <= HANDED_STEP_MS;
-    if (isNear || this.handedMs.length >= HANDED_MAX) {
-      this.handedMs[newest] = nowMs;
-      this.handedValues[newest] = this.handedValues[newest]! + values;
-    } else {
-      this.handedMs.push(nowMs);
-      this.handedValues.push(values);
+      this.queued -= values;
+      this.inFlight += values;
     }
   }
 
-  /** Time passes on a link that lives. @param nowMs monotonic. */
-  settle(nowMs: number): void {
-    while (this.handedMs.length > 0 && nowMs - this.handedMs[0]! >= DELIVERED_AFTER_MS) {
-      const values = this.handedValues.shift()!;
-      this.handedMs.shift();
-      this.inFlight -= values;
-      this.delivered += values;
+  /**
+   * Time passes on a link that lives.
+   * @param nowMs monotonic; +∞ = what is confirmed need not wait.
+   * @param confirmedBytes position up to which the peer's kernel has the bytes for sure; +∞ = that is not known.
+   */
+  settle(nowMs: number, confirmedBytes: number): void {
+    const { handedMs, handedEnds, handedValues } = this;
+    let count = 0;
+    for (; count < handedMs.length; count++) {
+      if (handedEnds[count]! > confirmedBytes || nowMs - handedMs[count]! < DELIVERED_AFTER_MS) break;
+      this.inFlight -= handedValues[count]!;
+      this.delivered += handedValues[count]!;
     }
+    if (count === 0) return;
+    handedMs.splice(0, count);
+    handedEnds.splice(0, count);
+    handedValues.splice(0, count);
   }
 
-  /** The connection broke: what is queued is lost for `reason`, what was handed over just now as well. */
+  /** The connection broke: what is queued is lost for `reason`, what is in flight had its own chance. */
   breakOff(reason: LossReason): void {
     this.lost[reason] += this.queued;
     this.lost.disconnect += this.inFlight;
     this.forget();
   }
 
-  /** We closed the connection in order: the kernel goes on sending what it has. */
-  close(): void {
-    this.delivered += this.inFlight;
-    this.lost.disconnect += this.queued;
-    this.forget();
+  /**
+   * We closed the connection in order: the kernel goes on sending what it has, but nobody will tell what comes of it.
+   * @param confirmedBytes as {@link settle}.
+   */
+  close(confirmedBytes: number): void {
+    this.settle(Number.POSITIVE_INFINITY, confirmedBytes);
+    this.breakOff("disconnect");
   }
 
   /** Copies. */
   balance(): LinkBalance {
     const { offered, delivered, inFlight, queued } = this;
     return { offered, delivered, inFlight, queued, acknowledged: 0, lost: { ...this.lost } };
+  }
+
+  private noteHanded(end: number, values: number, nowMs: number): void {
+    const { handedMs, handedEnds, handedValues } = this;
+    const newest = handedMs.length - 1;
+    const isNear =
+      newest > 0 &&
+      nowMs - handedMs[newest - 1]! <= HANDED_STEP_MS &&
+      end - handedEnds[newest - 1]! <= HANDED_STEP_BYTES;
+    if (isNear) {
+      handedMs[newest] = nowMs;
+      handedEnds[newest] = end;
+      handedValues[newest] = handedValues[newest]! + values;
+      return;
+    }
+    if (newest + 1 === HANDED_MAX) this.joinHanded();
+    handedMs.push(nowMs);
+    handedEnds.push(end);
+    handedValues.push(values);
+  }
+
+  /** Leaves at most 2 × {@link HANDED_PIECES} + 1; each is as late and reaches as far as the last of what it joins. */
+  private joinHanded(): void {
+    const { handedMs, handedEnds, handedValues } = this;
+    let start = handedEnds[0]!;
+    const stepBytes = (handedEnds.at(-1)! - start) / HANDED_PIECES;
+    let last = 0;
+    for (let i = 1; i < handedEnds.length; i++) {
+      const isJoined = handedEnds[i]! - start <= stepBytes;
+      if (!isJoined) start = handedEnds[last++]!;
+      handedValues[last] = handedValues[i]! + (isJoined ? handedValues[last]! : 0);
+      handedMs[last] = handedMs[i]!;
+      handedEnds[last] = handedEnds[i]!;
+    }
+    for (const list of [handedMs, handedEnds, handedValues]) list.length = last + 1;
   }
 
   private forget(): void {
@@ -161,6 +202,7 @@ export class LinkAccount {
     this.markedBytes = 0;
     this.previousEnd = 0;
     this.handedMs.length = 0;
+    this.handedEnds.length = 0;
     this.handedValues.length = 0;
     assert(linkImbalance(this) === 0, "a link's account adds up");
   }

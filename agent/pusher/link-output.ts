@@ -1,11 +1,15 @@
 import { SimplePattern } from "../base/pattern.ts";
 import { SendBuffer } from "../base/send-buffer.ts";
 import type { StreamSocket } from "../base/stream-socket.ts";
+import type { TcpQueue } from "../base/tcp-queues.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { CollectedRow } from "../rrd/collected-row.ts";
 import { ChartStream, type SetHeadsCache } from "./chart-stream.ts";
 import { LinkAccount, type LossReason } from "./link-account.ts";
 import type { PusherSettings } from "./pusher-world.ts";
+
+/** How often the buffer may give memory back. */
+const RELAX_MS = 60_000;
 
 /** Everything of a link that is on its way out: lines, the buffer they wait in, and the account of their values. */
 export class LinkOutput {
@@ -13,14 +17,21 @@ export class LinkOutput {
   private readonly buffer: SendBuffer;
   private readonly stream: ChartStream;
   private limitBytes: number;
+  private relaxMs = 0;
   /** The kernel is full; it will say when it takes bytes again. */
   private isBlocked = false;
   /** Last time the kernel took bytes, or there were none to take. */
   private progressMs = 0;
   private bytesBefore = 0;
-  /** Bytes the peer's kernel has confirmed, and when that last moved. */
+  /** The kernel tells what the peer has confirmed: only that can be delivered. */
+  private isWatched = false;
+  /** It has told of this connection. */
+  private isListed = false;
+  /** Bytes the peer's kernel has confirmed for sure. */
   private confirmedBytes = 0;
-  private confirmedMs = Number.NaN;
+  /** Bytes it may have confirmed, and when that last moved. */
+  private movedBytes = 0;
+  private movedMs = Number.NaN;
 
   constructor(settings: PusherSettings, heads: SetHeadsCache) {
     this.limitBytes = settings.bufferSizeBytes;
@@ -105,18 +116,50 @@ export class LinkOutput {
     return result === "closed" ? -1 : taken;
   }
 
-  /** @param bytes of this connection that the peer's kernel has not confirmed. */
-  noteUnconfirmed(bytes: number, nowMs: number): void {
-    const confirmed = this.buffer.takenBytes - bytes;
-    if (bytes === 0) this.confirmedMs = Number.NaN;
-    else if (confirmed > this.confirmedBytes || Number.isNaN(this.confirmedMs)) this.confirmedMs = nowMs;
-    this.confirmedBytes = confirmed;
+  /** A connection begins, and {@link noteQueue} will tell what its peer has confirmed. */
+  watch(): void {
+    this.isWatched = true;
+  }
+
+  /** @param queue what the peer's kernel has not confirmed; undefined = the kernel does not list this connection. */
+  noteQueue(queue: TcpQueue | undefined, nowMs: number): void {
+    if (queue === undefined) {
+      // One that is not listed at first never will be; one that was is broken, and we shall hear of it.
+      this.isWatched = this.isListed;
+      return;
+    }
+    this.isWatched = true;
+    this.isListed = true;
+    const taken = this.buffer.takenBytes;
+    const moved = taken - queue.leastBytes;
+    if (queue.leastBytes === 0) this.movedMs = Number.NaN;
+    else if (moved > this.movedBytes || Number.isNaN(this.movedMs)) this.movedMs = nowMs;
+    this.movedBytes = moved;
+    this.confirmedBytes = Math.max(this.confirmedBytes, taken - queue.mostBytes);
+  }
+
+  /** Time passes on a link that lives. Call once a second. */
+  tick(nowMs: number): void {
+    this.settle(nowMs);
+    if (nowMs < this.relaxMs) return;
+    this.relaxMs = nowMs + RELAX_MS;
+    this.buffer.relax();
+  }
+
+  /** What was handed over long enough ago is delivered, as far as the peer has confirmed it. */
+  settle(nowMs: number): void {
+    this.account.settle(nowMs, this.certainBytes);
+  }
+
+  /** What the peer has confirmed is delivered now: its side is closed in order, or ours will be. */
+  settleConfirmed(): void {
+    if (this.isWatched) this.settle(Number.POSITIVE_INFINITY);
   }
 
   /** How long nothing has moved although bytes wait, for our kernel or for the peer's, in ms. */
   stalledMs(nowMs: number): number {
     const untakenMs = this.buffer.pendingBytes === 0 ? 0 : nowMs - this.progressMs;
-    return Number.isNaN(this.confirmedMs) ? untakenMs : Math.max(untakenMs, nowMs - this.confirmedMs);
+    return Number.isNaN(this.movedMs) ? untakenMs : Math.max(untakenMs, nowMs - this.movedMs);
   }
 
   /** The connection broke, or did not come about: what was meant for it is lost. */
@@ -134,13 +177,8 @@ export class LinkOutput {
 
   /** We closed the connection in order. */
   close(): void {
-    this.account.close();
+    this.account.close(this.certainBytes);
     this.restart();
-  }
-
-  /** Gives memory back after a quiet time. */
-  relax(): void {
-    this.buffer.relax();
   }
 
   private restart(): void {
@@ -148,7 +186,15 @@ export class LinkOutput {
     this.buffer.clear();
     this.stream.restart();
     this.isBlocked = false;
+    this.isWatched = false;
+    this.isListed = false;
     this.confirmedBytes = 0;
-    this.confirmedMs = Number.NaN;
+    this.movedBytes = 0;
+    this.movedMs = Number.NaN;
+  }
+
+  /** Position up to which bytes can be delivered. */
+  private get certainBytes(): number {
+    return this.isWatched ? this.confirmedBytes : Number.POSITIVE_INFINITY;
   }
 }

@@ -4,7 +4,7 @@ import { commitGeneral } from "./commit-general.ts";
 import { dropDelta } from "./counter-drop.ts";
 import { ABSOLUTE, INCREMENTAL } from "./dimension.ts";
 import { ABSENT, markAbsent } from "./dimension-pool.ts";
-import { AHEAD_US_MAX } from "./interval.ts";
+import { EARLY_US_MAX } from "./interval.ts";
 
 /**
  * Commits one iteration of a streamed chart: passes it on, brings the collected values onto second boundaries and
@@ -15,8 +15,8 @@ import { AHEAD_US_MAX } from "./interval.ts";
  */
 export function commitStreamed(chart: Chart, row: CollectedRow, givenUs: number, nowUs: number): void {
   chart.host.balance.received += row.setCount;
-  const isAhead = chart.lastCollectedUs + givenUs > nowUs + AHEAD_US_MAX;
-  if (givenUs === 0 || isAhead || !commitSteady(chart, row, givenUs)) commitGeneral(chart, row, givenUs, nowUs, true);
+  const isEarly = chart.lastCollectedUs + givenUs > nowUs + EARLY_US_MAX;
+  if (givenUs === 0 || isEarly || !commitSteady(chart, row, givenUs)) commitGeneral(chart, row, givenUs, nowUs, true);
 }
 
 /** Commits one iteration of a chart of this agent itself; the interval is what its clock says. */

@@ -2,25 +2,36 @@ import type { Chart } from "./chart.ts";
 
 /**
  * Samples whose time is ahead of our clock by more than this are not stored (streaming.md §2.4). The clock of a child
- * is never used, so only a child that counts too fast gets there.
+ * is never used, so only one interval that is far too long gets there.
  */
 export const AHEAD_US_MAX = 5_000_000;
+/**
+ * A sample that its child's intervals put ahead of our clock by more than this, and that yet has come, shows that an
+ * earlier one came late and was dated by its arrival. Below it is what two arrivals differ by anyway: nothing is
+ * corrected all the time.
+ */
+export const EARLY_US_MAX = 100_000;
 /** Natural phase of a chart whose first collection is not known to the µs (rrd.md §2.3). */
 export const START_PHASE_US = 500_000;
 /** A sender's interval beyond this (and beyond twice update_every) is not believed. */
 const GIVEN_US_MAX = 3_600_000_000;
 
 /**
- * Interval of a child's iteration, µs: what the child measured is taken as it is (rrd.md §2.2). A chart that is ahead
- * of our clock although no sample may be stored there shows that our clock was put back: the chart goes back with it.
- * @param givenUs what BEGIN said; 0 = nothing usable.
+ * Interval of a child's iteration, µs: what the child measured is taken as it is (rrd.md §2.2), within the guards of
+ * streaming.md §2.4. A chart that is far ahead of our clock, where no sample may be stored, shows that our clock was
+ * put back: the chart goes back with it.
+ * @param givenUs what BEGIN said; 0 = by our clock.
  */
 export function streamedInterval(chart: Chart, givenUs: number, nowUs: number): number {
   if (chart.lastCollectedUs === 0) return chart.updateEveryUs;
   if (chart.lastCollectedUs > nowUs + AHEAD_US_MAX) return setBack(chart, nowUs);
   const isBelievable = givenUs > 0 && givenUs <= Math.max(GIVEN_US_MAX, 2 * chart.updateEveryUs);
-  if (isBelievable && !chart.syncClock) return givenUs;
-  // A small step back: wait where we are instead of running away from the clock.
+  // No sample is collected after it came: an interval that says so starts from a time that was too late. Left alone,
+  // every later value would lie in a wrong second for as long as the connection lasts.
+  const aheadUs = chart.lastCollectedUs + givenUs - nowUs;
+  const isImpossible = aheadUs > EARLY_US_MAX && aheadUs <= AHEAD_US_MAX;
+  if (isBelievable && !chart.syncClock && !isImpossible) return givenUs;
+  // A small step back of our clock: wait where we are instead of running away from it.
   return Math.max(0, nowUs - chart.lastCollectedUs);
 }
 

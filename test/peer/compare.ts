@@ -45,20 +45,30 @@ export interface DimensionResult {
   readonly isIncremental: boolean;
   /** It did not keep one value all the time. */
   readonly isChanging: boolean;
-  /** Seconds with a value at the source; of these, without one at the target, and with an equal one. */
+  /** Seconds with a value at the source; of these, without one at the target … */
   readonly points: number;
   readonly missing: number;
+  /** … with an equal one; with one that the source has in that second or beside it; with the one of the second before. */
   readonly equal: number;
-  readonly sourceSum: number;
-  readonly targetSum: number;
+  readonly near: number;
+  readonly late: number;
+  /** Of all values, at the source and at the target. */
+  readonly sums: Sums;
+  /** The same between two seconds near the ends in which least happened: there it matters little where a value lies. */
+  readonly quietSums: Sums;
 }
+
+export type Sums = readonly [source: number, target: number];
+
+/** Seconds, both ends included. */
+export type Window = readonly [afterSec: number, beforeSec: number];
 
 /** Two values are equal when they differ by no more than this part of themselves … */
 const RELATIVE_DIFFERENCE = 1e-4;
 /** … or by no more than the last of the seven decimals in which agents print. */
 const PRINTED_DIFFERENCE = 1.1e-7;
-/** Incremental dimensions are equal in their sum. */
-const SUM_DIFFERENCE = 0.01;
+/** How far from the ends of a window a second is looked for in which little happened. */
+const QUIET_SEC = 5;
 
 /** @returns the visible charts by id. */
 export async function readCharts(view: HostView): Promise<Map<string, ChartFacts>> {
@@ -90,94 +100,96 @@ export async function readPoints(view: HostView, chart: string, after: number, b
   return points;
 }
 
-/** Compares the stored points of all charts of a stream at its source and at its other end. */
+/**
+ * Compares the stored points of all charts of a stream at its source and at its other end.
+ * @returns the results of each window. What is needed of them is asked for once.
+ */
 export async function compareStream(
   stream: StreamText,
   [source, target]: readonly [HostView, HostView],
-  [after, before]: readonly [number, number],
-): Promise<DimensionResult[]> {
-  const results: DimensionResult[] = [];
+  windows: readonly Window[],
+): Promise<DimensionResult[][]> {
+  const results: DimensionResult[][] = windows.map(() => []);
+  const after = Math.min(...windows.map(([each]) => each)) - 1;
+  const before = Math.max(...windows.map(([, each]) => each)) + 1;
   for (const [id, wire] of stream.charts) {
     const [from, to] = await Promise.all([
       readPoints(source, id, after, before),
       readPoints(target, id, after, before),
     ]);
-    results.push(...compareChart(id, wire, from, to));
+    windows.forEach((window, index) => {
+      results[index]!.push(...compareChart(id, wire, [from, to], window));
+    });
   }
   return results;
 }
 
-function compareChart(chart: string, wire: WireChart, source: Points, target: Points): DimensionResult[] {
+function compareChart(
+  chart: string,
+  wire: WireChart,
+  [source, target]: readonly [Points, Points],
+  window: Window,
+): DimensionResult[] {
   const results: DimensionResult[] = [];
   for (const [id, { name, algorithm, options }] of wire.dimensions) {
     const from = source.get(name);
     // Hidden ones are in no answer.
     if (from === undefined || options.includes("hidden")) continue;
     const isIncremental = algorithm === "incremental";
-    results.push({ name: `${chart}.${id}`, isIncremental, ...comparePoints(from, target.get(name) ?? new Map()) });
+    const result = comparePoints(from, target.get(name) ?? new Map(), window);
+    if (result.points > 0) results.push({ name: `${chart}.${id}`, isIncremental, ...result });
   }
   return results;
 }
 
-function comparePoints(source: Map<number, number | null>, target: Map<number, number | null>) {
-  const result = { isChanging: false, points: 0, missing: 0, equal: 0, sourceSum: 0, targetSum: 0 };
+export type Series = ReadonlyMap<number, number | null>;
+
+/** Compares one dimension's values at both places. */
+export function comparePoints(source: Series, target: Series, [after, before]: Window) {
+  const result = { isChanging: false, points: 0, missing: 0, equal: 0, near: 0, late: 0 };
+  const values = [...source].toSorted(([one], [other]) => one - other);
   let first: number | null = null;
-  for (const [second, value] of source) {
-    if (value === null) continue;
+  values.forEach(([second, value], index) => {
+    if (value === null || second < after || second > before) return;
     first ??= value;
     if (value !== first) result.isChanging = true;
     result.points++;
-    result.sourceSum += value;
     const other = target.get(second) ?? null;
-    if (other === null) result.missing++;
-    else {
-      result.targetSum += other;
-      if (isEqual(value, other)) result.equal++;
+    if (other === null) {
+      result.missing++;
+      return;
     }
-  }
-  return result;
+    const [isLate, isSame, isEarly] = [-1, 0, 1].map((offset) => isEqual(values[index + offset]?.[1], other));
+    if (isSame) result.equal++;
+    if (isLate) result.late++;
+    if (isSame || isLate || isEarly) result.near++;
+  });
+  const quiet = [quietSec(source, after), quietSec(source, before - QUIET_SEC) - 1] as const;
+  return { ...result, sums: sumsOf(source, target, [after, before]), quietSums: sumsOf(source, target, quiet) };
 }
 
-function isEqual(one: number, other: number): boolean {
+/** Of the seconds in which the source has a value. */
+function sumsOf(source: Series, target: Series, [after, before]: Window): Sums {
+  const sums: [number, number] = [0, 0];
+  for (const [second, value] of source) {
+    if (value === null || second < after || second > before) continue;
+    sums[0] += value;
+    sums[1] += target.get(second) ?? 0;
+  }
+  return sums;
+}
+
+/** @returns the second, from `from` on, before and in which least happened. */
+function quietSec(series: Series, from: number): number {
+  const happened = (second: number) => Math.abs(series.get(second - 1) ?? 0) + Math.abs(series.get(second) ?? 0);
+  const seconds = Array.from({ length: QUIET_SEC + 1 }, (_, offset) => from + offset);
+  return seconds.reduce((best, second) => (happened(second) < happened(best) ? second : best));
+}
+
+function isEqual(one: number | null | undefined, other: number): boolean {
+  if (one === null || one === undefined) return false;
   const difference = Math.abs(one - other);
   return (
     difference <= PRINTED_DIFFERENCE || difference <= RELATIVE_DIFFERENCE * Math.max(Math.abs(one), Math.abs(other))
   );
-}
-
-/** The figures of one way through the agents. Only dimensions that changed count. */
-export interface StreamFigures {
-  readonly changing: number;
-  /** Of the points of absolute and percentage dimensions: how many there are, and the share that is equal, 0…1. */
-  readonly points: number;
-  readonly equalShare: number;
-  /** Incremental dimensions, and what is wrong with them: one text each. */
-  readonly incremental: number;
-  readonly incrementalProblems: string[];
-  /** Dimensions with points that are missing or not equal, the worst first; for people. */
-  readonly worst: string[];
-}
-
-export function figuresOf(results: readonly DimensionResult[]): StreamFigures {
-  const changing = results.filter(({ isChanging }) => isChanging);
-  const gauges = changing.filter(({ isIncremental }) => !isIncremental);
-  const incremental = changing.filter(({ isIncremental }) => isIncremental);
-  const points = gauges.reduce((sum, each) => sum + each.points, 0);
-  const equal = gauges.reduce((sum, each) => sum + each.equal, 0);
-  const unequal = gauges.filter((each) => each.equal < each.points);
-  unequal.sort((a, b) => a.equal / a.points - b.equal / b.points);
-  return {
-    changing: changing.length,
-    points,
-    equalShare: equal / points,
-    incremental: incremental.length,
-    incrementalProblems: incremental.flatMap(incrementalProblem),
-    worst: unequal.slice(0, 10).map((each) => `${each.name}: ${each.equal} of ${each.points}, ${each.missing} missing`),
-  };
-}
-
-function incrementalProblem({ name, missing, points, sourceSum, targetSum }: DimensionResult): string[] {
-  if (missing > 0) return [`${name}: ${missing} of ${points} points are missing`];
-  const isClose = Math.abs(sourceSum - targetSum) <= SUM_DIFFERENCE * Math.abs(sourceSum);
-  return isClose ? [] : [`${name}: sums to ${sourceSum} at the source and ${targetSum} at the target`];
 }

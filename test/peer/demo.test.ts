@@ -22,6 +22,14 @@ peerTest(
     const [out, err, code] = await Promise.all([demo.stdout.text(), demo.stderr.text(), demo.exited]);
     expect({ code, err, out }).toMatchObject({ code: 0, err: "" });
     expect(out).toEndWith("Every value collected is accounted for at every hop: 0 lost.\n");
+    // Every chart of the child is at both hops, with all its values; which of them are equal, the exit code has told.
+    const compared = [...out.matchAll(/^(proxy|parent) +(\d+) +(\d+) +\d+ +(\d+) +\d+ +\d+$/gm)];
+    expect(compared.map(([, role]) => role)).toEqual(["proxy", "parent"]);
+    for (const [, , charts, values, rates] of compared) {
+      expect(Number(charts)).toBeGreaterThan(20);
+      expect(Number(values)).toBeGreaterThan(200);
+      expect(Number(rates)).toBeGreaterThan(5);
+    }
     const rows = closingRows(out);
     // The parent's own host goes no further than itself, the proxy's two places, the child's three.
     expect(rows.map(({ host, at }) => `${host} ${at}`).toSorted()).toEqual([

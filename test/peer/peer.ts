@@ -5,19 +5,25 @@ import { join } from "node:path";
 import { Agent, type AgentOptions } from "./agent.ts";
 import { type CarbonPeer, type NetdataOptions, type NetdataPeer, startCarbon, startNetdata } from "./servers.ts";
 
-/** What a test may need beyond the repository, and the program whose presence says that it is installed. */
-const PROGRAMS = {
-  netdata: "netdata",
-  carbon: "carbon-cache",
-  victoria: "victoria-metrics",
-  influxdb: "influxd",
-  prometheus: "prometheus",
-  chromium: "chromium",
-  musl: "/lib/ld-musl-x86_64.so.1",
-  cc: "cc",
-} as const;
+export type PeerName = "netdata" | "carbon" | "musl" | "cc";
 
-export type PeerName = keyof typeof PROGRAMS;
+interface Program {
+  /** On the path, or a place; its presence says that the package is installed. */
+  readonly program: string;
+  readonly debianPackage: string;
+}
+
+/** What a test may need beyond the repository. */
+export const PROGRAMS: Readonly<Record<PeerName, readonly Program[]>> = {
+  netdata: [
+    { program: "netdata", debianPackage: "netdata-core" },
+    // Without it a child of 1.37.1 aborts: it runs this script to learn about its machine.
+    { program: "/usr/lib/netdata/plugins.d/system-info.sh", debianPackage: "netdata-plugins-bash" },
+  ],
+  carbon: [{ program: "carbon-cache", debianPackage: "graphite-carbon" }],
+  musl: [{ program: "/lib/ld-musl-x86_64.so.1", debianPackage: "musl" }],
+  cc: [{ program: "cc", debianPackage: "gcc" }],
+};
 
 /** Starts, deadlines and stops of several real programs take a while on a busy machine. */
 const TIMEOUT_MS = 60_000;
@@ -78,12 +84,11 @@ export function peerTest(
   run: (lab: Lab) => void | Promise<void>,
   timeoutMs: number = TIMEOUT_MS,
 ): void {
-  const missing = needs.filter((peer) => Bun.which(PROGRAMS[peer]) === null);
-  if (missing.length === 0) {
+  const reason = reasonToSkip(needs);
+  if (reason === undefined) {
     test(name, () => runInLab(run, timeoutMs), timeoutMs + CLEAN_UP_MS);
     return;
   }
-  const reason = `${missing.join(", ")} not installed: scripts/install-peers`;
   if (process.env["TRIBUTARY_REQUIRE_PEERS"] !== "1") {
     test.skip(`${name} (${reason})`, () => {});
     return;
@@ -91,6 +96,16 @@ export function peerTest(
   test(name, () => {
     throw new Error(reason);
   });
+}
+
+/** @param which tells where a program is. @returns what is missing and the command that installs it. */
+export function reasonToSkip(
+  needs: readonly PeerName[],
+  which: (program: string) => string | null = (program) => Bun.which(program),
+): string | undefined {
+  const missing = needs.flatMap((peer) => PROGRAMS[peer]).filter(({ program }) => which(program) === null);
+  if (missing.length === 0) return undefined;
+  return `not installed: ${missing.map(({ debianPackage }) => debianPackage).join(", ")}; run scripts/install-peers`;
 }
 
 /**

@@ -1,31 +1,35 @@
-/** Ports given out in this run: a server may be slow to take the one it got. */
-const given = new Set<number>();
-const TRIES_MAX = 200;
+/**
+ * Each process has a range of its own, below those that the kernel gives to outgoing connections: a server may be slow
+ * to take its port, and test files run side by side.
+ */
+const RANGE_PORTS = 100;
+const RANGES = 200;
+const FIRST_PORT = 10_000;
+const range = FIRST_PORT + RANGE_PORTS * (process.pid % RANGES);
+/** Ports given out before do not come again until all have been. */
+let given = 0;
 
 /**
  * Finds ports of 127.0.0.1 on which nothing listens.
  * @param count that many in a row, for servers with several listeners. @returns the first of them.
  */
 export function freePorts(count = 1): number {
-  for (let i = 0; i < TRIES_MAX; i++) {
-    const first = probePort(0);
-    if (first === undefined) continue;
+  for (let i = 0; i < RANGE_PORTS; i++) {
+    if ((given % RANGE_PORTS) + count > RANGE_PORTS) given += RANGE_PORTS - (given % RANGE_PORTS);
+    const first = range + (given % RANGE_PORTS);
     const ports = Array.from({ length: count }, (_, offset) => first + offset);
-    if (!ports.every((port) => port <= 65_535 && !given.has(port) && (port === first || probePort(port)))) continue;
-    for (const port of ports) given.add(port);
-    return first;
+    const isFree = ports.every(canListen);
+    given += isFree ? count : 1;
+    if (isFree) return first;
   }
-  throw new Error(`no ${count} free ports in a row after ${TRIES_MAX} tries`);
+  throw new Error(`no ${count} free ports in a row from ${range} on`);
 }
 
-/** @returns the port that could be listened on (0 = any), or undefined. */
-function probePort(port: number): number | undefined {
+function canListen(port: number): boolean {
   try {
-    const listener = Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } });
-    const found = listener.port;
-    listener.stop(true);
-    return found;
+    Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+    return true;
   } catch {
-    return undefined; // taken by somebody else: that is the question
+    return false; // taken by somebody else: that is the question
   }
 }

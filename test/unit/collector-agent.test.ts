@@ -47,7 +47,7 @@ function createSources(): AgentSources & { exporterList: ExporterCounters[]; has
     http() {
       if (!this.hasRooms) return undefined;
       const bytes = { receivedBytes: 12, sentBytes: 13 };
-      return { clients: 10, requests: 11, ...bytes, responseAverageUs: 14, responseMaxUs: 15 };
+      return { clients: 10, requests: 11, ...bytes, responseAverageUs: 14.4, responseMaxUs: 14.6 };
     },
     database: () => ({
       hosts: 20,

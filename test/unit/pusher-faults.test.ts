@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { tcpQueueKey } from "../../agent/base/tcp-queues.ts";
 import { REFUSALS } from "../../agent/wire/answers.ts";
 import { settle } from "./exporter-fixture.ts";
 import { type FakeSocket, PusherScene, readStrictly } from "./pusher-fixture.ts";
@@ -305,11 +304,10 @@ describe("a parent that does not read", () => {
 
   test("a parent that vanished: the kernel takes bytes, but nobody confirms them", async () => {
     const { scene, chart, socket } = await connected({ timeoutSec: 20 });
-    const key = tcpQueueKey(socket.localPort, socket.remotePort);
     const live = async (seconds: number, unconfirmed: (taken: number) => number) => {
       for (let i = 0; i < seconds; i++) {
         await scene.send(chart);
-        scene.queues.set(key, unconfirmed(socket.stream.length));
+        socket.confirmedBytes = socket.stream.length - unconfirmed(socket.stream.length);
         await scene.pass(1);
       }
     };

@@ -3,6 +3,7 @@ import type { Dial } from "../../agent/base/dial.ts";
 import { AgentError } from "../../agent/base/errors.ts";
 import type { Log, LogFields } from "../../agent/base/log.ts";
 import type { SocketOwner, StreamSocket } from "../../agent/base/stream-socket.ts";
+import { type TcpQueue, type TcpQueues, tcpQueueKey } from "../../agent/base/tcp-queues.ts";
 import { linkImbalance } from "../../agent/pusher/link-account.ts";
 import type { LinkStatus, PusherSettings } from "../../agent/pusher/pusher-world.ts";
 import { Pushers } from "../../agent/pusher/pushers.ts";
@@ -27,6 +28,10 @@ export class FakeSocket implements StreamSocket {
   /** Bytes the kernel still takes. */
   room = Number.POSITIVE_INFINITY;
   isClosed = false;
+  /** Bytes of the stream that the peer's kernel has confirmed; NaN = the kernel does not list this socket. */
+  confirmedBytes = Number.NaN;
+  /** Unconfirmed bytes of another connection with the same ports. */
+  twinBytes = Number.NaN;
   /** How the agent closed it. */
   closedBy = "";
   private readonly parts: Buffer[] = [];
@@ -54,6 +59,14 @@ export class FakeSocket implements StreamSocket {
   get stream(): Buffer {
     const { bytes } = this;
     return bytes.subarray(bytes.indexOf("\r\n\r\n") + 4);
+  }
+
+  /** What the kernel's table says of it, and of a twin. */
+  get queue(): TcpQueue | null {
+    if (this.isClosed || Number.isNaN(this.confirmedBytes)) return null;
+    const bytes = this.stream.length - this.confirmedBytes;
+    if (Number.isNaN(this.twinBytes)) return { leastBytes: bytes, mostBytes: bytes };
+    return { leastBytes: Math.min(bytes, this.twinBytes), mostBytes: Math.max(bytes, this.twinBytes) };
   }
 
   get request(): ReceivedRequest {
@@ -131,12 +144,18 @@ export class PusherScene {
   readonly pushers: Pushers;
   readonly host: Host;
   settings: PusherSettings;
-  /** What the kernel's table says of {@link FakeSocket}s. */
-  readonly queues = new Map<number, number>();
+  readonly sockets: FakeSocket[] = [];
+  /** How often the kernel was asked for its queues. */
+  looks = 0;
   /** What {@link PusherWorld.random} gives. */
   chance = 0;
 
-  constructor(settings: Partial<PusherSettings> = {}, host: Partial<HostOptions> = {}) {
+  /** @param net other connections than {@link FakeSocket}s. */
+  constructor(
+    settings: Partial<PusherSettings> = {},
+    host: Partial<HostOptions> = {},
+    net?: { readonly dial: Dial; readonly tcpQueues: TcpQueues },
+  ) {
     const note =
       (level: string) =>
       (event: string, fields: LogFields = {}) =>
@@ -144,13 +163,12 @@ export class PusherScene {
     const log: Log = { error: note("error"), warn: note("warn"), info: note("info"), debug: note("debug") };
     const dial: Dial = (destination, owner, limits) => this.dial(destination, owner, limits);
     const random = () => this.chance;
-    const tcpQueues = () => this.queues;
     this.pushers = new Pushers({
       clock: this.clock,
       random,
-      dial,
+      dial: net?.dial ?? dial,
       log,
-      tcpQueues,
+      tcpQueues: net?.tcpQueues ?? (() => this.queues()),
       program: "tributary",
       version: "0.1.0",
     });
@@ -163,6 +181,7 @@ export class PusherScene {
       bufferSizeBytes: 65_536,
       reconnectDelaySec: 5,
       initialClockResyncIterations: 1,
+      expectsValues: false,
       sendChartsMatching: "*",
       ...settings,
     };
@@ -234,9 +253,19 @@ export class PusherScene {
     return this.lines.map(({ event }) => event).filter((event) => event.startsWith(prefix));
   }
 
+  private queues(): ReadonlyMap<number, TcpQueue> {
+    this.looks++;
+    const queues = new Map<number, TcpQueue>();
+    for (const { queue, localPort, remotePort } of this.sockets) {
+      if (queue !== null) queues.set(tcpQueueKey(localPort, remotePort), queue);
+    }
+    return queues;
+  }
+
   private dial(destination: Destination, owner: SocketOwner, limits: { timeoutMs: number; signal: AbortSignal }) {
     const { promise, resolve, reject } = Promise.withResolvers<StreamSocket>();
     limits.signal.addEventListener("abort", () => reject(new AgentError("connect_aborted", "given up")));
+    const { sockets } = this;
     this.attempts.push({
       destination,
       timeoutMs: limits.timeoutMs,
@@ -244,6 +273,7 @@ export class PusherScene {
       async open(remoteAddress = "192.0.2.1", room = Number.POSITIVE_INFINITY) {
         const socket = new FakeSocket(owner, remoteAddress);
         socket.room = room;
+        sockets.push(socket);
         resolve(socket);
         await settle();
         return socket;

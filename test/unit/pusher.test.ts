@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { PROMPT_V1, PROMPT_V2, PROMPT_VN } from "../../agent/wire/answers.ts";
+import { PROMPT_V1, PROMPT_V2, PROMPT_VN, REFUSALS } from "../../agent/wire/answers.ts";
 import { dimension } from "../simulated-host.ts";
 import { settle } from "./exporter-fixture.ts";
 import { KEY, PusherScene, readStrictly } from "./pusher-fixture.ts";
@@ -253,6 +253,51 @@ describe("what is sent", () => {
     expect(request.systemInfo.get("NETDATA_SYSTEM_OS_NAME")).toBe("Debian GNU/Linux");
     expect(request.systemInfo.get("NETDATA_SYSTEM_KERNEL_NAME")).toBe("unknown");
     expect(request.systemInfo.size).toBe(5);
+  });
+});
+
+describe("values that are sure to come", () => {
+  test("the link stands before the first of them, so that none is too early", async () => {
+    const scene = new PusherScene({ expectsValues: true });
+    expect(scene.attempts.length).toBe(1);
+    const socket = await scene.accept();
+    await scene.pass(100);
+    expect([scene.status.state, socket.stream.length]).toEqual(["connected", 0]);
+    const chart = scene.chart("a.b", "x");
+    for (let i = 0; i < 3; i++) {
+      await scene.send(chart);
+      await scene.pass(1);
+    }
+    expect(readStrictly(socket.stream).updates.length).toBe(3);
+    expect(scene.status.values).toMatchObject({ offered: 3, queued: 0, lost: NO_LOSS });
+  });
+
+  const failures: { name: string; act: (scene: PusherScene) => Promise<unknown> }[] = [
+    { name: "nobody listens", act: (scene) => scene.attempt.refuse() },
+    { name: "the parent refuses", act: (scene) => scene.accept(REFUSALS.busy.wire) },
+    { name: "no answer", act: (scene) => scene.attempt.open().then(() => scene.pass(60)) },
+    { name: "the parent closes for silence", act: async (s) => (await s.accept()).finish() },
+    {
+      name: "it closes after a good while",
+      act: async (scene) => {
+        const socket = await scene.accept();
+        await scene.pass(120);
+        socket.finish();
+      },
+    },
+  ];
+  test.each(failures)("$name: not tried again before there is one; then at once", async ({ act }) => {
+    const scene = new PusherScene({ expectsValues: true });
+    await act(scene);
+    await settle();
+    await scene.pass(400);
+    expect([scene.attempts.length, scene.status.state]).toEqual([1, "waiting"]);
+    expect(scene.status.error).not.toBe("");
+    await scene.send(scene.chart("a.b", "x"));
+    expect(scene.attempts.length).toBe(2);
+    const socket = await scene.accept();
+    expect(readStrictly(socket.stream).updates.length).toBe(1);
+    expect(scene.status.values).toMatchObject({ offered: 1, lost: NO_LOSS });
   });
 });
 
