@@ -1,6 +1,7 @@
 import { AddressList } from "../base/address-list.ts";
 import type { Clock, Random, Timer } from "../base/clock.ts";
 import { createDial, type Dial } from "../base/dial.ts";
+import type { Files } from "../base/files.ts";
 import { parseListen } from "../base/listen-address.ts";
 import type { Logger } from "../base/log.ts";
 import { createHostFiles, isHostPrefix } from "../base/proc-file.ts";
@@ -18,6 +19,7 @@ import { Receiver, type ReceiverSettings } from "../receiver/receiver.ts";
 import { rehearse } from "../receiver/rehearsal.ts";
 import { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
+import type { Storage } from "../rrd/store/storage.ts";
 import { STREAM_WORD } from "../wire/handshake.ts";
 import { CollectorPlans } from "./collector-plans.ts";
 import { collectorSources } from "./collector-sources.ts";
@@ -28,6 +30,7 @@ import { httpSources } from "./http-sources.ts";
 import { LinkRates } from "./link-rates.ts";
 import { createLocalhost } from "./localhost.ts";
 import { findIdentity, type Identity } from "./machine-guid.ts";
+import { openStorage, restoreHosts } from "./open-storage.ts";
 import { attachRehearsalLink } from "./rehearsal-link.ts";
 import { isKnownToOthers, type Role, roleOf, takesStreams } from "./role.ts";
 
@@ -39,6 +42,7 @@ export interface AgentWorld {
   readonly version: string;
   readonly random?: Random;
   readonly dial?: Dial;
+  readonly files?: Files;
 }
 
 const PROGRAM = "tributary";
@@ -61,6 +65,8 @@ export class Agent {
   private readonly log: Logger;
   private readonly identity: Identity;
   private readonly database: Database;
+  /** Null when every host lives in memory only. */
+  private readonly storage: Storage | null;
   private readonly localhost: Host;
   private readonly receiver: Receiver;
   private readonly pushers: Pushers;
@@ -82,7 +88,7 @@ export class Agent {
     return agent;
   }
 
-  private constructor(config: Config, { clock, log, version, random = Math.random, dial }: AgentWorld) {
+  private constructor(config: Config, { clock, log, version, random = Math.random, dial, files }: AgentWorld) {
     this.config = config;
     this.clock = clock;
     this.log = log;
@@ -109,7 +115,9 @@ export class Agent {
       // Limit and host are the subject of the line: each pair is told for itself.
       log.error("rrd.limit_reached", { limit: `db.${limit} of ${host}`, refused: what });
     });
+    this.storage = openStorage(config, this.database, { clock, log, files });
     this.localhost = createLocalhost(this.database, config, guid, { name: PROGRAM, version }, clock);
+    if (this.storage !== null) restoreHosts(config, this.storage);
     this.pushers = new Pushers(world);
     this.links = new HostLinks(this.database, this.pushers, () => this.config);
     this.receiver = new Receiver({
@@ -138,7 +146,7 @@ export class Agent {
       afterTick: () => this.pushers.flushAll(),
     });
     this.collectors = this.createCollectorPlans();
-    this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.links.hostRemoved(host) });
+    this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.hostRemoved(host) });
   }
 
   /**
@@ -164,6 +172,11 @@ export class Agent {
     this.restartNeeded = atRestart;
     this.follow(config);
     this.log.info("config.reloaded", { reload, changed: now.join(", ") || "nothing" });
+  }
+
+  /** Writes hosts in mode `save` to their files now. */
+  async save(): Promise<void> {
+    await this.storage?.save();
   }
 
   /** Stops ticking, closes the door, flushes streams and exporters within their deadlines. Safe to call twice. */
@@ -221,6 +234,7 @@ export class Agent {
     this.receiver.stop();
     this.door?.[Symbol.dispose]();
     await Promise.all([this.pushers.stop(STOP_PUSHERS_MS), this.exporters.stop(STOP_EXPORTERS_MS)]);
+    await this.storage?.[Symbol.asyncDispose]();
     this.log.info("app.stopped", { host: this.localhost.hostname });
   }
 
@@ -228,11 +242,17 @@ export class Agent {
   private beat(): void {
     this.heartbeat = this.clock.setTimer(HEARTBEAT_MS, () => {
       this.receiver.sweep();
+      this.storage?.tick();
       this.pushers.tick(this.clock.monotonicMs());
       this.rates.observe(this.pushers.status());
       this.api.tick();
       this.beat();
     });
+  }
+
+  private hostRemoved(host: Host): void {
+    this.links.hostRemoved(host);
+    void this.storage?.closeHost(host.machineGuid, this.config.db.delete_orphan_hosts_files);
   }
 
   private createCollectorPlans(): CollectorPlans {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   ftruncateSync,
   linkSync,
@@ -9,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -56,6 +58,8 @@ export interface Files {
   rename(from: string, to: string): void;
   /** Nothing happens when there is no such file. */
   remove(path: string): void;
+  /** Removes an empty directory; nothing happens when there is none, or when it is not empty. */
+  removeDirectory(directory: string): void;
   /** Asks the kernel to write a file, and with it its mappings, to the disk; does not block the caller. */
   sync(path: string): Promise<void>;
   /** Bytes that may still be written below a directory. */
@@ -107,6 +111,11 @@ export function createFiles(calls: FlushCalls = systemCalls): Files {
       attempt(from, "rename", () => renameSync(from, to), ` to ${to}`);
     },
     remove: (path) => orIfAbsent(undefined, path, "remove", () => unlinkSync(path)),
+    removeDirectory(directory) {
+      if (existsSync(directory) && readdirSync(directory).length === 0) {
+        attempt(directory, "remove", () => rmdirSync(directory));
+      }
+    },
     sync,
     freeBytes: (directory) => freeBytes(directory),
   };

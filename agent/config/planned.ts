@@ -11,14 +11,9 @@ const PROXY_EXTRAS = [
 const PLANNED: Readonly<Record<string, readonly string[]>> = {
   "": ["plugin"],
   db: [
-    "save_every",
-    "flush_every",
-    "delete_obsolete_charts_files",
-    "delete_orphan_hosts_files",
     "enable_replication",
     "seconds_to_replicate",
     "seconds_per_replication_step",
-    "disk_limit_bytes",
   ],
   web: [
     "tls",

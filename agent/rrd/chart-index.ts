@@ -3,8 +3,11 @@ import type { Chart } from "./chart.ts";
 /** Charts that may share a name before the next one goes by its id: the search for a free name must stay short. */
 const NAME_SUFFIX_MAX = 100;
 
-/** The charts of one host by id and by name; both are unique. */
+/** The charts of one host by place, by id and by name; all are unique. */
 export class ChartIndex {
+  /** By {@link Chart.index}; a freed place is null. */
+  readonly places: (Chart | null)[] = [];
+  private readonly freed: number[] = [];
   private readonly byId = new Map<string, Chart>();
   private readonly byName = new Map<string, Chart>();
 
@@ -26,12 +29,17 @@ export class ChartIndex {
     return this.byId.get(idOrName) ?? this.byName.get(idOrName);
   }
 
+  /** Takes a chart in, at a place that another one left if there is one. */
   add(chart: Chart): void {
+    chart.index = this.freed.pop() ?? this.places.length;
+    this.places[chart.index] = chart;
     this.byId.set(chart.id, chart);
     this.byName.set(chart.definition.name, chart);
   }
 
   remove(chart: Chart): void {
+    this.places[chart.index] = null;
+    this.freed.push(chart.index);
     this.byId.delete(chart.id);
     if (this.byName.get(chart.definition.name) === chart) this.byName.delete(chart.definition.name);
   }

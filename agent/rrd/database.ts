@@ -105,15 +105,20 @@ export class Database {
 
   /** A host starts to be collected (again): all its charts may be new. */
   freeFirstDefinitions(host: Host, nowUs: number): void {
-    host.newChartAllowance = Number.POSITIVE_INFINITY;
-    host.newChartsFreeUntilUs = nowUs + FIRST_DEFINITIONS_US;
+    host.admission.newChartAllowance = Number.POSITIVE_INFINITY;
+    host.admission.newChartsFreeUntilUs = nowUs + FIRST_DEFINITIONS_US;
   }
 
   /** Once a minute: each host may have its share of new charts. */
   renewChartAllowances(nowUs: number): void {
     for (const host of this.byGuid.values()) {
-      if (nowUs >= host.newChartsFreeUntilUs) host.newChartAllowance = this.limits.newChartsPerMinute;
+      if (nowUs >= host.admission.newChartsFreeUntilUs) host.admission.newChartAllowance = this.limits.newChartsPerMinute;
     }
+  }
+
+  /** Once a minute: charts that were retired long ago leave memory. */
+  removeObsoleteCharts(nowUs: number, afterUs: number): void {
+    for (const host of this.byGuid.values()) host.removeObsolete(nowUs, afterUs);
   }
 
   /** Forgets a host and frees its memory. */

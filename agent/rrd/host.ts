@@ -16,8 +16,8 @@ import {
 import type { DefinitionJournal } from "./definition-journal.ts";
 import { type Dimension, DimensionSet, isSameDimension } from "./dimension.ts";
 import { DimensionPool } from "./dimension-pool.ts";
+import { HostAdmission } from "./host-admission.ts";
 import type { HostOptions, HostShare, MemoryMode, RestoredDimension, SystemInfo } from "./host-options.ts";
-import type { LimitName } from "./limit-reached.ts";
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
 import type { SegmentStore } from "./store/segment-store.ts";
 
@@ -55,6 +55,8 @@ export class Host {
   receivedFrom: string | null = null;
   /** When its last connection ended, µs; 0 = never had one or connected. */
   disconnectedUs = 0;
+  /** Known only from files of an earlier run: it has not connected since this one began. */
+  isArchived = false;
   /** When it was first seen, µs. */
   firstSeenUs = 0;
   /** Times a chart of it went back with our clock. */
@@ -64,8 +66,6 @@ export class Host {
   readonly balance: Balance = emptyBalance();
   /** Told of every commit with raw values; null when nobody streams this host. */
   listener: CommitListener | null = null;
-  /** Charts, in order of creation; the position is {@link Chart.index}. A freed place is null. */
-  readonly charts: (Chart | null)[] = [];
   readonly pool = new DimensionPool();
   /** Dimensions of all charts. */
   dimensionCount = 0;
@@ -73,19 +73,10 @@ export class Host {
   readonly ring: Ring | null;
   /** Keeps definitions for the next start; null in modes `none` and `ram`. */
   readonly journal: DefinitionJournal | null;
-  /** New charts it may have before the next renewal; without bound while its first definitions come in. */
-  newChartAllowance = Number.POSITIVE_INFINITY;
-  /** Until when its definitions are first ones, µs. */
-  newChartsFreeUntilUs = 0;
-  /** Charts and dimensions refused by a limit. */
-  refusedCharts = 0;
-  refusedDimensions = 0;
+  readonly admission: HostAdmission;
 
   private readonly index = new ChartIndex();
   private readonly share: HostShare;
-  /** Of its definitions and variables, in the budget. */
-  private bytes = 0;
-
   /** @param directory its files; null in modes `none` and `ram`. */
   constructor(options: HostOptions, share: HostShare, directory: (SegmentStore & DefinitionJournal) | null = null) {
     this.machineGuid = options.machineGuid;
@@ -99,11 +90,17 @@ export class Host {
     this.isLocal = options.isLocal;
     this.isConnected = options.isLocal;
     this.share = share;
-    const refused = (bytes: number) => this.refuse("memory_limit_bytes", `a ring of ${bytes} bytes`);
+    this.admission = new HostAdmission(share, () => this.hostname);
+    const refused = (bytes: number) => this.admission.refuse("memory_limit_bytes", `a ring of ${bytes} bytes`);
     const store = directory ?? share.store;
     this.ring = options.memoryMode === "none" ? null : new Ring(store, options.historyEntries, refused);
     this.journal = directory;
     this.lastCollectedUs = 0;
+  }
+
+  /** By {@link Chart.index}; a freed place is null. */
+  get charts(): readonly (Chart | null)[] {
+    return this.index.places;
   }
 
   get chartCount(): number {
@@ -112,7 +109,7 @@ export class Host {
 
   /** A new chart would not be refused by a limit now. */
   get hasRoomForChart(): boolean {
-    return this.index.size < this.share.chartsPerHostMax && this.newChartAllowance > 0;
+    return this.admission.hasRoom(this.index.size);
   }
 
   /** The charts, in order of creation. */
@@ -140,16 +137,9 @@ export class Host {
     const known = this.index.get(id);
     const definition = this.definitionOf(id, input, known);
     if (known !== undefined) return this.redefineChart(known, definition, input.obsolete === true);
-    const limit = this.limitOfCharts(chartBytes(definition));
-    if (limit !== null) {
-      this.refusedCharts++;
-      this.refuse(limit, `chart ${id}`);
-      return null;
-    }
-    this.newChartAllowance--;
-    const chart = new Chart(this, definition, this.charts.length);
+    if (!this.admission.takeChart(definition, this.index.size)) return null;
+    const chart = new Chart(this, definition);
     chart.isObsolete = input.obsolete === true;
-    this.charts.push(chart);
     this.index.add(chart);
     return chart;
   }
@@ -173,12 +163,7 @@ export class Host {
       return index;
     }
     const { count } = chart.dimensions;
-    const limit = this.limitOfDimensions(count, dimension);
-    if (limit !== null) {
-      this.refusedDimensions++;
-      this.refuse(limit, `dimension ${dimension.id} of chart ${chart.id}`);
-      return -1;
-    }
+    if (!this.admission.takeDimension(chart.id, dimension, count)) return -1;
     this.dimensionCount++;
     chart.start = this.pool.append(chart.start, count, dimension, chart.definition.storeFirst);
     this.pool.segment[chart.start + count] = UNPLACED;
@@ -200,8 +185,52 @@ export class Host {
   /** A retired chart is collected again: back on the list, senders repeat its definition. */
   reviveChart(chart: Chart): void {
     chart.isObsolete = false;
+    chart.retiredUs = 0;
     this.markChanged(chart);
     this.journal?.chartSettled(chart);
+  }
+
+  /** Removes charts that are retired and were not collected for a time, and frees their columns. */
+  removeObsolete(nowUs: number, afterUs: number): void {
+    for (const chart of this.chartList()) {
+      if (!chart.isObsolete) continue;
+      chart.retiredUs ||= nowUs;
+      if (nowUs - Math.max(chart.retiredUs, chart.lastCollectedUs) > afterUs) this.removeChart(chart);
+    }
+  }
+
+  /**
+   * A chart that was removed is collected again, by somebody who was not told: it begins anew.
+   * @returns false when there is no room for it, or another chart has its id by now.
+   */
+  readmit(chart: Chart): boolean {
+    const { list } = chart.dimensions;
+    if (this.index.get(chart.id) !== undefined || !this.admission.takeChart(chart.definition, this.index.size)) return false;
+    if (!this.admission.take(list.reduce((sum, dimension) => sum + dimensionBytes(dimension), 0))) return false;
+    const { storeFirst } = chart.definition;
+    list.forEach((dimension, index) => {
+      chart.start = this.pool.append(chart.start, index, dimension, storeFirst);
+      this.pool.segment[chart.start + index] = UNPLACED;
+    });
+    this.dimensionCount += list.length;
+    chart.forget();
+    chart.isRemoved = false;
+    this.index.add(chart);
+    this.unsettle(chart);
+    return true;
+  }
+
+  private removeChart(chart: Chart): void {
+    this.ring?.release(chart);
+    this.journal?.chartRemoved(chart);
+    const { list } = chart.dimensions;
+    this.admission.give(list.reduce((sum, one) => sum + dimensionBytes(one), chartBytes(chart.definition)));
+    this.pool.release(list.length);
+    this.dimensionCount -= list.length;
+    this.index.remove(chart);
+    chart.isRemoved = true;
+    chart.isSteady = false;
+    chart.journaled = -1;
   }
 
   /** Senders and the journal have to repeat the definition of a chart. */
@@ -226,7 +255,7 @@ export class Host {
     const variables = chart?.variables ?? this.variables;
     if (!variables.has(name)) {
       if (variables.size >= VARIABLES_MAX || name.length > VARIABLE_NAME_LENGTH_MAX) return;
-      if (!this.take(variableBytes(name))) return;
+      if (!this.admission.take(variableBytes(name))) return;
     }
     variables.set(name, value);
   }
@@ -254,11 +283,11 @@ export class Host {
   restoreChart(definition: ChartDefinition, isObsolete: boolean, columns: readonly RestoredDimension[]): Chart | null {
     const { chartsPerHostMax, dimensionsPerChartMax, sets } = this.share;
     if (this.index.get(definition.id) !== undefined || this.index.size >= chartsPerHostMax) return null;
-    if (columns.length > dimensionsPerChartMax || !this.take(chartBytes(definition))) return null;
-    const chart = new Chart(this, definition, this.charts.length);
+    if (columns.length > dimensionsPerChartMax || !this.admission.take(chartBytes(definition))) return null;
+    const chart = new Chart(this, definition);
     chart.isObsolete = isObsolete;
     for (const [index, { dimension, segment, column }] of columns.entries()) {
-      if (!this.take(dimensionBytes(dimension))) return null;
+      if (!this.admission.take(dimensionBytes(dimension))) return null;
       chart.start = this.pool.append(chart.start, index, dimension, definition.storeFirst);
       const isHeld = segment >= 0 && segment < this.ring!.segments.length;
       this.pool.segment[chart.start + index] = isHeld ? segment : UNPLACED;
@@ -267,7 +296,6 @@ export class Host {
     this.dimensionCount += columns.length;
     chart.dimensions = sets.share(new DimensionSet(columns.map(({ dimension }) => dimension)));
     chart.journaled = columns.length;
-    this.charts.push(chart);
     this.index.add(chart);
     return chart;
   }
@@ -275,41 +303,15 @@ export class Host {
   /** Frees its memory. The host must not be used after that. */
   dispose(): void {
     this.ring?.dispose();
-    this.share.budget.give(this.bytes);
-    this.bytes = 0;
+    this.admission.dispose();
     this.listener = null;
-  }
-
-  /** @returns the limit that forbids one more chart; if none does, its memory is taken. */
-  private limitOfCharts(bytes: number): LimitName | null {
-    if (this.index.size >= this.share.chartsPerHostMax) return "charts_per_host_max";
-    if (this.newChartAllowance <= 0) return "new_charts_per_minute_max";
-    return this.take(bytes) ? null : "memory_limit_bytes";
-  }
-
-  /** As {@link limitOfCharts}. @param count of dimensions that the chart has. */
-  private limitOfDimensions(count: number, dimension: Dimension): LimitName | null {
-    // An id that is too long could not be passed on: the bound of a line is no key of the configuration.
-    if (dimension.id.length > TEXT_LENGTH_MAX) return "dimensions_per_chart_max";
-    if (count >= this.share.dimensionsPerChartMax) return "dimensions_per_chart_max";
-    return this.take(dimensionBytes(dimension)) ? null : "memory_limit_bytes";
-  }
-
-  private take(bytes: number): boolean {
-    if (!this.share.budget.take(bytes)) return false;
-    this.bytes += bytes;
-    return true;
-  }
-
-  private refuse(limit: LimitName, what: string): void {
-    this.share.limitReached(limit, this.hostname, what);
   }
 
   private redefineChart(chart: Chart, definition: ChartDefinition, obsolete: boolean): Chart {
     const before = chart.definition;
     const moreBytes = chartBytes(definition) - chartBytes(before);
-    if (moreBytes > 0 && !this.take(moreBytes)) {
-      this.refuse("memory_limit_bytes", `longer texts of chart ${before.id}`);
+    if (moreBytes > 0 && !this.admission.take(moreBytes)) {
+      this.admission.refuse("memory_limit_bytes", `longer texts of chart ${before.id}`);
       return chart;
     }
     this.index.rename(chart, before.name, definition.name);
@@ -334,10 +336,7 @@ export class Host {
   private restartChart(chart: Chart): void {
     this.ring?.release(chart);
     chart.updateEveryUs = chart.definition.updateEverySec * 1e6;
-    chart.lastCollectedUs = 0;
-    chart.lastUpdatedUs = 0;
-    chart.slotsPassed = 0;
-    chart.iterations = 0;
+    chart.forget();
     this.pool.reset(chart.start, chart.dimensions.count);
     this.unsettle(chart);
   }

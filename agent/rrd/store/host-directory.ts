@@ -89,9 +89,13 @@ export class HostDirectory implements HostStore {
       this.guard(() => this.startCatalogue());
       return;
     }
+    this.catalogue = new Catalogue(this.share.files, join(this.path, CATALOGUE_FILE), content);
     this.nextKey = content.nextKey;
-    if (this.mode === "map") this.catalogue = new Catalogue(this.share.files, join(this.path, CATALOGUE_FILE), content);
     this.guard(() => restoreHost(host, this, content, this.share));
+  }
+
+  get hostname(): string {
+    return this.host?.hostname ?? this.machineGuid;
   }
 
   /** Takes over a segment that was opened: mapped in mode `map`, else read. @returns false = no room in memory. */
@@ -137,7 +141,9 @@ export class HostDirectory implements HostStore {
 
   release(number: number, segment: Segment): void {
     this.segments.delete(number);
-    if (this.filed.delete(number) && this.mode === "map") this.share.io.mappings--;
+    const isFiled = this.filed.delete(number);
+    if (isFiled) this.share.disk.give(segmentBytes(segment));
+    if (isFiled && this.mode === "map") this.share.io.mappings--;
     else this.share.memory.release(number, segment);
   }
 
@@ -178,8 +184,10 @@ export class HostDirectory implements HostStore {
 
   /** Rewrites the catalogue when most of it is out of date. */
   tidy(): void {
-    if (this.mode !== "map" || this.problem !== "" || this.catalogue?.isWorthRewriting !== true) return;
-    this.guard(() => this.rewriteCatalogue());
+    if (this.mode !== "map" || this.problem !== "" || this.catalogue === null) return;
+    this.guard(() => this.catalogue!.rewriteIfWorth(storedHost(this.host!, this.mode), this.storedCharts()));
+    // Definitions are rare: a descriptor for each of a thousand hosts would be a waste.
+    this.catalogue.close();
   }
 
   /** Seals blocks that are closed for long. */
@@ -190,38 +198,42 @@ export class HostDirectory implements HostStore {
 
   /** Makes the kernel write all mapped files to the disk, one after the other; then no power cut can take that away. */
   async flush(): Promise<void> {
+    if (this.mode !== "map") return;
     const { files, nowSec, bootCrc } = this.share;
-    for (const number of this.filed) {
+    for (const [number, segment] of this.filedSegments()) {
       const flushedSec = nowSec() - 1;
       await files.sync(this.pathOf(number));
-      const segment = this.segments.get(number);
-      if (segment !== undefined) writeState(segment.buffer, { isClosed: false, bootCrc, flushedSec });
+      writeState(segment.buffer, { isClosed: false, bootCrc, flushedSec });
     }
   }
 
   /**
-   * Mode `save`: writes catalogue and segments beside the old files, then puts them in their place. One file a turn of
-   * the event loop; each is as it was at one moment.
+   * Mode `save`: writes segments beside the old files, puts them in their place, and then the catalogue. One file a
+   * turn of the event loop; each is as it was at one moment.
    */
   async save(): Promise<void> {
-    if (this.mode !== "save") return;
-    const { files } = this.share;
+    if (this.mode !== "save" || this.host === null) return;
+    const { files, io } = this.share;
     try {
       files.makeDirectory(this.path);
+      // As the charts are now: what is defined while segments are written is not in all of them yet.
+      const host = storedHost(this.host, this.mode);
+      const charts = [...this.storedCharts()];
       const written: string[] = [];
-      const catalogue = join(this.path, CATALOGUE_FILE);
-      this.writeTemporary(catalogue, Catalogue.text(storedHost(this.host!, this.mode), this.storedCharts(), this.nextKey));
-      for (const [number, segment] of this.segments) {
-        if (!this.filed.has(number)) this.takeDisk(segmentBytes(segment));
-        this.filed.add(number);
+      for (const [number, segment] of [...this.segments]) {
+        this.claimDisk(number, segment);
         this.sign(number, segment, true);
-        this.writeTemporary(this.pathOf(number), new Uint8Array(segment.buffer));
-        written.push(this.pathOf(number));
-        await files.sync(`${this.pathOf(number)}.tmp`);
+        const path = this.pathOf(number);
+        writeWhole(files, `${path}.tmp`, new Uint8Array(segment.buffer));
+        io.bytesWritten += segment.buffer.byteLength;
+        written.push(path);
+        await files.sync(`${path}.tmp`);
       }
-      await files.sync(`${catalogue}.tmp`);
-      for (const path of [...written, catalogue]) files.rename(`${path}.tmp`, path);
-      await files.syncDirectory(this.path);
+      for (const path of written) files.rename(`${path}.tmp`, path);
+      this.catalogue ??= new Catalogue(files, join(this.path, CATALOGUE_FILE));
+      this.catalogue.rewrite(host, charts);
+      this.catalogue.close();
+      files.syncDirectory(this.path);
       this.recovered();
     } catch (error) {
       this.fail(error);
@@ -231,14 +243,27 @@ export class HostDirectory implements HostStore {
   /** Ends the use of the files in order: {@link save}, or everything on the disk and marked as whole. */
   async close(): Promise<void> {
     if (this.mode === "save") return await this.save();
+    const filed = this.filedSegments();
+    const { files } = this.share;
     try {
-      await this.flush();
-      for (const number of this.filed) this.sign(number, this.segments.get(number)!, true);
-      for (const number of this.filed) await this.share.files.sync(this.pathOf(number));
+      this.hostChanged();
+      this.catalogue?.close();
+      for (const [number] of filed) await files.sync(this.pathOf(number));
+      for (const [number, segment] of filed) this.sign(number, segment, true);
+      for (const [number] of filed) await files.sync(this.pathOf(number));
     } catch (error) {
       this.fail(error);
     }
-    this.catalogue?.[Symbol.dispose]();
+  }
+
+  /** Deletes all files; the host must not be used any more. */
+  remove(): void {
+    const { files } = this.share;
+    this.catalogue?.close();
+    this.guard(() => {
+      for (const name of files.list(this.path)) files.remove(join(this.path, name));
+      files.removeDirectory(this.path);
+    });
   }
 
   private createMapped(number: number, geometry: Geometry): Segment | null {
@@ -286,9 +311,8 @@ export class HostDirectory implements HostStore {
   private startCatalogue(): void {
     const { files } = this.share;
     files.makeDirectory(this.path);
-    if (this.mode === "save") return;
     this.catalogue ??= new Catalogue(files, join(this.path, CATALOGUE_FILE));
-    this.rewriteCatalogue();
+    if (this.mode === "map") this.rewriteCatalogue();
   }
 
   private rewriteCatalogue(): void {
@@ -325,22 +349,28 @@ export class HostDirectory implements HostStore {
     return Math.floor(this.share.nowSec() / stepSec) * stepSec;
   }
 
+  /** Says in its header which segment it is and whether it is whole. */
   private sign(number: number, segment: Segment, isClosed: boolean): void {
     const { bootCrc, nowSec } = this.share;
     const { columns, slots, updateEverySec, buffer } = segment;
     const identity = { columns, slots, updateEverySec, number, machineGuid: this.machineGuid, createdSec: nowSec() };
-    if (!(this.mode === "map" && this.filed.has(number))) writeIdentity(buffer, identity);
+    writeIdentity(buffer, identity);
     writeState(buffer, { isClosed, bootCrc, flushedSec: 0 });
+  }
+
+  /** Copies: they stay what they are while files are written. */
+  private filedSegments(): [number, Segment][] {
+    return [...this.segments].filter(([number]) => this.filed.has(number));
+  }
+
+  private claimDisk(number: number, segment: Segment): void {
+    if (this.filed.has(number)) return;
+    this.takeDisk(segmentBytes(segment));
+    this.filed.add(number);
   }
 
   private markInUse(segment: Segment): void {
     writeState(segment.buffer, { isClosed: false, bootCrc: this.share.bootCrc, flushedSec: 0 });
-  }
-
-  private writeTemporary(path: string, content: Uint8Array): void {
-    using file = this.share.files.create(`${path}.tmp`);
-    file.write(content);
-    this.share.io.bytesWritten += content.length;
   }
 
   private pathOf(number: number): string {
@@ -371,6 +401,11 @@ export class HostDirectory implements HostStore {
     this.share.io.degradedHosts--;
     this.share.degraded(this, "");
   }
+}
+
+function writeWhole(files: Files, path: string, content: Uint8Array): void {
+  using file = files.create(path);
+  file.write(content);
 }
 
 /** What the next start has to know of a host. */

@@ -2,12 +2,15 @@ import { join } from "node:path";
 import { AgentError, errorText } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import { parseGuid } from "../../base/guid.ts";
+import type { ProcessFacts } from "../../base/process-facts.ts";
 import { ByteBudget } from "../byte-budget.ts";
 import type { Database } from "../database.ts";
+import type { Host } from "../host.ts";
 import type { HostDirectories } from "../host-directories.ts";
 import type { HostOptions } from "../host-options.ts";
+import type { StoredHost } from "./catalogue-format.ts";
 import type { CatalogueContent } from "./catalogue-read.ts";
-import { DirectoryLock, type LockFacts } from "./directory-lock.ts";
+import { lockDirectory } from "./directory-lock.ts";
 import { type DirectoryShare, HostDirectory, type StorageCounters } from "./host-directory.ts";
 import { type RestoreEvents, readHostCatalogue } from "./restore-host.ts";
 
@@ -29,8 +32,7 @@ export interface StorageOptions {
   readonly flushEverySec: number;
   /** Every so many seconds; 0 = only at the end. */
   readonly saveEverySec: number;
-  readonly bootId: string;
-  readonly lock: LockFacts;
+  readonly processes: ProcessFacts;
   readonly nowSec: () => number;
   readonly events: StorageEvents;
 }
@@ -51,13 +53,13 @@ export class Storage implements HostDirectories, AsyncDisposable {
   private readonly hosts = new Map<string, HostDirectory>();
   /** Catalogues that were read and not yet restored. */
   private readonly contents = new Map<string, CatalogueContent>();
-  private lock: DirectoryLock | null = null;
+  private lock: Disposable | null = null;
   private second = 0;
   private isBusy = false;
 
   /** @throws AgentError `database_in_use` when another process uses the directory. */
   constructor(options: StorageOptions) {
-    const { files, database, directory, bootId, nowSec, events } = options;
+    const { files, database, directory, processes, nowSec, events } = options;
     this.options = options;
     this.takeLock();
     this.disk = new ByteBudget(options.diskLimitBytes || freeSpace(files, directory));
@@ -65,7 +67,7 @@ export class Storage implements HostDirectories, AsyncDisposable {
       files,
       memory: database.store,
       disk: this.disk,
-      bootCrc: Bun.hash.crc32(bootId),
+      bootCrc: Bun.hash.crc32(processes.bootId),
       nowSec,
       events,
       io: this.counters,
@@ -87,22 +89,23 @@ export class Storage implements HostDirectories, AsyncDisposable {
     return directory;
   }
 
-  /** The files of a host that leaves the database are written and closed. */
-  async closeHost(machineGuid: string): Promise<void> {
+  /** A host leaves the database: its files are written and closed. @param isDeleted they are removed instead. */
+  async closeHost(machineGuid: string, isDeleted: boolean): Promise<void> {
     const directory = this.hosts.get(machineGuid);
     this.hosts.delete(machineGuid);
-    await directory?.close();
+    if (isDeleted) directory?.remove();
+    else await directory?.close();
   }
 
   /**
    * Puts the hosts that an earlier run kept into the database, those that it has already left out: readable at once,
    * not connected. @param optionsOf decides on mode and history of a stored host; null = leave it on the disk.
    */
-  restoreArchived(optionsOf: (stored: NonNullable<CatalogueContent["host"]>) => HostOptions | null): void {
+  restoreArchived(optionsOf: (stored: StoredHost) => HostOptions | null): void {
     const { files, directory, database } = this.options;
     for (const name of files.list(directory)) {
       const machineGuid = parseGuid(name);
-      if (machineGuid !== name || database.host(machineGuid) !== undefined) continue;
+      if (machineGuid === undefined || machineGuid !== name || database.host(machineGuid) !== undefined) continue;
       const content = this.catalogueOf(join(directory, name), machineGuid);
       const options = content?.host == null ? null : optionsOf(content.host);
       if (content?.host == null || options === null) continue;
@@ -155,10 +158,9 @@ export class Storage implements HostDirectories, AsyncDisposable {
   /** A directory that cannot be written has no lock: its hosts find that out for themselves. */
   private takeLock(): void {
     if (this.lock !== null) return;
-    const { files, directory, lock, events } = this.options;
+    const { files, directory, processes, events } = this.options;
     try {
-      files.makeDirectory(directory);
-      this.lock = new DirectoryLock(files, directory, lock);
+      this.lock = lockDirectory(files, directory, processes);
     } catch (error) {
       if (!(error instanceof AgentError) || error.code === "database_in_use") throw error;
       events.leftOut(directory, errorText(error));
@@ -174,6 +176,22 @@ export class Storage implements HostDirectories, AsyncDisposable {
       return null;
     }
   }
+}
+
+/** What a host that is not connected is known by. */
+function describeArchived(host: Host, stored: StoredHost): void {
+  host.program = stored.program;
+  host.version = stored.version;
+  host.timezone = stored.timezone;
+  host.abbrevTimezone = stored.abbrevTimezone;
+  host.utcOffsetSec = stored.utcOffsetSec;
+  host.tags = stored.tags;
+  host.registryHostname = stored.registryHostname;
+  host.systemInfo = stored.systemInfo;
+  host.hops = stored.hops;
+  host.lastCollectedUs = stored.lastSeenSec * 1e6;
+  host.disconnectedUs = stored.lastSeenSec * 1e6;
+  host.isArchived = true;
 }
 
 function freeSpace(files: Files, directory: string): number {
