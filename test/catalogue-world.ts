@@ -141,6 +141,7 @@ export function storedDimensions(columns: readonly number[], first = 0, segment 
   return columns.map((column, index) => ({
     dimension: dimension(`d${first + index}`, "incremental", { divisor: 1024 }),
     segment,
+    sinceSec: 1_700_000_000 + first,
     column,
   }));
 }

@@ -240,6 +240,11 @@ export class SimulatedDisk implements Files {
     if (this.find("remove", path) !== null) this.change(dirname(path), [[path, null]]);
   }
 
+  removeDirectory(directory: string): void {
+    this.begin("remove", directory);
+    if (this.list(directory).length === 0) this.directories.delete(directory);
+  }
+
   async sync(path: string): Promise<void> {
     this.begin("sync", path);
     const inode = this.find("sync", path);

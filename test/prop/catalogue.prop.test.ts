@@ -173,6 +173,7 @@ class Twin {
       return {
         dimension: this.dimension(`d${first + index}`),
         segment: Math.floor(place / COLUMNS),
+        sinceSec: place,
         column: place % COLUMNS,
       };
     });

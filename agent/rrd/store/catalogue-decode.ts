@@ -142,6 +142,8 @@ function decodeDimension(values: readonly unknown[], at: number): StoredDimensio
   if (!isNumber(multiplier) || !isNumber(divisor) || multiplier === 0 || divisor === 0) return "multiplier or divisor";
   if (!isCount(options, DIMENSION_OPTIONS_MAX)) return "options";
   if (!isPlace(segment, column)) return "segment or column";
+  const sinceSec = values[at + 8];
+  if (!isCount(sinceSec, Number.MAX_SAFE_INTEGER)) return "since";
   return {
     dimension: {
       id,
@@ -155,6 +157,7 @@ function decodeDimension(values: readonly unknown[], at: number): StoredDimensio
     },
     segment: segment as number,
     column: column as number,
+    sinceSec,
   };
 }
 

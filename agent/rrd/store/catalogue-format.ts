@@ -2,8 +2,8 @@ import { assert } from "../../base/assert.ts";
 import type { ChartDefinition, ChartType } from "../chart.ts";
 import { TEXT_LENGTH_MAX } from "../definition.ts";
 import type { Algorithm, Dimension } from "../dimension.ts";
-import type { SystemInfo } from "../host.ts";
-import { SEGMENT_COLUMNS } from "./segment.ts";
+import type { SystemInfo } from "../host-options.ts";
+import { SEGMENT_COLUMNS } from "./geometry.ts";
 
 /**
  * The catalogue of a host, `<db>/<machine guid>/catalog.jsonl`: which chart and dimension owns which column of which
@@ -21,8 +21,9 @@ import { SEGMENT_COLUMNS } from "./segment.ts";
  * | `"dims"` | key, revision, position of the first, dimensions … |
  * | `"gone"` | key |
  *
- * One dimension is 8 values in a row: id, name (null = the id), algorithm (0 absolute, 1 incremental, 2 and 3 the
- * percentages of both rows), multiplier, divisor, options (1 hidden, 2 no reset, 4 obsolete), segment, column.
+ * One dimension is 9 values in a row: id, name (null = the id), algorithm (0 absolute, 1 incremental, 2 and 3 the
+ * percentages of both rows), multiplier, divisor, options (1 hidden, 2 no reset, 4 obsolete), segment, column (both
+ * −1: none), second from which on the column is its own.
  *
  * The last host line counts. A chart line replaces all that was said of its key; dims replaces dimensions from a
  * position on, or adds behind the last. The revision of a chart goes up by 1 with each of its lines, and dims counts
@@ -42,10 +43,12 @@ export const SYSTEM_INFO_MAX = 1000;
 /** A dimension and the column that holds its values. */
 export interface StoredDimension {
   readonly dimension: Dimension;
-  /** 0 … {@link SEGMENT_NUMBER_MAX}. */
+  /** 0 … {@link SEGMENT_NUMBER_MAX}; −1 = it has no column, for want of room. */
   readonly segment: number;
-  /** 0 … {@link COLUMN_MAX}. */
+  /** 0 … {@link COLUMN_MAX}; −1 likewise. */
   readonly column: number;
+  /** What its column holds for times before this second is not its own. */
+  readonly sinceSec: number;
 }
 
 export interface StoredChart {
@@ -84,7 +87,7 @@ export const CHART_DIMENSIONS_AT = 15;
 /** Places in the line of further dimensions. */
 export const MORE_DIMENSIONS_AT = 4;
 /** Values of one dimension, in both. */
-export const DIMENSION_VALUES = 8;
+export const DIMENSION_VALUES = 9;
 
 export const CHART_DETAIL = 1;
 export const CHART_HIDDEN = 2;
@@ -182,21 +185,12 @@ export function goneLine(key: number): Buffer {
   return line(["gone", key]);
 }
 
-/**
- * crc32 over all that decides what the stored values of a chart mean (rrd.md §4.3): its id and update every, and id,
- * algorithm, multiplier and divisor of the dimensions, in this order.
- */
-export function definitionHash(chart: ChartDefinition, dimensions: readonly Dimension[]): number {
-  const values: unknown[] = [chart.id, chart.updateEverySec];
-  for (const { id, algorithm, multiplier, divisor } of dimensions) values.push(id, algorithm, multiplier, divisor);
-  return Bun.hash.crc32(JSON.stringify(values));
-}
-
 export function isKey(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= KEY_MAX;
 }
 
 export function isPlace(segment: unknown, column: unknown): boolean {
+  if (segment === -1) return column === -1;
   return isCount(segment, SEGMENT_NUMBER_MAX) && isCount(column, COLUMN_MAX);
 }
 
@@ -205,13 +199,13 @@ export function isCount(value: unknown, max: number): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max;
 }
 
-function pushDimension(values: unknown[], { dimension, segment, column }: StoredDimension): void {
+function pushDimension(values: unknown[], { dimension, segment, column, sinceSec }: StoredDimension): void {
   assert(isPlace(segment, column), "the column of a dimension is out of range");
   const { id, name, algorithm, multiplier, divisor, hidden, noReset, obsolete } = dimension;
   const options =
     (hidden ? DIMENSION_HIDDEN : 0) | (noReset ? DIMENSION_NO_RESET : 0) | (obsolete ? DIMENSION_OBSOLETE : 0);
   const code = STORED_ALGORITHMS.indexOf(algorithm);
-  values.push(id, name === id ? null : name, code, multiplier, divisor, options, segment, column);
+  values.push(id, name === id ? null : name, code, multiplier, divisor, options, segment, column, sinceSec);
 }
 
 function line(values: readonly unknown[]): Buffer {

@@ -10,7 +10,7 @@ import {
   TRAILER_BYTES,
 } from "./catalogue-format.ts";
 import { CatalogueLines } from "./catalogue-lines.ts";
-import { SEGMENT_COLUMNS } from "./segment.ts";
+import { SEGMENT_COLUMNS } from "./geometry.ts";
 
 /** What the lines of a catalogue say when they are read in turn. */
 export interface CatalogueContent {
@@ -237,13 +237,14 @@ class CatalogueReader {
 function claimColumns(dimensions: readonly StoredDimension[], claimed: Map<number, Uint8Array>): boolean {
   for (let index = 0; index < dimensions.length; index++) {
     const { segment, column } = dimensions[index]!;
+    if (segment < 0) continue;
     let columns = claimed.get(segment);
     if (columns === undefined) {
       columns = new Uint8Array(SEGMENT_COLUMNS);
       claimed.set(segment, columns);
     }
     if (columns[column] === 1) {
-      for (const mine of dimensions.slice(0, index)) claimed.get(mine.segment)![mine.column] = 0;
+      for (const mine of dimensions.slice(0, index)) if (mine.segment >= 0) claimed.get(mine.segment)![mine.column] = 0;
       return false;
     }
     columns[column] = 1;

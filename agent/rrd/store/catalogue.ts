@@ -1,4 +1,5 @@
 import { assert } from "../../base/assert.ts";
+import type { Files, WritableFile } from "../../base/files.ts";
 import {
   chartLine,
   dimensionsLine,
@@ -11,28 +12,8 @@ import {
 import { CatalogueLines } from "./catalogue-lines.ts";
 import type { CatalogueContent } from "./catalogue-read.ts";
 
-/** A file that is written from its end on. */
-export interface WritableFile extends Disposable {
-  /** Writes all of `bytes`, or throws; a part may have been written then. */
-  write(bytes: Uint8Array): void;
-  /** Returns once the disk has what was written. */
-  sync(): void;
-  /** Cuts the file to its first `bytes` bytes; the next write goes there. */
-  truncate(bytes: number): void;
-}
-
-/** The file system, as far as a catalogue needs it. All methods throw AgentError. */
-export interface CatalogueFiles {
-  /** @returns null when there is no such file. */
-  read(path: string): Buffer | null;
-  /** Opens a file at its end; makes it if there is none. */
-  append(path: string): WritableFile;
-  /** Opens an empty file; one that exists is emptied. */
-  create(path: string): WritableFile;
-  /** Replaces `to`, and lasts when it returns. When it throws, `to` is as before. */
-  rename(from: string, to: string): void;
-  remove(path: string): void;
-}
+/** The file system, as far as a catalogue needs it. */
+export type CatalogueFiles = Pick<Files, "append" | "create" | "rename" | "remove">;
 
 /** A smaller file is not worth the work, however little of it is of use. */
 const REWRITE_BYTES_MIN = 65_536;
