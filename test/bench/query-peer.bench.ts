@@ -10,7 +10,7 @@ import { CHART, DIMENSIONS, POINTS, queryLoad } from "./query-load.ts";
 const ROUNDS = Number(process.argv[2] ?? 9);
 const REQUESTS = 60;
 /** Rounds that only warm up: our code is compiled as it runs. */
-const WARM_ROUNDS = 4;
+const WARM_ROUNDS = 10;
 const KEY = "11111111-2222-3333-4444-555555555555";
 const PORT = 20_000 + (process.pid % 20_000);
 const NAN_TEXT = 'NAN "E"';
