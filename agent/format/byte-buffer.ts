@@ -1,7 +1,7 @@
 /** Bytes that grow at the end: where formats write. Owned by one writer, emptied and reused, never given away. */
 export class ByteBuffer {
   /** Replaced when it grows: read it anew after {@link reserve}. Only `[0, length)` has a meaning. */
-  bytes: Uint8Array;
+  bytes: Uint8Array<ArrayBuffer>;
   /** The same bytes. */
   view: DataView;
   length = 0;
@@ -23,7 +23,7 @@ export class ByteBuffer {
   }
 
   /** @returns a copy of everything written; the buffer is empty then. */
-  take(): Uint8Array {
+  take(): Uint8Array<ArrayBuffer> {
     const copy = this.bytes.slice(0, this.length);
     this.length = 0;
     return copy;

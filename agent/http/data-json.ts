@@ -2,7 +2,7 @@ import type { QueryResult } from "../rrd/query.ts";
 import { type AnswerWriter, createTable } from "./answer-writer.ts";
 import { quote, tableDate } from "./data-google.ts";
 import type { DataStyle } from "./data-request.ts";
-import { rowNumbers } from "./data-rows.ts";
+import { rowNumbers, writeTimedRows } from "./data-rows.ts";
 
 /** `{"labels":["time",…],"data":[[t,v…],…]}`, or rows as objects. */
 export function* writeJsonRows(writer: AnswerWriter, result: QueryResult, style: DataStyle): Generator<void> {
@@ -13,18 +13,21 @@ export function* writeJsonRows(writer: AnswerWriter, result: QueryResult, style:
   writer.text(`{\n ${key("labels")}: [${labels}],\n    ${key("data")}:\n [`);
   const keys = columns.map((column) => (style.objectRows ? `,${quote(column.name, style)}: ` : ","));
   const table = createTable(result, style, keys);
-  const [open, close] = style.objectRows ? [`{ ${key("time")}: `, "}"] : ["[ ", "]"];
-  let isFirst = true;
-  for (const row of columns.length === 0 ? [] : rowNumbers(result.window.rows, style.flip)) {
-    writer.text(isFirst ? "\n " : ",\n ");
-    isFirst = false;
-    writer.text(open!);
-    if (style.googleJson) writer.text(tableDate(result.timeOf(row), style));
-    else writer.integer(result.timeOf(row));
-    if (style.milliseconds && !style.googleJson) writer.text("000");
-    writer.row(table, row);
-    writer.text(close!);
-    if (writer.isFull) yield;
+  const begin = style.objectRows ? `\n { ${key("time")}: ` : "\n [ ";
+  const end = style.objectRows ? "}" : "]";
+  if (columns.length > 0) {
+    if (!style.googleJson)
+      yield* writeTimedRows(writer, result, style, table, { first: begin, begin: `,${begin}`, end });
+    else {
+      let comma = "";
+      for (const row of rowNumbers(result.window.rows, style.flip)) {
+        writer.text(`${comma}${begin}${tableDate(result.timeOf(row), style)}`);
+        comma = ",";
+        writer.row(table, row);
+        writer.text(end);
+        if (writer.isFull) yield;
+      }
+    }
   }
   writer.text("\n]\n}");
 }

@@ -1,10 +1,40 @@
 import type { QueryResult } from "../rrd/query.ts";
+import { type AnswerWriter, createFrame, type ValueTable } from "./answer-writer.ts";
 import type { DataStyle } from "./data-request.ts";
 
 /** Row numbers in the order they are shown: newest first, or oldest first with `flip`. Row 0 is the oldest. */
 export function* rowNumbers(rows: number, flip: boolean): Generator<number> {
   if (flip) for (let row = 0; row < rows; row++) yield row;
   else for (let row = rows - 1; row >= 0; row--) yield row;
+}
+
+/** What stands around a row: before the time of the first one, of every other one, and behind the values. */
+export interface RowTexts {
+  readonly first: string;
+  readonly begin: string;
+  readonly end: string;
+}
+
+/** Writes all rows of a table, each with its time in seconds, or in milliseconds if the style says so. */
+export function* writeTimedRows(
+  writer: AnswerWriter,
+  result: QueryResult,
+  style: DataStyle,
+  table: ValueTable,
+  texts: RowTexts,
+): Generator<void> {
+  const { rows } = result.window;
+  if (rows === 0) return;
+  const afterTime = style.milliseconds ? "000" : "";
+  const timeOf = (row: number) => result.timeOf(row);
+  const [first, to, step] = style.flip ? [0, rows, 1] : [rows - 1, -1, -1];
+  let row = writer.timedRows(table, createFrame(texts.first, afterTime, texts.end), timeOf, first, first + step);
+  const frame = createFrame(texts.begin, afterTime, texts.end);
+  // All work is in the writer: the engine does not compile loops of generators well.
+  while (row !== to) {
+    row = writer.timedRows(table, frame, timeOf, row, to);
+    if (writer.isFull) yield;
+  }
 }
 
 /** A value as it is printed: NaN for `null`. */

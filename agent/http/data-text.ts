@@ -1,7 +1,7 @@
 import type { QueryResult } from "../rrd/query.ts";
 import { type AnswerWriter, createTable } from "./answer-writer.ts";
 import type { DataStyle } from "./data-request.ts";
-import { rowNumbers } from "./data-rows.ts";
+import { rowNumbers, writeTimedRows } from "./data-rows.ts";
 import { escapeHtml } from "./escape.ts";
 
 /** A way to write rows as text: everything that stands between the values. */
@@ -80,21 +80,19 @@ export function* writeTextRows(
     style,
     columns.map(() => between),
   );
-  for (const row of rowNumbers(result.window.rows, style.flip)) {
-    writer.text(rowBetween + rowBegin);
-    writeTime(writer, result.timeOf(row), style, layout.quotesDates);
-    writer.row(table, row);
-    writer.text(rowEnd);
-    if (writer.isFull) yield;
+  const begin = rowBetween + rowBegin;
+  if (style.seconds || style.milliseconds) {
+    yield* writeTimedRows(writer, result, style, table, { first: begin, begin, end: rowEnd });
+  } else {
+    const quotes = layout.quotesDates ? '"' : "";
+    for (const row of rowNumbers(result.window.rows, style.flip)) {
+      writer.text(`${begin}${quotes}${dateText(result.timeOf(row))}${quotes}`);
+      writer.row(table, row);
+      writer.text(rowEnd);
+      if (writer.isFull) yield;
+    }
   }
   writer.text(layout.end);
-}
-
-function writeTime(writer: AnswerWriter, timeSec: number, style: DataStyle, quotesDates: boolean): void {
-  if (style.seconds || style.milliseconds) {
-    writer.integer(timeSec);
-    if (style.milliseconds) writer.text("000");
-  } else writer.text(quotesDates ? `"${dateText(timeSec)}"` : dateText(timeSec));
 }
 
 /** `YYYY-MM-DD HH:MM:SS`, local time. */

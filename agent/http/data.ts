@@ -1,4 +1,5 @@
-import { decimalText, floatText } from "../format/decimal.ts";
+import { decimalText } from "../format/decimal.ts";
+import { floatText } from "../format/float-row.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { Host } from "../rrd/host.ts";
 import { Query, type QueryResult } from "../rrd/query.ts";
@@ -62,15 +63,16 @@ function contentTypeOf({ format, style }: DataRequest): string {
 
 function* answer(query: Query, request: DataRequest, open: OpenAnswers): Chunks {
   using _held = open.holdValues(query.valueCount);
+  using _query = query;
   // One dimension a step: the rest of the agent may run in between.
   while (query.step()) yield null;
   const result = query.finish();
-  const writer = new AnswerWriter();
+  using writer = new AnswerWriter();
   const { dataSource, format } = request;
   if (dataSource !== null) writer.text(dataSourceHead(dataSource, result.lastSec));
   else if (format.isCall) writer.text(`${request.callback}(`);
   if (request.style.wrap && dataSource === null) yield* wrapped(writer, result, request);
-  else for (const _ of format.write(writer, result, request.style)) yield writer.take();
+  else for (const _ of format.write(writer, result, request.style)) yield writer.piece();
   if (format.isCall) writer.text(dataSource === null ? ");" : "});");
   yield writer.take();
 }
@@ -83,14 +85,14 @@ function* wrapped(writer: AnswerWriter, result: QueryResult, request: DataReques
   if (format.isText) {
     // Text goes into a JSON string, piece by piece; numbers and separators make most of it.
     const decoder = new TextDecoder();
-    const inner = new AnswerWriter();
+    using inner = new AnswerWriter();
     writer.text('"');
     for (const _ of format.write(inner, result, style)) {
       writer.text(JSON.stringify(decoder.decode(inner.take(), { stream: true })).slice(1, -1));
-      yield writer.take();
+      yield writer.piece();
     }
     writer.text(`${JSON.stringify(decoder.decode(inner.take())).slice(1, -1)}"`);
-  } else for (const _ of format.write(writer, result, style)) yield writer.take();
+  } else for (const _ of format.write(writer, result, style)) yield writer.piece();
   const { min, max } = extremes(result, style, format.isSum);
   const isRaw = result.isRaw && !format.isSum;
   writer.text(',\n "min": ');

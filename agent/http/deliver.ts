@@ -110,9 +110,13 @@ function start(body: string | Chunks, clock: Clock): { bytes: Uint8Array<ArrayBu
 }
 
 /** Runs a body until the slice is over, `bytesMax` are there, or it ends. */
-function runSlice(chunks: Chunks, clock: Clock, bytesMax: number): { pieces: Uint8Array[]; done: boolean } {
+function runSlice(
+  chunks: Chunks,
+  clock: Clock,
+  bytesMax: number,
+): { pieces: Uint8Array<ArrayBuffer>[]; done: boolean } {
   const untilMs = clock.monotonicMs() + SLICE_MS;
-  const pieces: Uint8Array[] = [];
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
   let bytes = 0;
   do {
     const next = chunks.next();
@@ -124,7 +128,8 @@ function runSlice(chunks: Chunks, clock: Clock, bytesMax: number): { pieces: Uin
   return { pieces, done: false };
 }
 
-function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+function joined(pieces: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+  if (pieces.length === 1) return pieces[0]!;
   const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {

@@ -167,7 +167,7 @@ function utc(timeUs: number): string {
   return `<time datetime="${iso}">${iso.slice(0, 19).replace("T", " ")} UTC</time>`;
 }
 
-function head(title: string): Uint8Array {
+function head(title: string): Uint8Array<ArrayBuffer> {
   return text(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
@@ -175,6 +175,6 @@ function head(title: string): Uint8Array {
 `);
 }
 
-function text(html: string): Uint8Array {
+function text(html: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(html);
 }

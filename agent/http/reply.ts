@@ -2,7 +2,7 @@
  * A body that is made in pieces: bytes to send (given away), or null as a place to stop for a while. Whoever runs it
  * may let other work run between any two pieces.
  */
-export type Chunks = Generator<Uint8Array | null, void>;
+export type Chunks = Generator<Uint8Array<ArrayBuffer> | null, void>;
 
 /** An answer before it is a response: what it says, not how it travels. */
 export interface Reply {

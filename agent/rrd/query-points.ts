@@ -45,16 +45,12 @@ export class PointGrid {
     return this.isReadable(index) ? latestStored(this.chart, index) : Number.NaN;
   }
 
-  /** @returns the rows of the dimension at `index`, oldest first; a new array. */
-  read(index: number, method: GroupMethod, state: GroupState): Float64Array {
-    const values = new Float64Array(this.window.rows).fill(Number.NaN);
+  /** Reads the rows of the dimension at `index`, oldest first. @param values one a row, all of them are written. */
+  read(index: number, method: GroupMethod, state: GroupState, values: Float64Array): void {
     const { group, stepSec } = this.window;
     if (group === 1 && stepSec === this.updateEverySec && method.keepsSingle && state.divisor === 0) {
       this.copyRows(index, values);
-      return values;
-    }
-    this.groupRows(index, values, method, state);
-    return values;
+    } else this.groupRows(index, values, method, state);
   }
 
   /** One flag a row: some point of it was stored when a counter of the chart was reset. */
@@ -71,10 +67,16 @@ export class PointGrid {
   /** Every row is one stored point. */
   private copyRows(index: number, values: Float64Array): void {
     const { first, count } = this.span();
-    if (count === 0 || !this.isReadable(index)) return;
+    if (count === 0 || !this.isReadable(index)) {
+      values.fill(Number.NaN);
+      return;
+    }
     this.pointsRead += count;
     const lastSec = first + (count - 1) * this.updateEverySec;
-    readStored(this.chart, index, first, lastSec, values.subarray(this.rowOf(first)));
+    const row = this.rowOf(first);
+    values.fill(Number.NaN, 0, row);
+    readStored(this.chart, index, first, lastSec, values, row);
+    values.fill(Number.NaN, row + count);
   }
 
   private groupRows(index: number, values: Float64Array, method: GroupMethod, state: GroupState): void {
@@ -102,7 +104,8 @@ export class PointGrid {
   }
 
   private closeRow(row: OpenRow, values: Float64Array, method: GroupMethod, state: GroupState): void {
-    if (row.count > 0 || method.fillsEmpty) values[row.number] = method.reduce(points, row.count, state);
+    const hasValue = row.count > 0 || method.fillsEmpty;
+    values[row.number] = hasValue ? method.reduce(points, row.count, state) : Number.NaN;
     row.number++;
     row.endSec += this.rowSec;
     row.count = 0;

@@ -101,7 +101,9 @@ export function resolveWindow(request: WindowRequest, bounds: WindowBounds): Que
   const beyond = modulo(before, rowSec);
   if (!request.unaligned && beyond !== 0) before += atEnd ? -beyond : rowSec - beyond;
   const afterSec = before - points * rowSec + step;
-  return { afterSec, beforeSec: before, rows: points, group, stepSec: step, divisor, isNatural, touches };
+  // A quotient is a double to the engine even where it is whole; what counts with it would be compiled for both.
+  const rows = points | 0;
+  return { afterSec, beforeSec: before, rows, group, stepSec: step, divisor, isNatural, touches };
 }
 
 /** Steps 2 and 3: absolute times, in order, not beyond the last whole second. */

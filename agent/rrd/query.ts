@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.ts";
 import type { Chart } from "./chart.ts";
 import type { Dimension } from "./dimension.ts";
 import { createGroupState, findGroupMethod, type GroupMethod } from "./query-groups.ts";
@@ -23,7 +24,7 @@ export interface QueryRequest extends WindowRequest {
 export interface QueryColumn {
   readonly id: string;
   readonly name: string;
-  /** One value a row, oldest first; NaN = none. */
+  /** One value a row, oldest first; NaN = none. Valid until the query is disposed. */
   readonly values: Float64Array;
   /** Newest stored value, whatever the window; NaN = none. */
   readonly latest: number;
@@ -51,11 +52,16 @@ export interface QueryResult {
 /** Most values of one answer (32 MiB of doubles): a day of seconds of 48 dimensions. More dimensions: fewer rows. */
 export const VALUES_MAX = 4_194_304;
 
+/** A block of values up to this size (1 MiB) is kept for the next query: dashboards ask every second. */
+const SPARE_VALUES_MAX = 131_072;
+let spare: Float64Array | null = null;
+
 /**
  * A query that is answered dimension by dimension, so that whoever asks can let others run in between: call
  * {@link step} until it returns false, then {@link finish}. Work of one step is bounded by the chart's history.
+ * Dispose it once its answer is written: the memory of its values goes to the next query.
  */
-export class Query {
+export class Query implements Disposable {
   readonly window: QueryWindow;
   private readonly chart: Chart;
   private readonly request: QueryRequest;
@@ -68,6 +74,8 @@ export class Query {
   private readonly selectedCount: number;
   private readonly columns: QueryColumn[] = [];
   private readonly rowSums: Float64Array | null;
+  /** All columns, one after the other, and one for what only a percentage needs. */
+  private block: Float64Array | null;
   private next = 0;
 
   private constructor(chart: Chart, request: QueryRequest, selected: number[], window: QueryWindow) {
@@ -83,6 +91,7 @@ export class Query {
     const others = request.percentage ? positionsOf(chart, (_, index) => !isSelected.has(index)) : [];
     this.wanted = [...selected, ...others];
     this.rowSums = request.percentage ? new Float64Array(window.rows) : null;
+    this.block = takeBlock(this.valueCount);
   }
 
   /** @returns null when the chart does not match: no dimension is selected, or the window is far from what it holds. */
@@ -108,9 +117,12 @@ export class Query {
   step(): boolean {
     const index = this.wanted[this.next];
     if (index === undefined) return false;
+    assert(this.block !== null, "a query is read after its end");
     const isSelected = this.next < this.selectedCount;
+    const from = Math.min(this.next, this.selectedCount) * this.window.rows;
+    const values = this.block.subarray(from, from + this.window.rows);
     this.next++;
-    const values = this.grid.read(index, this.method, this.newState());
+    this.grid.read(index, this.method, this.newState(), values);
     if (this.request.absolute) for (let row = 0; row < values.length; row++) values[row] = Math.abs(values[row]!);
     this.addToSums(values);
     const dimension = this.chart.dimensions.list[index];
@@ -140,6 +152,12 @@ export class Query {
     };
   }
 
+  /** Gives the memory of all columns back. */
+  [Symbol.dispose](): void {
+    if (this.block !== null && this.block.length <= SPARE_VALUES_MAX) spare = this.block;
+    this.block = null;
+  }
+
   private newState() {
     const { group, rows, divisor } = this.window;
     return createGroupState(group, rows, divisor, this.request.groupOptions);
@@ -161,6 +179,13 @@ export function runQuery(chart: Chart, request: QueryRequest, nowSec: number): Q
   if (query === null) return null;
   while (query.step());
   return query.finish();
+}
+
+/** @returns a block of at least this many values, whatever they are. */
+function takeBlock(values: number): Float64Array {
+  const block = spare;
+  spare = null;
+  return block !== null && block.length >= values ? block : new Float64Array(values);
 }
 
 function positionsOf(chart: Chart, wants: (dimension: Dimension, index: number) => boolean): number[] {

@@ -2,38 +2,20 @@ import { createSystemClock } from "../../agent/base/clock.ts";
 import { type QueryRequest, runQuery } from "../../agent/rrd/query.ts";
 import { ask, newApi } from "../http-fixture.ts";
 import { addHost, newDatabase, storeChart } from "../query-fixture.ts";
+import { CHART, DIMENSIONS, POINTS, queryLoad } from "./query-load.ts";
 
 // A query of 10 dimensions × 3600 points: CPU of the process per request, beside JSON.stringify of the same rows.
-// bun test/bench/query.bench.ts
+// bun test/bench/query.bench.ts; query-peer.bench.ts asks a real netdata the same.
 const RUNS = 9;
 const REQUESTS = 40;
-const DIMENSIONS = 10;
-const POINTS = 3600;
 
 const nowSec = Math.floor(Date.now() / 1000);
 const fromSec = nowSec - POINTS;
 const database = newDatabase();
-const host = addHost(database, "bench", "1", { isLocal: true });
-
-/** Values as they are met: counts, percentages, rates with many digits, a flat line, a gap. */
-function sampleAt(dimension: number, k: number): number | null {
-  if (dimension === 0) return k % 97;
-  if (dimension === 1) return 0;
-  if (dimension === 2) return k % 50 === 7 ? null : 1_000_000 + k * 17;
-  return Math.fround(((Math.sin(k / (dimension * 3)) + 1.5) * 10 ** (dimension % 5)) / 3);
-}
-
-const chart = storeChart(host, {
-  id: "bench.chart",
-  updateEverySec: 1,
-  dimensions: Array.from({ length: DIMENSIONS }, (_, i) => ({ id: `dimension_${i}` })),
-  rows: Array.from({ length: POINTS }, (_, k) => {
-    return [fromSec + k, ...Array.from({ length: DIMENSIONS }, (_, i) => sampleAt(i, k))];
-  }),
-});
+const chart = storeChart(addHost(database, "bench", "1", { isLocal: true }), queryLoad(fromSec));
 
 const api = newApi(database, createSystemClock());
-const window = `chart=bench.chart&after=${fromSec}&before=${fromSec + POINTS - 1}`;
+const window = `chart=${CHART}&after=${fromSec}&before=${fromSec + POINTS - 1}`;
 
 const request: QueryRequest = {
   after: fromSec,

@@ -20,6 +20,7 @@ const steps: { name: string; args: string[] }[] = [
   { name: "lines: raw copy, encoder, templates", args: ["encode.bench.ts"] },
   { name: "graphite lines", args: ["graphite.bench.ts"] },
   { name: "queries", args: ["query.bench.ts"] },
+  { name: "queries beside netdata 1.37.1", args: ["query-peer.bench.ts"] },
 ];
 
 for (const { name, args } of steps) {

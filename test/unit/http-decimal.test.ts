@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { DECIMAL_BYTES_MAX, decimalText, floatText, writeFloat } from "../../agent/format/decimal.ts";
+import { DECIMAL_BYTES_MAX, decimalText } from "../../agent/format/decimal.ts";
+import { floatText, writeFloat } from "../../agent/format/float-row.ts";
 
 describe("decimalText: a double with at most 7 decimals", () => {
   test.each([
@@ -47,7 +48,7 @@ describe("floatText: the shortest text that reads back as the same 32-bit float"
 
   test("writes at its place and touches nothing before it", () => {
     const bytes = new Uint8Array(DECIMAL_BYTES_MAX).fill(0x2e);
-    expect(writeFloat(bytes, 3, 12.5)).toBe(7);
+    expect(writeFloat(new DataView(bytes.buffer), 3, 12.5)).toBe(7);
     expect(String.fromCharCode(...bytes.subarray(0, 7))).toBe("...12.5");
   });
 });

@@ -263,6 +263,14 @@ describe("large answers", () => {
     expect(sliced === whole).toBe(true);
   });
 
+  test("do not get into one another when several are made at the same time", async () => {
+    const path = "/api/v1/data?chart=big.chart&after=1795297806&before=1795301405";
+    const paths = [path, `${path}&options=flip`, `${path}&options=objectrows`, `${path}&format=csv&options=seconds`];
+    const wholes = await Promise.all(paths.map((each) => ask(atOnce, each).text()));
+    const sliced = await Promise.all(paths.map((each) => ask(inSlices, each).text()));
+    expect(sliced.map((text, i) => text === wholes[i])).toEqual([true, true, true, true]);
+  });
+
   test("are compressed while they are sent", async () => {
     const path = "/api/v1/data?chart=big.chart&after=1795297806&before=1795301405";
     const headers = { "Accept-Encoding": "gzip" };

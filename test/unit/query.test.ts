@@ -161,6 +161,33 @@ describe("query", () => {
     expect(valuesOf(query.finish())["b"]!.every(Number.isNaN)).toBe(true);
   });
 
+  test.each([
+    { points: 0, group: "average" },
+    { points: 15, group: "average" },
+    { points: 15, group: "sum" },
+  ])("memory of a query that is over goes to the next one, which shows nothing of it: %o", (how) => {
+    const chart = sample();
+    const wide = { ...REQUEST, ...how, after: T0 - 9, before: T0 + 20 };
+    const columnsOf = (query: Query) => {
+      while (query.step());
+      return query.finish().columns;
+    };
+    const fresh = columnsOf(Query.open(chart, wide, T0 + 100)!).map(({ values }) => [...values]);
+    let buffer: ArrayBufferLike;
+    {
+      using before = Query.open(chart, wide, T0 + 100)!;
+      const columns = columnsOf(before);
+      for (const { values } of columns) values.fill(7);
+      buffer = columns[0]!.values.buffer;
+    }
+    using after = Query.open(chart, wide, T0 + 100)!;
+    const columns = columnsOf(after);
+    expect(columns[0]!.values.buffer).toBe(buffer);
+    expect(columns.map(({ values }) => [...values])).toEqual(fresh);
+    using other = Query.open(chart, wide, T0 + 100)!;
+    expect(columnsOf(other)[0]!.values.buffer).not.toBe(buffer);
+  });
+
   test("a host that is forgotten under a query reads as empty", () => {
     const chart = sample();
     const query = Query.open(chart, REQUEST, T0 + 100)!;
