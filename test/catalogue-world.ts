@@ -1,6 +1,7 @@
 import { AgentError } from "../agent/base/errors.ts";
+import type { WritableFile } from "../agent/base/files.ts";
 import type { ChartDefinition } from "../agent/rrd/chart.ts";
-import type { CatalogueFiles, WritableFile } from "../agent/rrd/store/catalogue.ts";
+import type { CatalogueFiles } from "../agent/rrd/store/catalogue.ts";
 import type { StoredChart, StoredDimension, StoredHost } from "../agent/rrd/store/catalogue-format.ts";
 import type { CatalogueContent } from "../agent/rrd/store/catalogue-read.ts";
 import { dimension } from "./simulated-host.ts";
@@ -141,7 +142,7 @@ export function storedDimensions(columns: readonly number[], first = 0, segment 
   return columns.map((column, index) => ({
     dimension: dimension(`d${first + index}`, "incremental", { divisor: 1024 }),
     segment,
-    sinceSec: 1_700_000_000 + first,
+    sinceSec: 1_700_000_000,
     column,
   }));
 }

@@ -47,6 +47,7 @@ export interface AgentWorld {
 
 const PROGRAM = "tributary";
 const HEARTBEAT_MS = 1000;
+const BEATS_A_MINUTE = 60;
 /** Parts of the five seconds of an orderly stop (design.md §4). */
 const STOP_EXPORTERS_MS = 2000;
 const STOP_PUSHERS_MS = 2000;
@@ -79,6 +80,7 @@ export class Agent {
   private allowsDashboard: AddressList;
   private door: Door | null = null;
   private heartbeat: Timer | null = null;
+  private beats = 0;
   private stopping: Promise<void> | null = null;
 
   /** Starts everything. @throws AgentError when the port is taken or the identity cannot be kept. */
@@ -242,12 +244,21 @@ export class Agent {
   private beat(): void {
     this.heartbeat = this.clock.setTimer(HEARTBEAT_MS, () => {
       this.receiver.sweep();
-      this.storage?.tick();
+      this.upkeep();
       this.pushers.tick(this.clock.monotonicMs());
       this.rates.observe(this.pushers.status());
       this.api.tick();
       this.beat();
     });
+  }
+
+  /** What the database needs from time to time. */
+  private upkeep(): void {
+    const { db } = this.config;
+    const nowUs = this.clock.nowUs();
+    this.storage?.tick();
+    if (++this.beats % BEATS_A_MINUTE !== 0 || !db.delete_obsolete_charts_files) return;
+    this.database.removeObsoleteCharts(nowUs, db.cleanup_obsolete_charts_after_seconds * 1e6);
   }
 
   private hostRemoved(host: Host): void {
@@ -264,6 +275,7 @@ export class Agent {
     const sources = collectorSources({
       clock,
       database: this.database,
+      storage: this.storage,
       receiver: this.receiver,
       pushers: this.pushers,
       exporters: this.exporters,

@@ -10,11 +10,7 @@ const PROXY_EXTRAS = [
 /** Keys and tables that later versions have; `*` = any name. A file that has one is told so, not "unknown key". */
 const PLANNED: Readonly<Record<string, readonly string[]>> = {
   "": ["plugin"],
-  db: [
-    "enable_replication",
-    "seconds_to_replicate",
-    "seconds_per_replication_step",
-  ],
+  db: ["enable_replication", "seconds_to_replicate", "seconds_per_replication_step"],
   web: [
     "tls",
     "tls_certificate",

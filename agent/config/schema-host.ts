@@ -116,7 +116,7 @@ export const DbSchema = v.strictObject({
   ),
   delete_obsolete_charts_files: v.optional(
     bool({
-      meaning: "An obsolete chart that leaves memory gives back its place in the files; else it stays.",
+      meaning: "An obsolete chart leaves memory, and its place in the files is given to others; false = it stays.",
       netdata: "delete obsolete charts files",
     }),
     true,

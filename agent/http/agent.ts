@@ -80,6 +80,7 @@ function describeHost(host: Host, sources: HttpSources, rates: HostRates, viaGui
     first: firstSec === Number.POSITIVE_INFINITY ? 0 : firstSec,
     labels: sources.agent.labels(host),
     balance: describeBalance(host.balance),
+    files_problem: host.files?.problem ?? "",
     refused_charts: host.admission.refusedCharts,
     refused_dimensions: host.admission.refusedDimensions,
   };

@@ -64,7 +64,7 @@ export class Chart {
   /** Next time the interval is taken from the wall clock, whatever the sender says (rrd.md §2.2). */
   syncClock = true;
 
-  /** Dimensions that the journal of its host has; −1 = it must be told of the whole chart. */
+  /** Dimensions that the files of its host know of; −1 = they must be told of the whole chart. */
   journaled = -1;
 
   /** Its dimensions have columns and their set is sealed: nothing was defined since. */

@@ -1,11 +1,11 @@
 import { assert } from "../base/assert.ts";
+import { ByteBudget } from "./byte-budget.ts";
 import { DimensionSets } from "./dimension.ts";
 import { Host } from "./host.ts";
 import type { HostDirectories } from "./host-directories.ts";
 import type { HostOptions, HostShare } from "./host-options.ts";
 import { InternedTexts } from "./interned-texts.ts";
 import type { LimitReached } from "./limit-reached.ts";
-import { ByteBudget } from "./byte-budget.ts";
 import { MemoryStore } from "./store/segment-store.ts";
 
 /** Bounds of the whole database, from `[db]`. */
@@ -95,9 +95,9 @@ export class Database {
       this.share.limitReached("hosts_max", options.hostname, `host ${options.machineGuid}`);
       return null;
     }
-    const directory = this.directories?.open(options) ?? null;
-    const host = new Host(options, this.share, directory);
-    directory?.attach(host);
+    const files = this.directories?.open(options) ?? null;
+    const host = new Host(options, this.share, files);
+    files?.attach(host);
     this.byGuid.set(host.machineGuid, host);
     for (const watcher of this.watchers) watcher.hostAdded(host);
     return host;
@@ -112,13 +112,20 @@ export class Database {
   /** Once a minute: each host may have its share of new charts. */
   renewChartAllowances(nowUs: number): void {
     for (const host of this.byGuid.values()) {
-      if (nowUs >= host.admission.newChartsFreeUntilUs) host.admission.newChartAllowance = this.limits.newChartsPerMinute;
+      if (nowUs >= host.admission.newChartsFreeUntilUs)
+        host.admission.newChartAllowance = this.limits.newChartsPerMinute;
     }
   }
 
   /** Once a minute: charts that were retired long ago leave memory. */
   removeObsoleteCharts(nowUs: number, afterUs: number): void {
     for (const host of this.byGuid.values()) host.removeObsolete(nowUs, afterUs);
+  }
+
+  /** Makes a host anew with other options; what its files hold and still fits comes back. */
+  remakeHost(host: Host, options: HostOptions): Host | null {
+    this.removeHost(host);
+    return this.addHost(options);
   }
 
   /** Forgets a host and frees its memory. */

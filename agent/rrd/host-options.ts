@@ -1,5 +1,5 @@
-import type { Dimension, DimensionSets } from "./dimension.ts";
 import type { ByteBudget } from "./byte-budget.ts";
+import type { Dimension, DimensionSets } from "./dimension.ts";
 import type { InternedTexts } from "./interned-texts.ts";
 import type { LimitReached } from "./limit-reached.ts";
 import type { SegmentStore } from "./store/segment-store.ts";

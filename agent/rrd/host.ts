@@ -13,13 +13,12 @@ import {
   TEXT_LENGTH_MAX,
   variableBytes,
 } from "./definition.ts";
-import type { DefinitionJournal } from "./definition-journal.ts";
 import { type Dimension, DimensionSet, isSameDimension } from "./dimension.ts";
 import { DimensionPool } from "./dimension-pool.ts";
 import { HostAdmission } from "./host-admission.ts";
+import type { HostStore } from "./host-directories.ts";
 import type { HostOptions, HostShare, MemoryMode, RestoredDimension, SystemInfo } from "./host-options.ts";
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
-import type { SegmentStore } from "./store/segment-store.ts";
 
 const UPDATE_EVERY_SEC_MAX = 3600;
 /** Variables kept per host and per chart, and the length of their names; real agents send one or two. */
@@ -55,8 +54,6 @@ export class Host {
   receivedFrom: string | null = null;
   /** When its last connection ended, µs; 0 = never had one or connected. */
   disconnectedUs = 0;
-  /** Known only from files of an earlier run: it has not connected since this one began. */
-  isArchived = false;
   /** When it was first seen, µs. */
   firstSeenUs = 0;
   /** Times a chart of it went back with our clock. */
@@ -71,14 +68,13 @@ export class Host {
   dimensionCount = 0;
   /** Null in mode `none`. */
   readonly ring: Ring | null;
-  /** Keeps definitions for the next start; null in modes `none` and `ram`. */
-  readonly journal: DefinitionJournal | null;
+  /** Its files; null in modes `none` and `ram`. */
+  readonly files: HostStore | null;
   readonly admission: HostAdmission;
 
   private readonly index = new ChartIndex();
   private readonly share: HostShare;
-  /** @param directory its files; null in modes `none` and `ram`. */
-  constructor(options: HostOptions, share: HostShare, directory: (SegmentStore & DefinitionJournal) | null = null) {
+  constructor(options: HostOptions, share: HostShare, files: HostStore | null) {
     this.machineGuid = options.machineGuid;
     this.hostname = options.hostname;
     this.registryHostname = options.hostname;
@@ -92,15 +88,20 @@ export class Host {
     this.share = share;
     this.admission = new HostAdmission(share, () => this.hostname);
     const refused = (bytes: number) => this.admission.refuse("memory_limit_bytes", `a ring of ${bytes} bytes`);
-    const store = directory ?? share.store;
+    const store = files ?? share.store;
     this.ring = options.memoryMode === "none" ? null : new Ring(store, options.historyEntries, refused);
-    this.journal = directory;
+    this.files = files;
     this.lastCollectedUs = 0;
   }
 
   /** By {@link Chart.index}; a freed place is null. */
   get charts(): readonly (Chart | null)[] {
     return this.index.places;
+  }
+
+  /** Known only from files of an earlier run: it has not connected since this one began. */
+  get isArchived(): boolean {
+    return !this.isLocal && !this.isConnected && this.disconnectedUs === 0;
   }
 
   get chartCount(): number {
@@ -179,7 +180,7 @@ export class Host {
     chart.isObsolete = true;
     this.markChanged(chart);
     // No commit may follow that would tell it.
-    if (chart.isSettled) this.journal?.chartSettled(chart);
+    if (chart.isSettled) this.files?.chartSettled(chart);
   }
 
   /** A retired chart is collected again: back on the list, senders repeat its definition. */
@@ -187,7 +188,7 @@ export class Host {
     chart.isObsolete = false;
     chart.retiredUs = 0;
     this.markChanged(chart);
-    this.journal?.chartSettled(chart);
+    this.files?.chartSettled(chart);
   }
 
   /** Removes charts that are retired and were not collected for a time, and frees their columns. */
@@ -205,7 +206,8 @@ export class Host {
    */
   readmit(chart: Chart): boolean {
     const { list } = chart.dimensions;
-    if (this.index.get(chart.id) !== undefined || !this.admission.takeChart(chart.definition, this.index.size)) return false;
+    if (this.index.get(chart.id) !== undefined || !this.admission.takeChart(chart.definition, this.index.size))
+      return false;
     if (!this.admission.take(list.reduce((sum, dimension) => sum + dimensionBytes(dimension), 0))) return false;
     const { storeFirst } = chart.definition;
     list.forEach((dimension, index) => {
@@ -222,7 +224,7 @@ export class Host {
 
   private removeChart(chart: Chart): void {
     this.ring?.release(chart);
-    this.journal?.chartRemoved(chart);
+    this.files?.chartRemoved(chart);
     const { list } = chart.dimensions;
     this.admission.give(list.reduce((sum, one) => sum + dimensionBytes(one), chartBytes(chart.definition)));
     this.pool.release(list.length);
@@ -233,7 +235,7 @@ export class Host {
     chart.journaled = -1;
   }
 
-  /** Senders and the journal have to repeat the definition of a chart. */
+  /** Senders and the files have to repeat the definition of a chart. */
   private markChanged(chart: Chart): void {
     chart.version++;
     chart.journaled = -1;
@@ -272,7 +274,7 @@ export class Host {
     if ((chart.settlings & (chart.settlings - 1)) === 0) chart.dimensions = this.share.sets.share(chart.dimensions);
     else if (!chart.dimensions.isShared) chart.dimensions.seal();
     this.ring?.place(chart);
-    this.journal?.chartSettled(chart);
+    this.files?.chartSettled(chart);
     chart.canBeSteady = chart.firstTile >= 0 && chart.dimensions.isPlain;
   }
 

@@ -40,7 +40,7 @@ function read(...lines: Buffer[]) {
 }
 
 /** The values of a good chart line, to be spoilt one at a time. */
-const CHART = ["chart", 1, 1, "a.b", null, "t", "u", "f", "c", 0, 100, 1, "p", "m", 0, "d", null, 1, 1, 1, 0, 2, 3];
+const CHART = ["chart", 1, 1, "a.b", null, "t", "u", "f", "c", 0, 100, 1, "p", "m", 0, "d", null, 1, 1, 1, 0, 2, 3, 9];
 const HOST = JSON.parse(hostLine(storedHost()).toString().split("\t")[0]!) as unknown[];
 
 function spoilt(values: readonly unknown[], at: number, value: unknown): Buffer {
@@ -91,10 +91,10 @@ describe("readCatalogue: one line", () => {
   test("the format on disk stays as it is", () => {
     expect(chartLine(storedChart(7, [1]), 2).toString()).toBe(
       '["chart",7,2,"test.chart7",null,"Total CPU utilization","percentage","cpu","system.cpu",2,100,1,"proc.plugin",' +
-        '"/proc/stat",0,"d0",null,1,1,1024,0,0,1]\tfbcaa7c9\n',
+        '"/proc/stat",0,"d0",null,1,1,1024,0,0,1,1700000000]\t11337c20\n',
     );
     expect(dimensionsLine(7, 3, 1, storedDimensions([2], 1)).toString()).toBe(
-      '["dims",7,3,1,"d1",null,1,1,1024,0,0,2]\t54bc3d6c\n',
+      '["dims",7,3,1,"d1",null,1,1,1024,0,0,2,1700000000]\tb7443d75\n',
     );
     expect(goneLine(7).toString()).toBe('["gone",7]\t7434e919\n');
   });
@@ -125,6 +125,7 @@ describe("readCatalogue: values that are refused", () => {
     ["dimension options", 20, [-1, 8, null]],
     ["segment", 21, [-2, 65_001, 0.5, "0", null]],
     ["column", 22, [-1, 256, 0.5, "0", null]],
+    ["since", 23, [-1, 0.5, "0", null]],
   ];
   test("the line itself is good", () => {
     expect(read(line(JSON.stringify(CHART))).charts.size).toBe(1);
@@ -301,5 +302,169 @@ describe("readCatalogue: damage", () => {
       liveBytes: 0,
       isNewer: false,
     });
+  });
+});
+
+describe("Catalogue", () => {
+  function open(files: MemoryFiles): Catalogue {
+    return new Catalogue(files, PATH, readCatalogue(files.read(PATH) ?? Buffer.alloc(0)));
+  }
+
+  test("goes on where a file ends, without the rest of a cut line", () => {
+    const files = new MemoryFiles();
+    const first = chartLine(storedChart(1, [0]), 1);
+    files.put(PATH, Buffer.concat([first, Buffer.from('["cha')]));
+    using catalogue = open(files);
+    expect(catalogue.nextKey).toBe(2);
+    catalogue.putDimensions(1, 1, storedDimensions([1], 1));
+    const content = readCatalogue(files.read(PATH)!);
+    expect(content.problems).toEqual([]);
+    expect(chartsOf(content)).toEqual([storedChart(1, [0, 1])]);
+    expect(catalogue.bytes).toBe(files.read(PATH)!.length);
+  });
+
+  test("a chart that was read as out of date is told to be gone", () => {
+    const files = new MemoryFiles();
+    files.put(PATH, Buffer.concat([storedChart(1, [0]), storedChart(2, [0])].map((c) => chartLine(c, 1))));
+    using catalogue = open(files);
+    catalogue.removeChart(2);
+    const content = readCatalogue(files.read(PATH)!);
+    expect(content.charts.size).toBe(0);
+    expect(content.problems).toEqual([]);
+    expect(content.nextKey).toBe(3);
+    expect(catalogue.liveBytes).toBe(0);
+  });
+
+  test("the file is open between writes only until it is closed", () => {
+    const files = new MemoryFiles();
+    const catalogue = new Catalogue(files, PATH);
+    catalogue.sync();
+    expect(files.paths).toHaveLength(0);
+    catalogue.putHost(storedHost());
+    expect(files.openCount).toBe(1);
+    catalogue.close();
+    expect(files.openCount).toBe(0);
+    catalogue.sync();
+    expect(files.syncs).toBe(1);
+    catalogue[Symbol.dispose]();
+    expect(files.openCount).toBe(0);
+  });
+
+  const faults: Fault[][] = [["write"], ["append"], ["write", "truncate"]];
+  test.each(faults.map((fault) => [fault.join(", "), fault] as const))(
+    "a failure of %s leaves no half line and the writer usable",
+    (_, fault) => {
+      for (const isOpen of [false, true]) {
+        const files = new MemoryFiles();
+        using catalogue = new Catalogue(files, PATH);
+        catalogue.putChart(storedChart(1, [0]));
+        const before = { bytes: catalogue.bytes, live: catalogue.liveBytes };
+        if (!isOpen) catalogue.close();
+        for (const name of fault) files.faults.add(name);
+        const steps = [
+          () => catalogue.putHost(storedHost()),
+          () => catalogue.putChart(storedChart(2, [1])),
+          () => catalogue.putChart(storedChart(1, [1])),
+          () => catalogue.putDimensions(1, 1, storedDimensions([1], 1)),
+          () => catalogue.removeChart(1),
+        ];
+        // An open file does not have to be opened.
+        if (!(isOpen && fault[0] === "append")) for (const step of steps) expect(step).toThrow(AgentError);
+        expect({ bytes: catalogue.bytes, live: catalogue.liveBytes }).toEqual(before);
+        expect(catalogue.nextKey).toBe(2);
+        expect(chartsOf(readCatalogue(files.read(PATH)!))).toEqual([storedChart(1, [0])]);
+        if (!fault.includes("truncate")) expect(files.read(PATH)).toHaveLength(before.bytes);
+        files.faults.clear();
+        catalogue.putDimensions(1, 1, storedDimensions([1], 1));
+        catalogue.putChart(storedChart(2, [2]));
+        const content = readCatalogue(files.read(PATH)!);
+        expect(content.problems).toEqual([]);
+        expect(chartsOf(content)).toEqual([storedChart(1, [0, 1]), storedChart(2, [2])]);
+        expect(content.liveBytes).toBe(catalogue.liveBytes);
+      }
+    },
+  );
+
+  /** A catalogue of which most is dead: charts 1 and 2 live, chart 3 gone. */
+  function wasteful(files: MemoryFiles): Catalogue {
+    const catalogue = new Catalogue(files, PATH);
+    catalogue.putHost(storedHost());
+    catalogue.putChart(storedChart(1, [0]));
+    catalogue.putChart(storedChart(2, [1]));
+    catalogue.putChart(storedChart(3, [2]));
+    catalogue.removeChart(3);
+    while (catalogue.bytes < 100_000) catalogue.putDimensions(1, 0, storedDimensions([0]));
+    return catalogue;
+  }
+
+  test("is written anew when over half of it is dead, and goes on from there", () => {
+    const files = new MemoryFiles();
+    using catalogue = wasteful(files);
+    const charts = [storedChart(1, [0]), storedChart(2, [1])];
+    expect(catalogue.rewriteIfWorth(storedHost(), charts)).toBe(true);
+    expect(files.syncs).toBe(1);
+    expect(files.paths).toEqual([PATH]);
+    expect(catalogue.bytes).toBe(files.read(PATH)!.length);
+    expect(catalogue.bytes).toBeLessThan(2000);
+    // The key of a chart that is gone stays used.
+    expect(catalogue.nextKey).toBe(4);
+    catalogue.putDimensions(2, 1, storedDimensions([5], 1));
+    const content = readCatalogue(files.read(PATH)!);
+    expect(content.problems).toEqual([]);
+    expect(content.nextKey).toBe(4);
+    expect(content.host).toEqual(storedHost());
+    expect(chartsOf(content)).toEqual([storedChart(1, [0]), storedChart(2, [1, 5])]);
+    expect(content.liveBytes).toBe(catalogue.liveBytes);
+  });
+
+  test("is left alone while it is small or most of it is of use", () => {
+    const files = new MemoryFiles();
+    using catalogue = new Catalogue(files, PATH);
+    const never: Iterable<never> = {
+      [Symbol.iterator]: () => {
+        throw new Error("asked for charts");
+      },
+    };
+    for (let i = 0; i < 9; i++) catalogue.putChart(storedChart(1, [0]));
+    expect(catalogue.rewriteIfWorth(storedHost(), never)).toBe(false);
+    for (let key = 2; catalogue.bytes < 100_000; key++) catalogue.putChart(storedChart(key, [0, 1, 2]));
+    expect(catalogue.rewriteIfWorth(storedHost(), never)).toBe(false);
+  });
+
+  test.each<Fault>(["create", "write", "sync", "rename", "remove"])(
+    "as before when writing anew fails at %s",
+    (fault) => {
+      const files = new MemoryFiles();
+      using catalogue = wasteful(files);
+      const before = files.read(PATH)!;
+      const bytes = catalogue.bytes;
+      files.faults.add(fault);
+      if (fault === "remove") files.faults.add("rename");
+      expect(() => catalogue.rewriteIfWorth(storedHost(), [storedChart(1, [0])])).toThrow(AgentError);
+      files.faults.clear();
+      expect(files.read(PATH)).toBe(before);
+      expect(files.paths).toHaveLength(fault === "remove" ? 2 : 1);
+      expect(catalogue.bytes).toBe(bytes);
+      catalogue.putDimensions(2, 1, storedDimensions([5], 1));
+      const content = readCatalogue(files.read(PATH)!);
+      expect(content.problems).toEqual([]);
+      expect(chartsOf(content)).toEqual([storedChart(1, [0]), storedChart(2, [1, 5])]);
+    },
+  );
+
+  test("what breaks its rules is a bug", () => {
+    using catalogue = new Catalogue(new MemoryFiles(), PATH);
+    catalogue.putChart(storedChart(1, [0]));
+    const wrong = [
+      () => catalogue.putChart(storedChart(0, [1])),
+      () => catalogue.putChart(storedChart(2, [256])),
+      () => catalogue.putDimensions(2, 0, storedDimensions([1])),
+      () => catalogue.putDimensions(1, 2, storedDimensions([1])),
+      () => catalogue.putDimensions(1, 1, storedDimensions([1], 1, 65_001)),
+    ];
+    for (const step of wrong) expect(step).toThrow(BugError);
+    catalogue.removeChart(9);
+    catalogue.putDimensions(1, 1, []);
+    expect(catalogue.liveBytes).toBe(catalogue.bytes);
   });
 });

@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { AgentError, errorText } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
-import type { ByteBudget } from "../byte-budget.ts";
 import type { Chart } from "../chart.ts";
 import type { Host } from "../host.ts";
 import type { HostStore } from "../host-directories.ts";
@@ -9,41 +8,15 @@ import { NO_SEGMENT } from "../ring.ts";
 import { Catalogue } from "./catalogue.ts";
 import type { StoredChart, StoredDimension, StoredHost } from "./catalogue-format.ts";
 import type { CatalogueContent } from "./catalogue-read.ts";
+import { CATALOGUE_FILE, type DirectoryShare } from "./directory-share.ts";
 import { type Geometry, headerBytes, segmentBytes } from "./geometry.ts";
+import { type RestoreTarget, restoreHost } from "./restore-host.ts";
 import { Segment } from "./segment.ts";
 import { mapSegmentFile, segmentFileName, writeSegmentFile } from "./segment-file.ts";
 import { writeIdentity, writeState } from "./segment-header.ts";
-import { type RestoreEvents, restoreHost } from "./restore-host.ts";
-import type { MemoryStore } from "./segment-store.ts";
 
-export const CATALOGUE_FILE = "catalog.jsonl";
 /** Mappings of one process; the kernel allows 65,530 (rrd.md §4.2). */
 const MAPPINGS_MAX = 50_000;
-
-/** What the directories of all hosts share. */
-export interface DirectoryShare {
-  readonly files: Files;
-  /** Segments without a file: those of mode `save`, and those that could not get one. */
-  readonly memory: MemoryStore;
-  readonly disk: ByteBudget;
-  /** Checksum of the boot id of this machine. */
-  readonly bootCrc: number;
-  readonly nowSec: () => number;
-  /** Told when a host cannot use its files, with the reason, and when it can again (empty). */
-  readonly degraded: (directory: HostDirectory, problem: string) => void;
-  readonly events: RestoreEvents;
-  readonly io: StorageCounters;
-}
-
-/** What the files cost, since the start. */
-export interface StorageCounters {
-  /** Files mapped now. */
-  mappings: number;
-  /** Bytes written to files: new segments, catalogues, saves. */
-  bytesWritten: number;
-  /** Hosts that run in memory because their files cannot be used. */
-  degradedHosts: number;
-}
 
 /** A chart as the catalogue knows it. */
 interface KnownChart {
@@ -56,7 +29,7 @@ interface KnownChart {
  * The files of one host in mode `save` or `map`: its catalogue and its segments. Whatever the disk does, the host goes
  * on: what cannot be written is kept in memory, and {@link retry} puts it where it belongs later.
  */
-export class HostDirectory implements HostStore {
+export class HostDirectory implements HostStore, RestoreTarget {
   readonly path: string;
   readonly mode: "save" | "map";
   /** Why files cannot be used now; empty = they can. */
@@ -73,7 +46,13 @@ export class HostDirectory implements HostStore {
   private content: CatalogueContent | null;
 
   /** @param content of the catalogue that is there already; {@link attach} restores it. */
-  constructor(path: string, machineGuid: string, mode: "save" | "map", content: CatalogueContent | null, share: DirectoryShare) {
+  constructor(
+    path: string,
+    machineGuid: string,
+    mode: "save" | "map",
+    content: CatalogueContent | null,
+    share: DirectoryShare,
+  ) {
     this.path = path;
     this.machineGuid = machineGuid;
     this.mode = mode;

@@ -4,26 +4,27 @@ import type { Chart } from "../chart.ts";
 import type { Host } from "../host.ts";
 import type { StoredChart } from "./catalogue-format.ts";
 import { type CatalogueContent, readCatalogue } from "./catalogue-read.ts";
+import { CATALOGUE_FILE, type DirectoryShare, type RestoreEvents } from "./directory-share.ts";
 import { type Geometry, ringSlots, SEGMENT_COLUMNS } from "./geometry.ts";
-import { CATALOGUE_FILE, type DirectoryShare, type HostDirectory } from "./host-directory.ts";
 import type { Segment } from "./segment.ts";
 import { isWhole, openSegmentFile, resizedBuffer, segmentFileName, segmentNumber } from "./segment-file.ts";
 import { readState } from "./segment-header.ts";
 
-/** What happens to files that cannot be used; the directory is that of a host. */
-export interface RestoreEvents {
-  /** A file was renamed, because it is damaged, foreign or newer. */
-  setAside(path: string, movedTo: string, problem: string): void;
-  /** Lines of the catalogue, or blocks, were left out. */
-  leftOut(path: string, what: string): void;
+/** The directory of a host, as far as a restore needs it. */
+export interface RestoreTarget {
+  readonly path: string;
+  readonly mode: "save" | "map";
+  /** Takes over a segment that was opened. @returns false = no room in memory. */
+  adopt(number: number, segment: Segment): boolean;
+  /** Puts a segment with content in the place of a file. @returns null = no room in memory. */
+  replace(number: number, buffer: ArrayBuffer, geometry: Geometry): Segment | null;
+  create(number: number, geometry: Geometry): Segment | null;
+  /** Takes over a chart. @param sinceSec by dimension: what its column holds before is not its own. */
+  adoptChart(chart: Chart, key: number, sinceSec: number[]): void;
 }
 
 /** The catalogue of a host directory, if it can be used. */
-export function readHostCatalogue(
-  path: string,
-  machineGuid: string,
-  share: DirectoryShare,
-): CatalogueContent | null {
+export function readHostCatalogue(path: string, machineGuid: string, share: DirectoryShare): CatalogueContent | null {
   const { events } = share;
   const file = join(path, CATALOGUE_FILE);
   const bytes = share.files.read(file);
@@ -45,13 +46,18 @@ export function readHostCatalogue(
  * Opens the segments of a host and puts its charts, with what their rings hold, into the database.
  * @param content of its catalogue.
  */
-export function restoreHost(host: Host, directory: HostDirectory, content: CatalogueContent, share: DirectoryShare): void {
+export function restoreHost(
+  host: Host,
+  directory: RestoreTarget,
+  content: CatalogueContent,
+  share: DirectoryShare,
+): void {
   new HostRestore(host, directory, content, share).run();
 }
 
 class HostRestore {
   private readonly host: Host;
-  private readonly directory: HostDirectory;
+  private readonly directory: RestoreTarget;
   private readonly content: CatalogueContent;
   private readonly share: DirectoryShare;
   private readonly events: RestoreEvents;
@@ -60,7 +66,7 @@ class HostRestore {
   /** By number: key of a chart → its record. */
   private readonly records = new Map<number, Map<number, number>>();
 
-  constructor(host: Host, directory: HostDirectory, content: CatalogueContent, share: DirectoryShare) {
+  constructor(host: Host, directory: RestoreTarget, content: CatalogueContent, share: DirectoryShare) {
     this.host = host;
     this.directory = directory;
     this.content = content;

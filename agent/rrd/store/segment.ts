@@ -31,7 +31,7 @@ const CORRUPT = 2;
  * | identity and state | 128 bytes, segment-header.ts |
  * | block stamps: second of the block's first slot, negative = sealed, 0 = never | f64 × blocks |
  * | block checksums, of sealed blocks | u32 × blocks |
- * | chart records: last updated s, first stored s, u32 key and its checksum, last updated once more | 32 bytes × columns |
+ * | chart records: last updated s, first stored s, u32 key, its checksum, last updated again | 32 bytes × columns |
  * | (next 4096 bytes boundary) values, see {@link valueIndex} | f32 × columns × slots |
  * | flags, one column a chart record | u8 × columns × slots |
  *

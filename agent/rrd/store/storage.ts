@@ -11,8 +11,9 @@ import type { HostOptions } from "../host-options.ts";
 import type { StoredHost } from "./catalogue-format.ts";
 import type { CatalogueContent } from "./catalogue-read.ts";
 import { lockDirectory } from "./directory-lock.ts";
-import { type DirectoryShare, HostDirectory, type StorageCounters } from "./host-directory.ts";
-import { type RestoreEvents, readHostCatalogue } from "./restore-host.ts";
+import type { DirectoryShare, RestoreEvents, StorageCounters } from "./directory-share.ts";
+import { HostDirectory } from "./host-directory.ts";
+import { readHostCatalogue } from "./restore-host.ts";
 
 /** A host that cannot use its files tries again this often. */
 const RETRY_SEC = 60;
@@ -190,8 +191,6 @@ function describeArchived(host: Host, stored: StoredHost): void {
   host.systemInfo = stored.systemInfo;
   host.hops = stored.hops;
   host.lastCollectedUs = stored.lastSeenSec * 1e6;
-  host.disconnectedUs = stored.lastSeenSec * 1e6;
-  host.isArchived = true;
 }
 
 function freeSpace(files: Files, directory: string): number {
