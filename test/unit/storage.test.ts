@@ -39,6 +39,20 @@ describe("mode map", () => {
     expect(before.get(world.nowSec)).toBe(expectedAt(chart, 2, world.nowSec));
   });
 
+  test("a flush that fails is a host that cannot use its files, and no unhandled rejection", async () => {
+    const world = new StorageWorld({ flushEverySec: 1 });
+    const chart = define(world.host(), "a.one", 1);
+    world.tick([chart], expectedAt);
+    world.disk.fail("sync", "EIO");
+    world.storage.tick();
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    expect(world.told).toEqual([
+      expect.stringMatching(/^degraded child: .*seg-0\.rrd: cannot flush to the disk: .*EIO/),
+    ]);
+    for (let second = 0; second < 60; second++) world.storage.tick();
+    expect(world.told.slice(1)).toEqual(["recovered child"]);
+  });
+
   test("hosts of earlier runs are there before they connect", () => {
     const world = new StorageWorld();
     const chart = define(world.host("map", { hostname: "edge-7" }), "a.one", 1);

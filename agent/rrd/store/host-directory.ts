@@ -177,12 +177,15 @@ export class HostDirectory implements HostStore, RestoreTarget {
 
   /** Makes the kernel write all mapped files to the disk, one after the other; then no power cut can take that away. */
   async flush(): Promise<void> {
-    if (this.mode !== "map") return;
     const { files, nowSec, bootCrc } = this.share;
-    for (const [number, segment] of this.filedSegments()) {
-      const flushedSec = nowSec() - 1;
-      await files.sync(this.pathOf(number));
-      writeState(segment.buffer, { isClosed: false, bootCrc, flushedSec });
+    try {
+      for (const [number, segment] of this.mode === "map" ? this.filedSegments() : []) {
+        const flushedSec = nowSec() - 1;
+        await files.sync(this.pathOf(number));
+        writeState(segment.buffer, { isClosed: false, bootCrc, flushedSec });
+      }
+    } catch (error) {
+      this.fail(error);
     }
   }
 
