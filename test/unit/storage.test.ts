@@ -39,6 +39,19 @@ describe("mode map", () => {
     expect(before.get(world.nowSec)).toBe(expectedAt(chart, 2, world.nowSec));
   });
 
+  test.each(["a flush", "an orderly end"] as const)("after %s, definitions are on the disk too", async (how) => {
+    const world = new StorageWorld({ flushEverySec: how === "a flush" ? 1 : 0 });
+    const chart = define(world.host(), "a.one", 1);
+    world.tick([chart], expectedAt);
+    world.disk.syncDirectory(`/state/db/${GUID}`);
+    world.storage.tick();
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    if (how === "an orderly end") await world.storage[Symbol.asyncDispose]();
+    // Files are no longer than what was flushed of them.
+    world.cutPower(() => 0.4);
+    expect(world.host().chart("a.one")?.dimensions.count).toBe(1);
+  });
+
   test("a flush that fails is a host that cannot use its files, and no unhandled rejection", async () => {
     const world = new StorageWorld({ flushEverySec: 1 });
     const chart = define(world.host(), "a.one", 1);

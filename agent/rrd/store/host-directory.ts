@@ -6,7 +6,7 @@ import type { Host } from "../host.ts";
 import type { HostStore } from "../host-directories.ts";
 import { NO_SEGMENT } from "../ring.ts";
 import { Catalogue } from "./catalogue.ts";
-import type { StoredChart, StoredDimension, StoredHost } from "./catalogue-format.ts";
+import type { StoredChart, StoredDimension } from "./catalogue-format.ts";
 import type { CatalogueContent } from "./catalogue-read.ts";
 import { CATALOGUE_FILE, type DirectoryShare } from "./directory-share.ts";
 import { type Geometry, headerBytes, segmentBytes } from "./geometry.ts";
@@ -14,6 +14,7 @@ import { type RestoreTarget, restoreHost } from "./restore-host.ts";
 import { Segment } from "./segment.ts";
 import { mapSegmentFile, segmentFileName, writeSegmentFile } from "./segment-file.ts";
 import { writeIdentity, writeState } from "./segment-header.ts";
+import { storedHost } from "./stored-host.ts";
 
 /** Mappings of one process; the kernel allows 65,530 (rrd.md §4.2). */
 const MAPPINGS_MAX = 50_000;
@@ -184,6 +185,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
         await files.sync(this.pathOf(number));
         writeState(segment.buffer, { isClosed: false, bootCrc, flushedSec });
       }
+      await this.syncCatalogue();
     } catch (error) {
       this.fail(error);
     }
@@ -230,6 +232,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
     try {
       this.hostChanged();
       this.catalogue?.close();
+      await this.syncCatalogue();
       for (const [number] of filed) await files.sync(this.pathOf(number));
       for (const [number, segment] of filed) this.sign(number, segment, true);
       for (const [number] of filed) await files.sync(this.pathOf(number));
@@ -294,11 +297,13 @@ export class HostDirectory implements HostStore, RestoreTarget {
     const { files } = this.share;
     files.makeDirectory(this.path);
     this.catalogue ??= new Catalogue(files, join(this.path, CATALOGUE_FILE));
-    if (this.mode === "map") this.rewriteCatalogue();
+    if (this.mode === "map") this.catalogue!.rewrite(storedHost(this.host!, this.mode), this.storedCharts());
   }
 
-  private rewriteCatalogue(): void {
-    this.catalogue!.rewrite(storedHost(this.host!, this.mode), this.storedCharts());
+  /** What the disk holds of values is nothing without the lines that say whose they are. */
+  private async syncCatalogue(): Promise<void> {
+    const isWritten = this.mode === "map" && this.problem === "" && this.catalogue !== null;
+    if (isWritten) await this.share.files.sync(join(this.path, CATALOGUE_FILE));
   }
 
   private *storedCharts(): Iterable<StoredChart> {
@@ -388,13 +393,4 @@ export class HostDirectory implements HostStore, RestoreTarget {
 function writeWhole(files: Files, path: string, content: Uint8Array): void {
   using file = files.create(path);
   file.write(content);
-}
-
-/** What the next start has to know of a host. */
-function storedHost(host: Host, memoryMode: "save" | "map"): StoredHost {
-  const { machineGuid, hostname, os, updateEverySec, historyEntries, hops, program, version, timezone } = host;
-  const { abbrevTimezone, utcOffsetSec, tags, registryHostname, systemInfo } = host;
-  const lastSeenSec = Math.floor(host.lastCollectedUs / 1e6);
-  const identity = { machineGuid, hostname, os, updateEverySec, historyEntries, memoryMode, hops, program, version };
-  return { ...identity, timezone, abbrevTimezone, utcOffsetSec, tags, registryHostname, systemInfo, lastSeenSec };
 }
