@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
 import { assert } from "../agent/base/assert.ts";
 import type { Random } from "../agent/base/clock.ts";
-import { type FileCall, fileError } from "../agent/base/file-error.ts";
-import type { Files, WritableFile } from "../agent/base/files.ts";
+import { type FileCall, fileError, shortFile } from "../agent/base/file-error.ts";
+import type { Files, ReadableFile, WritableFile } from "../agent/base/files.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -183,6 +183,22 @@ export class SimulatedDisk implements Files {
     this.begin("read", path);
     const inode = this.find("read", path);
     return inode === null ? null : Buffer.from(inode.snapshot().buffer);
+  }
+
+  open(path: string): ReadableFile | null {
+    this.begin("open", path);
+    const inode = this.find("open", path);
+    if (inode === null) return null;
+    return {
+      bytes: inode.length,
+      readInto: (target, offset) => {
+        this.begin("read", path);
+        const end = offset + target.length;
+        if (end > inode.length) throw shortFile(path, inode.length);
+        target.set(inode.content.subarray(offset, end));
+      },
+      [Symbol.dispose]: () => {},
+    };
   }
 
   size(path: string): number | null {

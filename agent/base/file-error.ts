@@ -6,6 +6,7 @@ const TRIED = {
   makeDirectory: "make the directory",
   syncDirectory: "flush the directory to the disk",
   read: "read",
+  open: "open",
   size: "look up the size",
   create: "create",
   createExclusive: "create",
@@ -40,6 +41,11 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: "not permitted",
   EROFS: "the file system is read-only",
 };
+
+/** A file that has fewer bytes than it had when it was opened. @param bytes that it has now. */
+export function shortFile(path: string, bytes: number): AgentError {
+  return new AgentError("file_short", `${path}: it ends after ${bytes} bytes, it was longer when it was opened`);
+}
 
 /**
  * A failed call on a file, told to people: `/a/b: cannot write: no space left on the disk (ENOSPC)`.

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import {
   closeSync,
   existsSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   linkSync,
@@ -9,6 +10,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   rmdirSync,
   statSync,
@@ -19,7 +21,7 @@ import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { assert } from "./assert.ts";
 import { errorCode } from "./errors.ts";
-import { type FileCall, fileError } from "./file-error.ts";
+import { type FileCall, fileError, shortFile } from "./file-error.ts";
 import { measureFilesystem } from "./proc-file.ts";
 
 /**
@@ -38,6 +40,8 @@ export interface Files {
   syncDirectory(directory: string): void;
   /** Whole content; null = no such file. */
   read(path: string): Buffer | null;
+  /** Opened for reading alone; null = no such file. */
+  open(path: string): ReadableFile | null;
   /** Size in bytes; null = no such file. */
   size(path: string): number | null;
   /** A new empty file, mode 0600. An old one of that name is removed, never cut: mappings of it stay whole. */
@@ -64,6 +68,17 @@ export interface Files {
   sync(path: string): Promise<void>;
   /** Bytes that may still be written below a directory. */
   freeBytes(directory: string): number;
+}
+
+/**
+ * A file open for reading: the same file, whatever becomes of its name. Owner disposes it; reading throws as the calls
+ * of {@link Files} do.
+ */
+export interface ReadableFile extends Disposable {
+  /** Size when it was opened. */
+  readonly bytes: number;
+  /** Fills `target` from an offset on. @throws AgentError `file_short` too, when the file ends before. */
+  readInto(target: Uint8Array, offset: number): void;
 }
 
 /** A file open for writing at its end. Owner disposes it; all other calls throw as those of {@link Files} do. */
@@ -98,6 +113,7 @@ export function createFiles(calls: FlushCalls = systemCalls): Files {
     makeDirectory: (directory) => makeDirectory(directory, calls),
     syncDirectory: (directory) => attempt(directory, "syncDirectory", () => syncDirectory(directory, calls)),
     read: (path) => orIfAbsent(null, path, "read", () => readFileSync(path)),
+    open: (path) => orIfAbsent(null, path, "open", () => new OpenForReading(path)),
     size: (path) => orIfAbsent(null, path, "size", () => sizeOfFile(path)),
     create(path) {
       // Opening with O_TRUNC would cut a file that may be mapped: the next store into the mapping kills the process.
@@ -119,6 +135,35 @@ export function createFiles(calls: FlushCalls = systemCalls): Files {
     sync,
     freeBytes: (directory) => freeBytes(directory),
   };
+}
+
+class OpenForReading implements ReadableFile {
+  readonly bytes: number;
+  private readonly path: string;
+  private readonly fd: number;
+
+  constructor(path: string) {
+    this.path = path;
+    this.fd = openSync(path, "r");
+    const status = fstatSync(this.fd);
+    this.bytes = status.size;
+    if (!status.isDirectory()) return;
+    closeSync(this.fd);
+    throw Object.assign(new Error("not a file"), { code: "EISDIR" });
+  }
+
+  readInto(target: Uint8Array, offset: number): void {
+    for (let have = 0; have < target.length; ) {
+      const left = target.length - have;
+      const count = attempt(this.path, "read", () => readSync(this.fd, target, have, left, offset + have));
+      if (count === 0) throw shortFile(this.path, offset + have);
+      have += count;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd);
+  }
 }
 
 /** Descriptor in append mode: after a cut, the next write lands at the new end. */

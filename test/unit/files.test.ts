@@ -112,6 +112,25 @@ describe.each(worlds)("files of $name", ({ open }) => {
     expect(files.read(`${root}/file`)?.toString()).toBe("abc");
   });
 
+  test("a file open for reading: any part of it, as it is then, whatever becomes of its name", () => {
+    using world = open();
+    const { files, root } = world;
+    const path = `${root}/file`;
+    write(files, path, "0123456789");
+    expect(files.open(`${root}/none/deeper`)).toBeNull();
+    expect(thrown(() => files.open(root)).code).toBe("file_eisdir");
+    using file = files.open(path)!;
+    const part = Buffer.alloc(3);
+    file.readInto(part, 4);
+    expect([file.bytes, part.toString()]).toEqual([10, "456"]);
+    files.map(path)[5] = 0x58;
+    write(files, `${root}/other`, "abcdefghij");
+    files.rename(`${root}/other`, path);
+    file.readInto(part, 4);
+    expect(part.toString()).toBe("4X6");
+    expect(() => file.readInto(part, 8)).toThrow("it ends after 10 bytes");
+  });
+
   test("appending goes on at the end, of a new file too", () => {
     using world = open();
     const { files, root } = world;
