@@ -12,7 +12,7 @@ import { ValueRow } from "../agent/rrd/value-row.ts";
 import { SimulatedDisk } from "./simulated-disk.ts";
 import { dimension, T0_SEC, WIDE_LIMITS } from "./simulated-host.ts";
 
-const DIRECTORY = "/state/db";
+export const DIRECTORY = "/state/db";
 export const GUID = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeee0001";
 
 /** An agent's database on a simulated disk, which outlives it. Time stands still unless it is moved. */
@@ -22,6 +22,8 @@ export class StorageWorld {
   readonly told: string[] = [];
   nowSec = T0_SEC;
   bootId = "boot-1";
+  /** What tells the running agent from other processes. */
+  processes!: ProcessFacts;
   database!: Database;
   storage!: Storage;
   private pid = 100;
@@ -38,7 +40,7 @@ export class StorageWorld {
   start(): void {
     this.database = new Database({ ...WIDE_LIMITS, ...this.limits }, () => {});
     const pid = ++this.pid;
-    const processes: ProcessFacts = {
+    this.processes = {
       pid,
       bootId: this.bootId,
       startTicks: (asked) => (asked === pid ? 1 : null),
@@ -50,7 +52,7 @@ export class StorageWorld {
       diskLimitBytes: 2 ** 40,
       flushEverySec: 0,
       saveEverySec: 0,
-      processes,
+      processes: this.processes,
       nowSec: () => this.nowSec,
       events: {
         setAside: (path, _movedTo, problem) => this.told.push(`aside ${nameOf(path)}: ${problem}`),

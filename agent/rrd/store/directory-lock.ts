@@ -38,6 +38,15 @@ export function lockDirectory(files: Files, directory: string, processes: Proces
   }
 }
 
+/** Number of the living process that owns a database directory; null = none does. Reads only. */
+export function directoryHolder(
+  files: Pick<Files, "read">,
+  directory: string,
+  processes: Pick<ProcessFacts, "bootId" | "startTicks">,
+): number | null {
+  return chainEnd(files, directory, processes).holder;
+}
+
 class DirectoryLock implements Disposable {
   private readonly files: Files;
   private readonly path: string;
@@ -84,7 +93,11 @@ function acquire(files: Files, directory: string, processes: ProcessFacts, recor
 }
 
 /** @returns the first link that is absent, or the first one held by a living process (its number is `holder`). */
-function chainEnd(files: Files, directory: string, processes: ProcessFacts): { path: string; holder: number | null } {
+function chainEnd(
+  files: Pick<Files, "read">,
+  directory: string,
+  processes: Pick<ProcessFacts, "bootId" | "startTicks">,
+): { path: string; holder: number | null } {
   let path = `${directory}/${NAME}`;
   while (true) {
     const record = files.read(path);
@@ -112,7 +125,10 @@ function successor(directory: string, path: string, record: Buffer): string {
 }
 
 /** @returns its number; null when it does not run any more, or when the record is unreadable: half of it was lost. */
-function livingHolder(record: Buffer, { bootId, startTicks }: ProcessFacts): number | null {
+function livingHolder(
+  record: Buffer,
+  { bootId, startTicks }: Pick<ProcessFacts, "bootId" | "startTicks">,
+): number | null {
   const match = RECORD.exec(record.toString("latin1"));
   if (match === null || match[3] !== bootId) return null;
   const pid = Number(match[1]);

@@ -7,8 +7,13 @@ import { type CatalogueContent, readCatalogue } from "./catalogue-read.ts";
 import { CATALOGUE_FILE, type DirectoryShare, type RestoreEvents } from "./directory-share.ts";
 import { type Geometry, ringSlots, SEGMENT_COLUMNS } from "./geometry.ts";
 import type { Segment } from "./segment.ts";
-import { isWhole, openSegmentFile, resizedBuffer, segmentFileName, segmentNumber } from "./segment-file.ts";
-import { readState } from "./segment-header.ts";
+import {
+  distrustAfterPowerCut,
+  openSegmentFile,
+  resizedBuffer,
+  segmentFileName,
+  segmentNumber,
+} from "./segment-file.ts";
 
 /** The directory of a host, as far as a restore needs it. */
 export interface RestoreTarget {
@@ -30,16 +35,70 @@ export function readHostCatalogue(path: string, machineGuid: string, share: Dire
   const bytes = share.files.read(file);
   if (bytes === null) return null;
   const content = readCatalogue(bytes);
-  let problem = "";
-  if (content.isNewer) problem = "written by a newer version";
-  else if (content.host === null) problem = "it names no host";
-  else if (content.host.machineGuid !== machineGuid) problem = `it belongs to host ${content.host.machineGuid}`;
+  const problem = catalogueProblem(content, machineGuid);
   if (problem !== "") {
     setAside(file, problem, share);
     return null;
   }
   for (const { line, reason } of content.problems.slice(0, 10)) events.leftOut(file, `line ${line}: ${reason}`);
   return content;
+}
+
+/** Why a catalogue cannot be used for a host; empty = it can. */
+export function catalogueProblem(content: CatalogueContent, machineGuid: string): string {
+  if (content.isNewer) return "written by a newer version";
+  if (content.host === null) return "it names no host";
+  return content.host.machineGuid === machineGuid ? "" : `it belongs to host ${content.host.machineGuid}`;
+}
+
+/** Segments that hold columns of charts, by number, with the interval that they must have, in s. */
+export function wantedSegments(charts: Iterable<StoredChart>): Map<number, number> {
+  const wanted = new Map<number, number>();
+  for (const { definition, dimensions } of charts) {
+    for (const { segment } of dimensions) if (segment >= 0) wanted.set(segment, definition.updateEverySec);
+  }
+  return wanted;
+}
+
+/** Records of a segment by the key of their chart. @param keys of the charts in the catalogue. */
+export function recordsByKey(segment: Segment, keys: { has(key: number): boolean }): Map<number, number> {
+  const records = new Map<number, number>();
+  for (let record = 0; record < segment.columns; record++) {
+    const key = segment.recordKey(record);
+    if (keys.has(key) && !records.has(key)) records.set(key, record);
+  }
+  return records;
+}
+
+/** First and last slot of a chart that its ring shows, both inclusive. */
+export interface HeldTimes {
+  readonly firstSec: number;
+  readonly lastSec: number;
+}
+
+/**
+ * From when to when the ring holds a chart, by its records in all its segments; null = nothing that can be proved.
+ * @param historyEntries slots that the ring shows at most. What lies in the future is not believed.
+ */
+export function heldTimes(
+  records: Iterable<readonly [Segment, number]>,
+  {
+    updateEverySec: stepSec,
+    historyEntries,
+    nowSec,
+  }: { updateEverySec: number; historyEntries: number; nowSec: number },
+): HeldTimes | null {
+  let firstSec = Number.POSITIVE_INFINITY;
+  let lastSec = 0;
+  for (const [segment, record] of records) {
+    const last = lastDated(segment, record, nowSec + stepSec);
+    if (last === 0) continue;
+    lastSec = Math.max(lastSec, last);
+    const first = segment.records[(record << 2) + 1]!;
+    const isFirst = first > 0 && first <= last && first % stepSec === 0;
+    firstSec = Math.min(firstSec, isFirst ? first : last - historyEntries * stepSec + stepSec);
+  }
+  return lastSec === 0 ? null : { firstSec, lastSec };
 }
 
 /**
@@ -83,14 +142,8 @@ class HostRestore {
 
   /** Every segment that the catalogue names, in order; one that is missing or damaged begins anew. */
   private openSegments(charts: readonly StoredChart[]): void {
-    const wanted = new Map<number, Geometry>();
+    const wanted = wantedSegments(charts);
     const slots = ringSlots(this.host.historyEntries);
-    for (const { definition, dimensions } of charts) {
-      const { updateEverySec } = definition;
-      for (const { segment } of dimensions) {
-        if (segment >= 0) wanted.set(segment, { columns: SEGMENT_COLUMNS, slots, updateEverySec });
-      }
-    }
     for (const name of this.share.files.list(this.directory.path)) {
       const number = segmentNumber(name);
       if (number < 0 || wanted.has(number)) continue;
@@ -101,7 +154,7 @@ class HostRestore {
     }
     const end = Math.max(-1, ...wanted.keys()) + 1;
     for (let number = 0; number < end; number++) {
-      const geometry = wanted.get(number) ?? { columns: SEGMENT_COLUMNS, slots, updateEverySec: 1 };
+      const geometry = { columns: SEGMENT_COLUMNS, slots, updateEverySec: wanted.get(number) ?? 1 };
       const segment = this.openSegment(number, geometry) ?? this.directory.create(number, geometry);
       if (segment === null) return;
       this.host.ring!.adopt(segment);
@@ -118,7 +171,7 @@ class HostRestore {
     const { machineGuid } = this.host;
     try {
       const opened = openSegmentFile(files, path, { number, machineGuid, bootCrc, isMapped });
-      const problem = "problem" in opened ? opened.problem : mismatch(opened.segment, wanted);
+      const problem = "problem" in opened ? opened.problem : paceProblem(opened.segment, wanted.updateEverySec);
       if (problem !== "" || "problem" in opened) {
         setAside(path, problem, this.share);
         return null;
@@ -133,9 +186,7 @@ class HostRestore {
 
   /** Gives up what a power cut may have spoilt, and fits the ring to the configured history. */
   private takeOver(number: number, segment: Segment, wanted: Geometry): Segment | null {
-    const isUsedWhole = isWhole(segment.buffer, this.share.bootCrc);
-    this.wholes.set(number, isUsedWhole);
-    if (!isUsedWhole) segment.distrustOpenBlocks(readState(segment.buffer).flushedSec);
+    this.wholes.set(number, distrustAfterPowerCut(segment, this.share.bootCrc));
     if (segment.slots === wanted.slots) return this.directory.adopt(number, segment) ? segment : null;
     const geometry = { ...wanted, columns: segment.columns };
     return this.directory.replace(number, resizedBuffer(segment, wanted.slots), geometry);
@@ -154,11 +205,7 @@ class HostRestore {
     }
     this.host.ring!.segments.forEach((segment, number) => {
       segment.columnPool.occupy(columns.get(number) ?? new Set());
-      const records = new Map<number, number>();
-      for (let record = 0; record < segment.columns; record++) {
-        const key = segment.recordKey(record);
-        if (keys.has(key) && !records.has(key)) records.set(key, record);
-      }
+      const records = recordsByKey(segment, keys);
       segment.recordPool.occupy(new Set(records.values()));
       this.records.set(number, records);
     });
@@ -183,23 +230,17 @@ class HostRestore {
     this.restoreTimes(chart);
   }
 
-  /** From when to when the ring holds a chart; what is in the future, or older than the ring, is not shown. */
+  /** What is older than the ring is not shown: the next slot of the chart would be a lap away. */
   private restoreTimes(chart: Chart): void {
-    const stepSec = chart.definition.updateEverySec;
+    const { updateEverySec } = chart.definition;
+    const { historyEntries } = this.host;
     const nowSec = this.share.nowSec();
-    let firstSec = Number.POSITIVE_INFINITY;
-    let lastSec = 0;
-    this.host.ring!.eachRecord(chart, (segment, record) => {
-      const last = lastDated(segment, record, nowSec + stepSec);
-      if (last === 0) return;
-      lastSec = Math.max(lastSec, last);
-      const first = segment.records[(record << 2) + 1]!;
-      const isFirst = first > 0 && first <= last && first % stepSec === 0;
-      firstSec = Math.min(firstSec, isFirst ? first : last - this.host.historyEntries * stepSec + stepSec);
-    });
-    if (lastSec === 0 || nowSec - lastSec > this.host.historyEntries * stepSec) return;
-    chart.lastUpdatedUs = lastSec * 1e6;
-    chart.slotsPassed = (lastSec - firstSec) / stepSec + 1;
+    const records: [Segment, number][] = [];
+    this.host.ring!.eachRecord(chart, (segment, record) => records.push([segment, record]));
+    const times = heldTimes(records, { updateEverySec, historyEntries, nowSec });
+    if (times === null || nowSec - times.lastSec > historyEntries * updateEverySec) return;
+    chart.lastUpdatedUs = times.lastSec * 1e6;
+    chart.slotsPassed = (times.lastSec - times.firstSec) / updateEverySec + 1;
   }
 }
 
@@ -215,7 +256,8 @@ function lastDated(segment: Segment, record: number, maxSec: number): number {
   return best;
 }
 
-function mismatch(segment: Segment, { updateEverySec }: Geometry): string {
+/** Why a segment cannot hold charts of an interval; empty = it can. */
+export function paceProblem(segment: Geometry, updateEverySec: number): string {
   if (segment.updateEverySec === updateEverySec) return "";
   return `it has an interval of ${segment.updateEverySec} s, the catalogue says ${updateEverySec} s`;
 }

@@ -65,10 +65,30 @@ export function openSegmentFile(
   const buffer = expected.isMapped ? mapSegmentFile(files, path) : copyOf(files.read(path)!);
   const identity = readIdentity(new Uint8Array(buffer), fileBytes);
   if ("problem" in identity) return identity;
-  if (identity.machineGuid !== expected.machineGuid) return { problem: `it belongs to host ${identity.machineGuid}` };
-  if (identity.number !== expected.number) return { problem: `it is segment ${identity.number} of its host` };
+  const problem = strangerProblem(identity, expected);
+  if (problem !== "") return { problem };
   const segment = new Segment(buffer, identity);
   return { segment, identity };
+}
+
+/** Why a segment is not the one that belongs there; empty = it is. */
+export function strangerProblem(
+  identity: SegmentIdentity,
+  expected: Pick<SegmentIdentity, "number" | "machineGuid">,
+): string {
+  if (identity.machineGuid !== expected.machineGuid) return `it belongs to host ${identity.machineGuid}`;
+  if (identity.number !== expected.number) return `it is segment ${identity.number} of its host`;
+  return "";
+}
+
+/**
+ * Gives up what a power cut may have spoilt.
+ * @returns whether nothing had to be: what its columns hold from before they changed hands is theirs, too.
+ */
+export function distrustAfterPowerCut(segment: Segment, bootCrc: number): boolean {
+  if (isWhole(segment.buffer, bootCrc)) return true;
+  segment.distrustOpenBlocks(readState(segment.buffer).flushedSec);
+  return false;
 }
 
 /**

@@ -252,6 +252,12 @@ export class Segment implements Geometry {
     return newest;
   }
 
+  /** The block was put into the buffer anew: what is known of its content does not count any more. */
+  protected reassess(block: number): void {
+    if (this.verdicts[block] === CORRUPT) this.corruptBlocks--;
+    this.verdicts[block] = this.stamps[block]! < 0 ? UNKNOWN : SOUND;
+  }
+
   private attach(buffer: ArrayBuffer): void {
     const { columns, slots } = this;
     assert(buffer.byteLength === segmentBytes(this), "buffer and geometry of a segment disagree");
@@ -294,7 +300,8 @@ export class Segment implements Geometry {
     this.stamps[block] = this.isSound(block) ? -stamp : 0;
   }
 
-  private isSound(block: number): boolean {
+  /** Whether a block is as it was sealed, or not sealed. */
+  protected isSound(block: number): boolean {
     if (this.verdicts[block] === UNKNOWN) {
       const isSound = this.checksum(block) === this.checks[block];
       this.verdicts[block] = isSound ? SOUND : CORRUPT;
