@@ -108,7 +108,7 @@ function* exportPart(
   { firstSec, lastSec }: HeldTimes,
   rows: RowWriter,
 ): Generator<Uint8Array> {
-  const dimensions = indexes.map((index) => chart.dimensions[index]!).filter(({ column }) => column < segment.columns);
+  const dimensions = indexes.map((index) => chart.dimensions[index]!);
   const names = dimensions.map(({ dimension }) => rows.names(hostname, chart.definition.id, dimension.id));
   const { updateEverySec } = segment;
   for (let timeSec = firstSec; timeSec <= lastSec; ) {

@@ -123,11 +123,6 @@ function* recordFindings(
   const records = recordsByKey(segment, host.content?.charts ?? new Map());
   for (const { chart, indexes } of host.partsIn(number)) {
     const { id } = chart.definition;
-    const beyond = indexes.filter((index) => chart.dimensions[index]!.column >= segment.columns).length;
-    if (beyond > 0) {
-      const what = `chart ${id} has ${counted(beyond, "column")} behind the last, ${segment.columns - 1}`;
-      yield problem(file, what, `the history of ${counted(beyond, "dimension")}`);
-    }
     const record = records.get(chart.key);
     if (record === undefined) {
       yield problem(file, `no record of chart ${id}`, `the history of ${counted(indexes.length, "dimension")} of it`);

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Chart } from "../../agent/rrd/chart.ts";
+import { segmentBytes } from "../../agent/rrd/store/geometry.ts";
+import { writeIdentity } from "../../agent/rrd/store/segment-header.ts";
 import { define, GUID, held, StorageWorld } from "../storage-world.ts";
 
 const expectedAt = (chart: Chart, index: number, second: number) =>
@@ -50,6 +52,41 @@ describe("mode map", () => {
     // Files are no longer than what was flushed of them.
     world.cutPower(() => 0.4);
     expect(world.host().chart("a.one")?.dimensions.count).toBe(1);
+  });
+
+  test("a segment file that is too narrow for what the catalogue says is set aside", () => {
+    const narrow = new StorageWorld();
+    narrow.tick([define(narrow.host(), "a.one", 3)], expectedAt);
+    const world = new StorageWorld();
+    world.tick([define(world.host(), "a.wide", 200)], expectedAt);
+    world.disk.crash();
+    using file = world.disk.create(`/state/db/${GUID}/seg-0.rrd`);
+    file.write(narrow.disk.read(`/state/db/${GUID}/seg-0.rrd`)!);
+    world.start();
+    const chart = world.host().chart("a.wide")!;
+    expect(world.told).toEqual(["aside seg-0.rrd: it has 64 columns, the catalogue says at least 200"]);
+    for (let i = 0; i < 3; i++) world.tick([chart], expectedAt);
+    expect(held(chart, 199, world.nowSec, world.nowSec).get(world.nowSec)).toBe(expectedAt(chart, 199, world.nowSec));
+  });
+
+  test.each([
+    { slots: 100, says: "100 slots" },
+    { slots: 64, says: "64 slots" },
+    { columns: 0, says: "0 columns" },
+    { columns: 300, says: "300 columns" },
+    { updateEverySec: 0, says: "an interval of 0 s" },
+  ])("a segment file with $says is set aside, though its checksum is right", ({ says, ...odd }) => {
+    const world = new StorageWorld();
+    world.tick([define(world.host(), "a.one", 3)], expectedAt);
+    world.disk.crash();
+    const geometry = { columns: 64, slots: 192, updateEverySec: 1, ...odd };
+    const bytes = new ArrayBuffer(segmentBytes(geometry));
+    writeIdentity(bytes, { ...geometry, number: 0, machineGuid: GUID, createdSec: 0 });
+    using file = world.disk.create(`/state/db/${GUID}/seg-0.rrd`);
+    file.write(new Uint8Array(bytes));
+    world.start();
+    expect(world.host().chart("a.one")!.dimensions.count).toBe(3);
+    expect(world.told).toEqual([`aside seg-0.rrd: it says it has ${says}`]);
   });
 
   test("a flush that fails is a host that cannot use its files, and no unhandled rejection", async () => {

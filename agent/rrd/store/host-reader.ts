@@ -7,8 +7,9 @@ import {
   catalogueProblem,
   type HeldTimes,
   heldTimes,
-  paceProblem,
+  misfit,
   recordsByKey,
+  type WantedSegment,
   wantedSegments,
 } from "./restore-host.ts";
 import { segmentFileName, segmentNumber } from "./segment-file.ts";
@@ -48,8 +49,8 @@ export class HostReader {
   readonly segmentNumbers: readonly number[];
   /** Names of files that were set aside because they could not be used. */
   readonly setAside: readonly string[];
-  /** Segments that hold columns of charts, by number, with the interval that they must have, in s. */
-  readonly wanted: ReadonlyMap<number, number>;
+  /** Segments that hold columns of charts, by number. */
+  readonly wanted: ReadonlyMap<number, WantedSegment>;
   private readonly names: readonly string[];
   private readonly parts: ReadonlyMap<number, readonly ChartPart[]>;
   private readonly share: ReaderShare;
@@ -103,9 +104,9 @@ export class HostReader {
   openSegment(number: number): SegmentReader | string {
     const { machineGuid, path, share } = this;
     const segment = SegmentReader.open(share.files, path, { number, machineGuid, bootCrc: share.bootCrc });
-    const pace = this.wanted.get(number);
-    if (typeof segment === "string" || pace === undefined) return segment;
-    const problem = paceProblem(segment, pace);
+    const wanted = this.wanted.get(number);
+    if (typeof segment === "string" || wanted === undefined) return segment;
+    const problem = misfit(segment, wanted);
     if (problem !== "") segment[Symbol.dispose]();
     return problem === "" ? segment : problem;
   }

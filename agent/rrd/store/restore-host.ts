@@ -51,11 +51,21 @@ export function catalogueProblem(content: CatalogueContent, machineGuid: string)
   return content.host.machineGuid === machineGuid ? "" : `it belongs to host ${content.host.machineGuid}`;
 }
 
-/** Segments that hold columns of charts, by number, with the interval that they must have, in s. */
-export function wantedSegments(charts: Iterable<StoredChart>): Map<number, number> {
-  const wanted = new Map<number, number>();
+/** What a segment must be to hold the charts that the catalogue puts there. */
+export interface WantedSegment {
+  readonly updateEverySec: number;
+  readonly columnsMin: number;
+}
+
+/** Segments that hold columns of charts, by number. */
+export function wantedSegments(charts: Iterable<StoredChart>): Map<number, WantedSegment> {
+  const wanted = new Map<number, WantedSegment>();
   for (const { definition, dimensions } of charts) {
-    for (const { segment } of dimensions) if (segment >= 0) wanted.set(segment, definition.updateEverySec);
+    const { updateEverySec } = definition;
+    for (const { segment, column } of dimensions) {
+      const columnsMin = wanted.get(segment)?.columnsMin ?? 0;
+      if (segment >= 0 && column >= columnsMin) wanted.set(segment, { updateEverySec, columnsMin: column + 1 });
+    }
   }
   return wanted;
 }
@@ -154,8 +164,9 @@ class HostRestore {
     }
     const end = Math.max(-1, ...wanted.keys()) + 1;
     for (let number = 0; number < end; number++) {
-      const geometry = { columns: SEGMENT_COLUMNS, slots, updateEverySec: wanted.get(number) ?? 1 };
-      const segment = this.openSegment(number, geometry) ?? this.directory.create(number, geometry);
+      const { updateEverySec, columnsMin } = wanted.get(number) ?? { updateEverySec: 1, columnsMin: 0 };
+      const geometry = { columns: SEGMENT_COLUMNS, slots, updateEverySec };
+      const segment = this.openSegment(number, geometry, columnsMin) ?? this.directory.create(number, geometry);
       if (segment === null) return;
       this.host.ring!.adopt(segment);
       if (!this.wholes.has(number)) this.wholes.set(number, true);
@@ -163,7 +174,7 @@ class HostRestore {
   }
 
   /** @returns null when there is no such file that can be used; a damaged one was set aside. */
-  private openSegment(number: number, wanted: Geometry): Segment | null {
+  private openSegment(number: number, wanted: Geometry, columnsMin: number): Segment | null {
     const { files, bootCrc } = this.share;
     const path = join(this.directory.path, segmentFileName(number));
     if (files.size(path) === null) return null;
@@ -171,7 +182,7 @@ class HostRestore {
     const { machineGuid } = this.host;
     try {
       const opened = openSegmentFile(files, path, { number, machineGuid, bootCrc, isMapped });
-      const problem = "problem" in opened ? opened.problem : paceProblem(opened.segment, wanted.updateEverySec);
+      const problem = "problem" in opened ? opened.problem : misfit(opened.segment, { ...wanted, columnsMin });
       if (problem !== "" || "problem" in opened) {
         setAside(path, problem, this.share);
         return null;
@@ -256,8 +267,11 @@ function lastDated(segment: Segment, record: number, maxSec: number): number {
   return best;
 }
 
-/** Why a segment cannot hold charts of an interval; empty = it can. */
-export function paceProblem(segment: Geometry, updateEverySec: number): string {
+/** Why a segment cannot hold the charts that the catalogue puts there; empty = it can. */
+export function misfit(segment: Geometry, { updateEverySec, columnsMin }: WantedSegment): string {
+  if (segment.columns < columnsMin) {
+    return `it has ${segment.columns} columns, the catalogue says at least ${columnsMin}`;
+  }
   if (segment.updateEverySec === updateEverySec) return "";
   return `it has an interval of ${segment.updateEverySec} s, the catalogue says ${updateEverySec} s`;
 }

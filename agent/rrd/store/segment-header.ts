@@ -1,5 +1,5 @@
 import { guidBytes, guidText } from "../../base/guid.ts";
-import { type Geometry, headerBytes, PAGE_BYTES, segmentBytes, TILE_SLOTS } from "./geometry.ts";
+import { type Geometry, headerBytes, PAGE_BYTES, SEGMENT_COLUMNS, segmentBytes, TILE_SLOTS } from "./geometry.ts";
 
 /** `RRD1`. */
 const MAGIC = 0x31445252;
@@ -65,9 +65,18 @@ export function readIdentity(bytes: Uint8Array, fileBytes: number): SegmentIdent
     machineGuid: guidText(bytes.subarray(32, 48)),
     createdSec: view.getFloat64(48, true),
   };
+  const impossible = impossibleLayout(identity);
+  if (impossible !== "") return { problem: `it says it has ${impossible}` };
   const expected = segmentBytes(identity);
   if (fileBytes !== expected) return { problem: `${fileBytes} bytes, expected ${expected}` };
   return identity;
+}
+
+/** What no version writes, whatever the checksum says; empty = it can be. */
+function impossibleLayout({ columns, slots, updateEverySec }: Geometry): string {
+  if (slots < 2 * TILE_SLOTS || slots % TILE_SLOTS !== 0) return `${slots} slots`;
+  if (columns < 1 || columns > SEGMENT_COLUMNS) return `${columns} columns`;
+  return updateEverySec < 1 ? `an interval of ${updateEverySec} s` : "";
 }
 
 /** How the file was left by whoever used it last. */
