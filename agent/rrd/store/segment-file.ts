@@ -39,6 +39,12 @@ export function writeSegmentFile(files: Files, path: string, content: Uint8Array
   files.rename(temporary, path);
 }
 
+/** Writes a file with all its content. @throws AgentError `file_…`; then a part of it may be there. */
+export function writeWhole(files: Files, path: string, content: Uint8Array): void {
+  using file = files.create(path);
+  file.write(content);
+}
+
 /** Maps a segment file. @throws AgentError `file_…` */
 export function mapSegmentFile(files: Files, path: string): ArrayBuffer {
   const bytes = files.map(path);
