@@ -96,3 +96,26 @@ describe("without a catalogue", () => {
     expect(world.told).toEqual([expect.stringMatching(/^aside seg-0\.rrd: .*catalogue/)]);
   });
 });
+
+describe("the disk limit", () => {
+  test("left to the agent: what the files take already is no reason to refuse more", async () => {
+    const world = new StorageWorld({ diskLimitBytes: 0 });
+    world.disk.capacityBytes = 1_000_000;
+    for (const id of ["a.one", "a.two", "a.three"]) {
+      await world.restart();
+      // A segment of 258,048 bytes each time.
+      run(world, [define(world.host(), id, 256)], 3);
+    }
+    expect(world.told).toEqual([]);
+    await world.restart();
+    expect(world.host().chartCount).toBe(3);
+  });
+
+  test("left to the agent: a part of the disk stays free", () => {
+    const world = new StorageWorld({ diskLimitBytes: 0 });
+    world.disk.capacityBytes = 270_000;
+    world.start();
+    run(world, [define(world.host(), "a.one", 256)], 3);
+    expect(world.told).toEqual([expect.stringContaining("the disk limit of 24")]);
+  });
+});
