@@ -21,6 +21,8 @@ export class StorageWorld {
   /** What the storage told, one text an event. */
   readonly told: string[] = [];
   nowSec = T0_SEC;
+  /** Other processes that run; all started in tick 1. */
+  readonly running = new Set<number>();
   bootId = "boot-1";
   database!: Database;
   storage!: Storage;
@@ -41,7 +43,7 @@ export class StorageWorld {
     const processes: ProcessFacts = {
       pid,
       bootId: this.bootId,
-      startTicks: (asked) => (asked === pid ? 1 : null),
+      startTicks: (asked) => (asked === pid || this.running.has(asked) ? 1 : null),
     };
     this.storage = new Storage({
       directory: DIRECTORY,

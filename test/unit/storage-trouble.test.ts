@@ -82,6 +82,32 @@ describe("without files", () => {
   });
 });
 
+describe("without the lock", () => {
+  test("a directory that another agent took meanwhile is left to it", () => {
+    const world = new StorageWorld();
+    run(world, [define(world.host(), "a.one", 3)], 5);
+    world.kill();
+    world.disk.isReadOnly = true;
+    world.start();
+    const host = world.host();
+    const chart = host.chart("a.one")!;
+    world.disk.isReadOnly = false;
+    world.disk.remove("/state/db/.lock");
+    const otherPid = 7;
+    world.running.add(otherPid);
+    world.disk.createExclusive("/state/db/.lock", Buffer.from(`${otherPid} 1 ${world.bootId}\n`));
+    const before = world.disk.read(`${DIRECTORY}/seg-0.rrd`)!;
+    run(world, [chart], RETRY_SEC);
+    expect(world.disk.read(`${DIRECTORY}/seg-0.rrd`)!.equals(before)).toBe(true);
+    expect(host.files!.problem).toContain("EROFS");
+    expect(world.told.at(-1)).toContain(`in use by the process ${otherPid}`);
+    world.running.delete(otherPid);
+    run(world, [chart], RETRY_SEC);
+    expect(host.files!.problem).toBe("");
+    expect(rightValues(world, chart, 2).length).toBeGreaterThan(100);
+  });
+});
+
 describe("without a catalogue", () => {
   test.each(["map", "save"] as const)("mode %s: the segments are set aside, not overwritten", async (mode) => {
     const world = new StorageWorld();

@@ -127,8 +127,7 @@ export class Storage implements HostDirectories, AsyncDisposable {
         directory.tidy();
       }
     }
-    if (this.second % RETRY_SEC === 0) {
-      this.takeLock();
+    if (this.second % RETRY_SEC === 0 && this.mayWrite()) {
       for (const directory of this.hosts.values()) directory.retry();
     }
     const { flushEverySec, saveEverySec } = this.options;
@@ -166,6 +165,18 @@ export class Storage implements HostDirectories, AsyncDisposable {
     } catch (error) {
       if (!(error instanceof AgentError) || error.code === "database_in_use") throw error;
       events.leftOut(directory, errorText(error));
+    }
+  }
+
+  /** A directory that could not be locked at the start may be somebody else's by now: then it is left alone. */
+  private mayWrite(): boolean {
+    try {
+      this.takeLock();
+      return true;
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      this.options.events.leftOut(this.options.directory, errorText(error));
+      return false;
     }
   }
 
