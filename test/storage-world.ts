@@ -21,6 +21,8 @@ export class StorageWorld {
   /** What the storage told, one text an event. */
   readonly told: string[] = [];
   nowSec = T0_SEC;
+  /** Other processes that run; all started in tick 1. */
+  readonly running = new Set<number>();
   bootId = "boot-1";
   /** What tells the running agent from other processes. */
   processes!: ProcessFacts;
@@ -43,7 +45,7 @@ export class StorageWorld {
     this.processes = {
       pid,
       bootId: this.bootId,
-      startTicks: (asked) => (asked === pid ? 1 : null),
+      startTicks: (asked) => (asked === pid || this.running.has(asked) ? 1 : null),
     };
     this.storage = new Storage({
       directory: DIRECTORY,

@@ -155,7 +155,7 @@ export const DbSchema = v.strictObject({
       min: 0,
       max: NO_LIMIT,
       unit: "bytes",
-      fallback: "0 = the space that is free at the start, less 10 %",
+      fallback: "0 = what they have at the start, and the space that is free then, less 10 %",
     }),
     0,
   ),

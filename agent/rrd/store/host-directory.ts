@@ -1,20 +1,18 @@
 import { join } from "node:path";
 import { AgentError, errorText } from "../../base/errors.ts";
-import type { Files } from "../../base/files.ts";
 import type { Chart } from "../chart.ts";
 import type { Host } from "../host.ts";
 import type { HostStore } from "../host-directories.ts";
-import { NO_SEGMENT } from "../ring.ts";
 import { Catalogue } from "./catalogue.ts";
-import type { StoredChart, StoredDimension } from "./catalogue-format.ts";
+import type { StoredChart } from "./catalogue-format.ts";
 import type { CatalogueContent } from "./catalogue-read.ts";
 import { CATALOGUE_FILE, type DirectoryShare } from "./directory-share.ts";
 import { type Geometry, headerBytes, segmentBytes } from "./geometry.ts";
-import { type RestoreTarget, restoreHost } from "./restore-host.ts";
+import { type RestoreTarget, restoreHost, setAside } from "./restore-host.ts";
 import { Segment } from "./segment.ts";
-import { mapSegmentFile, segmentFileName, writeSegmentFile } from "./segment-file.ts";
+import { mapSegmentFile, segmentFileName, segmentNumber, writeSegmentFile, writeWhole } from "./segment-file.ts";
 import { writeIdentity, writeState } from "./segment-header.ts";
-import { storedHost } from "./stored-host.ts";
+import { storedChart, storedDimensions, storedHost } from "./stored-definitions.ts";
 
 /** Mappings of one process; the kernel allows 65,530 (rrd.md §4.2). */
 const MAPPINGS_MAX = 50_000;
@@ -22,6 +20,8 @@ const MAPPINGS_MAX = 50_000;
 /** A chart as the catalogue knows it. */
 interface KnownChart {
   readonly key: number;
+  /** The catalogue has all of it; else it is put whole the next time. */
+  isPut: boolean;
   /** By dimension: what its column holds before this second is not its own. */
   readonly sinceSec: number[];
 }
@@ -40,6 +40,8 @@ export class HostDirectory implements HostStore, RestoreTarget {
   private readonly segments = new Map<number, Segment>();
   /** Segments that have a file; in mode `map` they are mappings of it. */
   private readonly filed = new Set<number>();
+  /** Segments that hold all that is in the file of their number, if there is one: they may replace it. */
+  private readonly known = new Set<number>();
   private readonly charts = new Map<Chart, KnownChart>();
   private catalogue: Catalogue | null = null;
   private nextKey = 1;
@@ -78,30 +80,28 @@ export class HostDirectory implements HostStore, RestoreTarget {
     return this.host?.hostname ?? this.machineGuid;
   }
 
-  /** Takes over a segment that was opened: mapped in mode `map`, else read. @returns false = no room in memory. */
-  adopt(number: number, segment: Segment): boolean {
+  adopt(number: number, segment: Segment, isMapped: boolean): boolean {
     const { memory, disk, io } = this.share;
-    if (this.mode === "save" && !memory.admit(segment)) return false;
+    if (!isMapped && !memory.admit(segment)) return false;
     this.segments.set(number, segment);
+    this.known.add(number);
+    // Read because it could not be mapped: its file gets the content back when it can be.
+    if (!isMapped && this.mode === "map") return true;
     this.filed.add(number);
     disk.hold(segmentBytes(segment));
-    if (this.mode === "save") return true;
+    if (!isMapped) return true;
     io.mappings++;
     this.markInUse(segment);
     return true;
   }
 
-  /** Takes over a chart that was read from the catalogue. */
   adoptChart(chart: Chart, key: number, sinceSec: number[]): void {
-    this.charts.set(chart, { key, sinceSec });
+    this.charts.set(chart, { key, isPut: true, sinceSec });
   }
 
-  /**
-   * Puts a segment with content in the place of the one in a file. @returns null = no room in memory.
-   * @throws AgentError `file_…`
-   */
   replace(number: number, buffer: ArrayBuffer, geometry: Geometry): Segment | null {
     const segment = new Segment(buffer, geometry);
+    this.known.add(number);
     if (this.mode === "map") {
       this.sign(number, segment, false);
       segment.moveTo(this.newFile(number, new Uint8Array(buffer), buffer.byteLength));
@@ -128,15 +128,19 @@ export class HostDirectory implements HostStore, RestoreTarget {
   }
 
   chartSettled(chart: Chart): void {
-    const known = this.charts.get(chart) ?? { key: this.nextKey++, sinceSec: [] };
+    const known = this.charts.get(chart) ?? { key: this.nextKey++, isPut: false, sinceSec: [] };
     this.charts.set(chart, known);
     const from = Math.max(0, chart.journaled);
     const sinceSec = this.emptyUntilSec(chart);
     for (let index = from; index < chart.dimensions.count; index++) known.sinceSec[index] = sinceSec;
     this.guard(() => {
-      if (this.mode === "save") return;
-      if (chart.journaled < 0) this.catalogue!.putChart(this.storedChart(chart, known));
-      else this.catalogue!.putDimensions(known.key, from, this.storedDimensions(chart, known).slice(from));
+      const isWhole = chart.journaled < 0 || !known.isPut;
+      known.isPut = false;
+      // What cannot be put now is there when the files can be used again: then the catalogue is written anew.
+      if (this.mode === "save" || this.catalogue === null) return;
+      if (isWhole) this.catalogue.putChart(storedChart(chart, known.key, known.sinceSec));
+      else this.catalogue.putDimensions(known.key, from, storedDimensions(chart, known.sinceSec).slice(from));
+      known.isPut = true;
     });
     chart.journaled = chart.dimensions.count;
     this.host!.ring!.eachRecord(chart, (segment, record) => segment.setRecordKey(record, known.key));
@@ -145,11 +149,11 @@ export class HostDirectory implements HostStore, RestoreTarget {
   chartRemoved(chart: Chart): void {
     const known = this.charts.get(chart);
     this.charts.delete(chart);
-    if (known !== undefined && this.mode === "map") this.guard(() => this.catalogue!.removeChart(known.key));
+    if (known !== undefined && this.mode === "map") this.guard(() => this.catalogue?.removeChart(known.key));
   }
 
   hostChanged(): void {
-    if (this.mode === "map") this.guard(() => this.catalogue!.putHost(storedHost(this.host!, this.mode)));
+    if (this.mode === "map") this.guard(() => this.catalogue?.putHost(storedHost(this.host!, this.mode)));
   }
 
   /** Puts everything where it belongs, after a time without files. Nothing happens when nothing is amiss. */
@@ -271,6 +275,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
   private newFile(number: number, content: Uint8Array, bytes: number): ArrayBuffer {
     const { files, io } = this.share;
     const path = this.pathOf(number);
+    this.keepUnknown(number);
     writeSegmentFile(files, path, content, bytes);
     io.bytesWritten += bytes;
     const buffer = mapSegmentFile(files, path);
@@ -296,8 +301,19 @@ export class HostDirectory implements HostStore, RestoreTarget {
   private startCatalogue(): void {
     const { files } = this.share;
     files.makeDirectory(this.path);
+    if (this.catalogue === null) this.setSegmentsAside();
     this.catalogue ??= new Catalogue(files, join(this.path, CATALOGUE_FILE));
-    if (this.mode === "map") this.catalogue!.rewrite(storedHost(this.host!, this.mode), this.storedCharts());
+    if (this.mode === "save") return;
+    this.catalogue.rewrite(storedHost(this.host!, this.mode), this.storedCharts());
+    for (const known of this.charts.values()) known.isPut = true;
+  }
+
+  /** Without a catalogue nothing is known of them, but they are never overwritten. */
+  private setSegmentsAside(): void {
+    for (const name of this.share.files.list(this.path)) {
+      if (segmentNumber(name) < 0) continue;
+      setAside(join(this.path, name), "there is no catalogue that says what is in it", this.share);
+    }
   }
 
   /** What the disk holds of values is nothing without the lines that say whose they are. */
@@ -307,26 +323,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
   }
 
   private *storedCharts(): Iterable<StoredChart> {
-    for (const [chart, known] of this.charts) yield this.storedChart(chart, known);
-  }
-
-  private storedChart(chart: Chart, known: KnownChart): StoredChart {
-    const { definition, isObsolete } = chart;
-    return { key: known.key, definition, isObsolete, dimensions: this.storedDimensions(chart, known) };
-  }
-
-  private storedDimensions(chart: Chart, { sinceSec }: KnownChart): StoredDimension[] {
-    const { pool } = chart.host;
-    return chart.dimensions.list.map((dimension, index) => {
-      const place = chart.start + index;
-      const isPlaced = pool.segment[place]! < NO_SEGMENT;
-      return {
-        dimension,
-        segment: isPlaced ? pool.segment[place]! : -1,
-        column: isPlaced ? pool.tile[place]! >> 6 : -1,
-        sinceSec: sinceSec[index] ?? 0,
-      };
-    });
+    for (const [chart, known] of this.charts) yield storedChart(chart, known.key, known.sinceSec);
   }
 
   /** Second from which on new columns of a chart are its own. */
@@ -354,6 +351,15 @@ export class HostDirectory implements HostStore, RestoreTarget {
     if (this.filed.has(number)) return;
     this.takeDisk(segmentBytes(segment));
     this.filed.add(number);
+    this.keepUnknown(number);
+  }
+
+  /** A file that could not be opened is not overwritten. */
+  private keepUnknown(number: number): void {
+    const path = this.pathOf(number);
+    if (this.known.has(number)) return;
+    if (this.share.files.size(path) !== null) setAside(path, "it could not be opened at the start", this.share);
+    this.known.add(number);
   }
 
   private markInUse(segment: Segment): void {
@@ -373,7 +379,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
     }
   }
 
-  private fail(error: unknown): void {
+  fail(error: unknown): void {
     if (!(error instanceof AgentError)) throw error;
     const wasDegraded = this.problem !== "";
     this.problem = errorText(error);
@@ -388,9 +394,4 @@ export class HostDirectory implements HostStore, RestoreTarget {
     this.share.io.degradedHosts--;
     this.share.degraded(this, "");
   }
-}
-
-function writeWhole(files: Files, path: string, content: Uint8Array): void {
-  using file = files.create(path);
-  file.write(content);
 }

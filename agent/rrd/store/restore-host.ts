@@ -9,6 +9,7 @@ import { type Geometry, ringSlots, SEGMENT_COLUMNS } from "./geometry.ts";
 import type { Segment } from "./segment.ts";
 import {
   distrustAfterPowerCut,
+  type OpenedSegment,
   openSegmentFile,
   resizedBuffer,
   segmentFileName,
@@ -19,13 +20,15 @@ import {
 export interface RestoreTarget {
   readonly path: string;
   readonly mode: "save" | "map";
-  /** Takes over a segment that was opened. @returns false = no room in memory. */
-  adopt(number: number, segment: Segment): boolean;
-  /** Puts a segment with content in the place of a file. @returns null = no room in memory. */
+  /** Takes over a segment that was opened. @param isMapped else it was read. @returns false = no room in memory. */
+  adopt(number: number, segment: Segment, isMapped: boolean): boolean;
+  /** Puts a segment with content in a file's place. @returns null = no room in memory. @throws AgentError `file_…` */
   replace(number: number, buffer: ArrayBuffer, geometry: Geometry): Segment | null;
   create(number: number, geometry: Geometry): Segment | null;
   /** Takes over a chart. @param sinceSec by dimension: what its column holds before is not its own. */
   adoptChart(chart: Chart, key: number, sinceSec: number[]): void;
+  /** The files cannot be used as they should: until they can be, the host lives in memory. */
+  fail(error: unknown): void;
 }
 
 /** The catalogue of a host directory, if it can be used. */
@@ -157,10 +160,7 @@ class HostRestore {
     for (const name of this.share.files.list(this.directory.path)) {
       const number = segmentNumber(name);
       if (number < 0 || wanted.has(number)) continue;
-      const path = join(this.directory.path, name);
-      // No chart has a column there: the next segment may take its place, unless its charts were lost with their lines.
-      if (this.content.problems.length === 0) this.share.files.remove(path);
-      else setAside(path, "no chart of the catalogue is in it", this.share);
+      this.clear(join(this.directory.path, name));
     }
     const end = Math.max(-1, ...wanted.keys()) + 1;
     for (let number = 0; number < end; number++) {
@@ -173,21 +173,28 @@ class HostRestore {
     }
   }
 
+  /** No chart has a column there: the next segment may take its place, unless its charts were lost with their lines. */
+  private clear(path: string): void {
+    try {
+      if (this.content.problems.length === 0) this.share.files.remove(path);
+      else setAside(path, "no chart of the catalogue is in it", this.share);
+    } catch (error) {
+      this.directory.fail(error);
+    }
+  }
+
   /** @returns null when there is no such file that can be used; a damaged one was set aside. */
   private openSegment(number: number, wanted: Geometry, columnsMin: number): Segment | null {
-    const { files, bootCrc } = this.share;
     const path = join(this.directory.path, segmentFileName(number));
-    if (files.size(path) === null) return null;
-    const isMapped = this.directory.mode === "map";
-    const { machineGuid } = this.host;
     try {
-      const opened = openSegmentFile(files, path, { number, machineGuid, bootCrc, isMapped });
+      if (this.share.files.size(path) === null) return null;
+      const { opened, isMapped } = this.open(path, number);
       const problem = "problem" in opened ? opened.problem : misfit(opened.segment, { ...wanted, columnsMin });
       if (problem !== "" || "problem" in opened) {
         setAside(path, problem, this.share);
         return null;
       }
-      return this.takeOver(number, opened.segment, wanted);
+      return this.takeOver(number, opened.segment, isMapped, wanted);
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       this.events.leftOut(path, error.message);
@@ -195,10 +202,24 @@ class HostRestore {
     }
   }
 
+  /** Maps the file in mode `map`, else reads it. What cannot be mapped (a read-only disk) can often be read. */
+  private open(path: string, number: number): { opened: OpenedSegment; isMapped: boolean } {
+    const { files, bootCrc } = this.share;
+    const expected = { number, machineGuid: this.host.machineGuid, bootCrc };
+    if (this.directory.mode === "map") {
+      try {
+        return { opened: openSegmentFile(files, path, { ...expected, isMapped: true }), isMapped: true };
+      } catch (error) {
+        this.directory.fail(error);
+      }
+    }
+    return { opened: openSegmentFile(files, path, { ...expected, isMapped: false }), isMapped: false };
+  }
+
   /** Gives up what a power cut may have spoilt, and fits the ring to the configured history. */
-  private takeOver(number: number, segment: Segment, wanted: Geometry): Segment | null {
+  private takeOver(number: number, segment: Segment, isMapped: boolean, wanted: Geometry): Segment | null {
     this.wholes.set(number, distrustAfterPowerCut(segment, this.share.bootCrc));
-    if (segment.slots === wanted.slots) return this.directory.adopt(number, segment) ? segment : null;
+    if (segment.slots === wanted.slots) return this.directory.adopt(number, segment, isMapped) ? segment : null;
     const geometry = { ...wanted, columns: segment.columns };
     return this.directory.replace(number, resizedBuffer(segment, wanted.slots), geometry);
   }
@@ -277,7 +298,7 @@ export function misfit(segment: Geometry, { updateEverySec, columnsMin }: Wanted
 }
 
 /** Renames a file that cannot be used, and tells it. It is never deleted. */
-function setAside(path: string, problem: string, { files, nowSec, events }: DirectoryShare): void {
+export function setAside(path: string, problem: string, { files, nowSec, events }: DirectoryShare): void {
   const movedTo = `${path}.bad-${Math.floor(nowSec())}`;
   files.rename(path, movedTo);
   events.setAside(path, movedTo, problem);

@@ -39,6 +39,12 @@ export function writeSegmentFile(files: Files, path: string, content: Uint8Array
   files.rename(temporary, path);
 }
 
+/** Writes a file with all its content. @throws AgentError `file_…`; then a part of it may be there. */
+export function writeWhole(files: Files, path: string, content: Uint8Array): void {
+  using file = files.create(path);
+  file.write(content);
+}
+
 /** Maps a segment file. @throws AgentError `file_…` */
 export function mapSegmentFile(files: Files, path: string): ArrayBuffer {
   const bytes = files.map(path);
@@ -62,7 +68,7 @@ export function openSegmentFile(
 ): OpenedSegment {
   const fileBytes = files.size(path) ?? 0;
   if (fileBytes < PAGE_BYTES) return { problem: `${fileBytes} bytes, too short for a header` };
-  const buffer = expected.isMapped ? mapSegmentFile(files, path) : copyOf(files.read(path)!);
+  const buffer = expected.isMapped ? mapSegmentFile(files, path) : ownBuffer(files.read(path)!);
   const identity = readIdentity(new Uint8Array(buffer), fileBytes);
   if ("problem" in identity) return identity;
   const problem = strangerProblem(identity, expected);
@@ -121,8 +127,10 @@ export function resizedBuffer(old: Segment, slots: number): ArrayBuffer {
   return resized.buffer;
 }
 
-function copyOf(bytes: Buffer): ArrayBuffer {
-  const copy = new ArrayBuffer(bytes.length);
-  new Uint8Array(copy).set(bytes);
+/** The memory of what was read, copied only when it is a part of something larger. */
+function ownBuffer({ buffer, byteOffset, length }: Buffer): ArrayBuffer {
+  if (buffer instanceof ArrayBuffer && byteOffset === 0 && buffer.byteLength === length) return buffer;
+  const copy = new ArrayBuffer(length);
+  new Uint8Array(copy).set(new Uint8Array(buffer, byteOffset, length));
   return copy;
 }

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { AgentError, errorText } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import { parseGuid } from "../../base/guid.ts";
@@ -14,6 +14,7 @@ import { lockDirectory } from "./directory-lock.ts";
 import type { DirectoryShare, RestoreEvents, StorageCounters } from "./directory-share.ts";
 import { HostDirectory } from "./host-directory.ts";
 import { readHostCatalogue } from "./restore-host.ts";
+import { segmentNumber } from "./segment-file.ts";
 
 /** A host that cannot use its files tries again this often. */
 const RETRY_SEC = 60;
@@ -27,7 +28,7 @@ export interface StorageOptions {
   readonly directory: string;
   readonly files: Files;
   readonly database: Database;
-  /** `db.disk_limit_bytes`; 0 = the space that is free now, less 10 %. */
+  /** `db.disk_limit_bytes`; 0 = what the files have, and the space that is free now less 10 %. */
   readonly diskLimitBytes: number;
   /** Every so many seconds; 0 = never. */
   readonly flushEverySec: number;
@@ -63,7 +64,7 @@ export class Storage implements HostDirectories, AsyncDisposable {
     const { files, database, directory, processes, nowSec, events } = options;
     this.options = options;
     this.takeLock();
-    this.disk = new ByteBudget(options.diskLimitBytes || freeSpace(files, directory));
+    this.disk = new ByteBudget(options.diskLimitBytes || spaceFor(files, directory));
     this.share = {
       files,
       memory: database.store,
@@ -126,8 +127,7 @@ export class Storage implements HostDirectories, AsyncDisposable {
         directory.tidy();
       }
     }
-    if (this.second % RETRY_SEC === 0) {
-      this.takeLock();
+    if (this.second % RETRY_SEC === 0 && this.mayWrite()) {
       for (const directory of this.hosts.values()) directory.retry();
     }
     const { flushEverySec, saveEverySec } = this.options;
@@ -168,6 +168,18 @@ export class Storage implements HostDirectories, AsyncDisposable {
     }
   }
 
+  /** A directory that could not be locked at the start may be somebody else's by now: then it is left alone. */
+  private mayWrite(): boolean {
+    try {
+      this.takeLock();
+      return true;
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      this.options.events.leftOut(this.options.directory, errorText(error));
+      return false;
+    }
+  }
+
   private catalogueOf(path: string, machineGuid: string): CatalogueContent | null {
     try {
       return readHostCatalogue(path, machineGuid, this.share);
@@ -193,11 +205,29 @@ function describeArchived(host: Host, stored: StoredHost): void {
   host.lastCollectedUs = stored.lastSeenSec * 1e6;
 }
 
+/** What the files have already, and what they may take of the free space. */
+function spaceFor(files: Files, directory: string): number {
+  let bytes = Math.floor(freeSpace(files, directory) * (1 - FREE_SHARE_LEFT));
+  try {
+    for (const host of files.list(directory)) {
+      if (parseGuid(host) === undefined) continue;
+      const path = join(directory, host);
+      for (const name of files.list(path)) if (segmentNumber(name) >= 0) bytes += files.size(join(path, name)) ?? 0;
+    }
+  } catch (error) {
+    // What cannot be listed cannot be used either: nothing of it will be counted.
+    if (!(error instanceof AgentError)) throw error;
+  }
+  return bytes;
+}
+
+/** Of the disk that a directory is on, or will be once it can be made. */
 function freeSpace(files: Files, directory: string): number {
   try {
-    return Math.floor(files.freeBytes(directory) * (1 - FREE_SHARE_LEFT));
+    return files.freeBytes(directory);
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
-    return 0;
+    const parent = dirname(directory);
+    return parent === directory ? 0 : freeSpace(files, parent);
   }
 }
