@@ -39,6 +39,17 @@ describe("mode map", () => {
     expect(before.get(world.nowSec)).toBe(expectedAt(chart, 2, world.nowSec));
   });
 
+  test("a block that cannot be emptied through its file is emptied through the mapping", () => {
+    const world = new StorageWorld();
+    const chart = define(world.host(), "a.one", 3);
+    world.disk.fail("overwrite", "EIO", { times: Number.POSITIVE_INFINITY });
+    for (let i = 0; i < 400; i++) world.tick([chart], expectedAt);
+    const values = held(chart, 2, world.nowSec - 119, world.nowSec);
+    expect(values.size).toBe(120);
+    for (const [second, value] of values) expect(value).toBe(expectedAt(chart, 2, second));
+    expect(world.told).toEqual([]);
+  });
+
   test("hosts of earlier runs are there before they connect", () => {
     const world = new StorageWorld();
     const chart = define(world.host("map", { hostname: "edge-7" }), "a.one", 1);

@@ -6,14 +6,15 @@ import type { Host } from "../host.ts";
 import type { HostStore } from "../host-directories.ts";
 import { NO_SEGMENT } from "../ring.ts";
 import { Catalogue } from "./catalogue.ts";
-import type { StoredChart, StoredDimension, StoredHost } from "./catalogue-format.ts";
+import type { StoredChart, StoredDimension } from "./catalogue-format.ts";
 import type { CatalogueContent } from "./catalogue-read.ts";
 import { CATALOGUE_FILE, type DirectoryShare } from "./directory-share.ts";
 import { type Geometry, headerBytes, segmentBytes } from "./geometry.ts";
 import { type RestoreTarget, restoreHost } from "./restore-host.ts";
 import { Segment } from "./segment.ts";
-import { mapSegmentFile, segmentFileName, writeSegmentFile } from "./segment-file.ts";
+import { mapSegmentFile, overwriter, segmentFileName, writeSegmentFile } from "./segment-file.ts";
 import { writeIdentity, writeState } from "./segment-header.ts";
+import { storedHost } from "./stored-host.ts";
 
 /** Mappings of one process; the kernel allows 65,530 (rrd.md §4.2). */
 const MAPPINGS_MAX = 50_000;
@@ -79,13 +80,14 @@ export class HostDirectory implements HostStore, RestoreTarget {
 
   /** Takes over a segment that was opened: mapped in mode `map`, else read. @returns false = no room in memory. */
   adopt(number: number, segment: Segment): boolean {
-    const { memory, disk, io } = this.share;
+    const { files, memory, disk, io } = this.share;
     if (this.mode === "save" && !memory.admit(segment)) return false;
     this.segments.set(number, segment);
     this.filed.add(number);
     disk.hold(segmentBytes(segment));
     if (this.mode === "save") return true;
     io.mappings++;
+    segment.overwriteFile = overwriter(files, this.pathOf(number));
     this.markInUse(segment);
     return true;
   }
@@ -101,9 +103,11 @@ export class HostDirectory implements HostStore, RestoreTarget {
    */
   replace(number: number, buffer: ArrayBuffer, geometry: Geometry): Segment | null {
     const segment = new Segment(buffer, geometry);
+    const { files } = this.share;
     if (this.mode === "map") {
       this.sign(number, segment, false);
       segment.moveTo(this.newFile(number, new Uint8Array(buffer), buffer.byteLength));
+      segment.overwriteFile = overwriter(files, this.pathOf(number));
     } else if (!this.share.memory.admit(segment)) return null;
     this.segments.set(number, segment);
     this.filed.add(number);
@@ -135,7 +139,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
     this.guard(() => {
       if (this.mode === "save") return;
       if (chart.journaled < 0) this.catalogue!.putChart(this.storedChart(chart, known));
-      else this.catalogue!.putDimensions(known.key, from, this.storedDimensions(chart, known).slice(from));
+      else this.catalogue!.putDimensions(known.key, from, this.storedDimensions(chart, known, from));
     });
     chart.journaled = chart.dimensions.count;
     this.host!.ring!.eachRecord(chart, (segment, record) => segment.setRecordKey(record, known.key));
@@ -246,7 +250,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
   }
 
   private createMapped(number: number, geometry: Geometry): Segment | null {
-    const { io } = this.share;
+    const { files, io } = this.share;
     const bytes = segmentBytes(geometry);
     let segment: Segment | null = null;
     this.guard(() => {
@@ -256,6 +260,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
       const header = new ArrayBuffer(headerBytes(geometry));
       writeIdentity(header, identity);
       segment = new Segment(this.newFile(number, new Uint8Array(header), bytes), geometry);
+      segment.overwriteFile = overwriter(files, this.pathOf(number));
       this.markInUse(segment);
     });
     return segment;
@@ -279,6 +284,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
     this.takeDisk(bytes);
     this.sign(number, segment, false);
     segment.moveTo(this.newFile(number, new Uint8Array(segment.buffer), bytes));
+    segment.overwriteFile = overwriter(this.share.files, this.pathOf(number));
     this.share.memory.release(number, segment);
   }
 
@@ -304,21 +310,24 @@ export class HostDirectory implements HostStore, RestoreTarget {
 
   private storedChart(chart: Chart, known: KnownChart): StoredChart {
     const { definition, isObsolete } = chart;
-    return { key: known.key, definition, isObsolete, dimensions: this.storedDimensions(chart, known) };
+    return { key: known.key, definition, isObsolete, dimensions: this.storedDimensions(chart, known, 0) };
   }
 
-  private storedDimensions(chart: Chart, { sinceSec }: KnownChart): StoredDimension[] {
+  /** Those from a position on. */
+  private storedDimensions(chart: Chart, { sinceSec }: KnownChart, from: number): StoredDimension[] {
     const { pool } = chart.host;
-    return chart.dimensions.list.map((dimension, index) => {
+    const stored: StoredDimension[] = [];
+    for (let index = from; index < chart.dimensions.count; index++) {
       const place = chart.start + index;
       const isPlaced = pool.segment[place]! < NO_SEGMENT;
-      return {
-        dimension,
+      stored.push({
+        dimension: chart.dimensions.list[index]!,
         segment: isPlaced ? pool.segment[place]! : -1,
         column: isPlaced ? pool.tile[place]! >> 6 : -1,
         sinceSec: sinceSec[index] ?? 0,
-      };
-    });
+      });
+    }
+    return stored;
   }
 
   /** Second from which on new columns of a chart are its own. */
@@ -385,13 +394,4 @@ export class HostDirectory implements HostStore, RestoreTarget {
 function writeWhole(files: Files, path: string, content: Uint8Array): void {
   using file = files.create(path);
   file.write(content);
-}
-
-/** What the next start has to know of a host. */
-function storedHost(host: Host, memoryMode: "save" | "map"): StoredHost {
-  const { machineGuid, hostname, os, updateEverySec, historyEntries, hops, program, version, timezone } = host;
-  const { abbrevTimezone, utcOffsetSec, tags, registryHostname, systemInfo } = host;
-  const lastSeenSec = Math.floor(host.lastCollectedUs / 1e6);
-  const identity = { machineGuid, hostname, os, updateEverySec, historyEntries, memoryMode, hops, program, version };
-  return { ...identity, timezone, abbrevTimezone, utcOffsetSec, tags, registryHostname, systemInfo, lastSeenSec };
 }

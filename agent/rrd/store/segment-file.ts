@@ -1,5 +1,5 @@
 import { AgentError } from "../../base/errors.ts";
-import type { Files } from "../../base/files.ts";
+import type { FilePart, Files } from "../../base/files.ts";
 import { type Geometry, PAGE_BYTES, segmentBytes, TILE_SLOTS } from "./geometry.ts";
 import { Segment } from "./segment.ts";
 import { readIdentity, readState, type SegmentIdentity } from "./segment-header.ts";
@@ -46,6 +46,19 @@ export function mapSegmentFile(files: Files, path: string): ArrayBuffer {
     throw new AgentError("file_map", `${path}: the mapping does not begin with the file`);
   }
   return bytes.buffer;
+}
+
+/** For {@link Segment.overwriteFile}: false when the file cannot be written; the mapping of it still can. */
+export function overwriter(files: Files, path: string): (parts: readonly FilePart[]) => boolean {
+  return (parts) => {
+    try {
+      files.overwrite(path, parts);
+      return true;
+    } catch (error) {
+      if (error instanceof AgentError) return false;
+      throw error;
+    }
+  };
 }
 
 /** A segment file that was read, or why it cannot be used. */
