@@ -60,4 +60,15 @@ describe("mode map", () => {
     expect([host.hostname, host.isArchived, host.chartCount]).toEqual(["edge-7", true, 1]);
     expect(held(host.chart("a.one")!, 0, world.nowSec - 5, world.nowSec).size).toBe(6);
   });
+
+  test("a directory that cannot be read is told, and leaves out what is in it", () => {
+    const world = new StorageWorld();
+    world.host();
+    world.kill();
+    world.disk.fail("list", "EACCES", { times: Number.POSITIVE_INFINITY });
+    expect(world.storage.restoreArchived((stored) => ({ ...stored, gapIterations: 3, isLocal: false }))).toBe(true);
+    expect(world.database.hostCount).toBe(0);
+    expect(world.told).toHaveLength(1);
+    expect(world.told[0]).toContain("left out db: ");
+  });
 });
