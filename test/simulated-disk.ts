@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { assert } from "../agent/base/assert.ts";
 import type { Random } from "../agent/base/clock.ts";
 import { type FileCall, fileError, shortFile } from "../agent/base/file-error.ts";
-import type { Files, ReadableFile, WritableFile } from "../agent/base/files.ts";
+import type { FilePart, Files, ReadableFile, WritableFile } from "../agent/base/files.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -12,6 +12,7 @@ const CHANGING: ReadonlySet<FileCall> = new Set<FileCall>([
   "createExclusive",
   "append",
   "map",
+  "overwrite",
   "rename",
   "remove",
   "write",
@@ -236,6 +237,16 @@ export class SimulatedDisk implements Files {
     if (inode === null) throw failure("map", path, "ENOENT");
     if (inode.length === 0) throw failure("map", path, "EINVAL");
     return inode.map();
+  }
+
+  overwrite(path: string, parts: readonly FilePart[]): void {
+    this.begin("overwrite", path);
+    const inode = this.find("overwrite", path);
+    if (inode === null) throw failure("overwrite", path, "ENOENT");
+    for (const { at, bytes } of parts) {
+      assert(at + bytes.length <= inode.length, "a file that is written over grows: who maps it does not see the rest");
+      inode.content.set(bytes, at);
+    }
   }
 
   rename(from: string, to: string): void {

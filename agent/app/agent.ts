@@ -26,11 +26,12 @@ import { collectorSources } from "./collector-sources.ts";
 import { databaseLimits } from "./database-limits.ts";
 import { doorUrl } from "./door-url.ts";
 import { HostLinks } from "./host-links.ts";
+import { HostRestoration } from "./host-restoration.ts";
 import { httpSources } from "./http-sources.ts";
 import { LinkRates } from "./link-rates.ts";
 import { createLocalhost } from "./localhost.ts";
 import { findIdentity, type Identity } from "./machine-guid.ts";
-import { openStorage, restoreHosts } from "./open-storage.ts";
+import { openStorage } from "./open-storage.ts";
 import { attachRehearsalLink } from "./rehearsal-link.ts";
 import { isKnownToOthers, type Role, roleOf, takesStreams } from "./role.ts";
 
@@ -68,6 +69,7 @@ export class Agent {
   private readonly database: Database;
   /** Null when every host lives in memory only. */
   private readonly storage: Storage | null;
+  private readonly restoration: HostRestoration | null;
   private readonly localhost: Host;
   private readonly receiver: Receiver;
   private readonly pushers: Pushers;
@@ -119,7 +121,7 @@ export class Agent {
     });
     this.storage = openStorage(config, this.database, { clock, log, files });
     this.localhost = createLocalhost(this.database, config, guid, { name: PROGRAM, version }, clock);
-    if (this.storage !== null) restoreHosts(config, this.storage);
+    this.restoration = this.storage === null ? null : new HostRestoration(config, this.storage, { clock, log });
     this.pushers = new Pushers(world);
     this.links = new HostLinks(this.database, this.pushers, () => this.config);
     this.receiver = new Receiver({
@@ -210,6 +212,7 @@ export class Agent {
     this.scheduler.configure(this.collectors.of(config.collector));
     this.scheduler.start();
     this.exporters.start();
+    this.restoration?.goOn();
     this.beat();
     const { machineGuid: guid, hostname, memoryMode, historyEntries: history } = this.localhost;
     const { state_dir: state } = config.agent;
@@ -233,6 +236,7 @@ export class Agent {
   private async shutDown(): Promise<void> {
     this.scheduler[Symbol.dispose]();
     this.heartbeat?.[Symbol.dispose]();
+    this.restoration?.[Symbol.dispose]();
     this.receiver.stop();
     this.door?.[Symbol.dispose]();
     await Promise.all([this.pushers.stop(STOP_PUSHERS_MS), this.exporters.stop(STOP_EXPORTERS_MS)]);

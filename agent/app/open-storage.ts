@@ -6,7 +6,6 @@ import { createProcessFacts } from "../base/process-facts.ts";
 import { childSettings } from "../config/child-settings.ts";
 import type { Config } from "../config/schema.ts";
 import type { Database } from "../rrd/database.ts";
-import type { StoredHost } from "../rrd/store/catalogue-format.ts";
 import { Storage } from "../rrd/store/storage.ts";
 
 /** What {@link openStorage} runs in; a simulation gives files of its own. */
@@ -40,20 +39,6 @@ export function openStorage(config: Config, database: Database, { clock, log, fi
       },
       recovered: (host, path) => log.info("rrd.files_usable", { host, path }),
     },
-  });
-}
-
-/** Puts the hosts of earlier runs into the database, this machine's own left out. */
-export function restoreHosts(config: Config, storage: Storage): void {
-  const gapIterations = config.db.gap_when_lost_iterations_above + 2;
-  storage.restoreArchived((stored: StoredHost) => {
-    // The key it used is not known before it connects; what stands of the machine itself is.
-    const machine = Object.hasOwn(config.machine, stored.machineGuid) ? config.machine[stored.machineGuid] : undefined;
-    const memoryMode = machine?.memory_mode ?? stored.memoryMode;
-    if (memoryMode !== "save" && memoryMode !== "map") return null;
-    const { machineGuid, hostname, os, updateEverySec } = stored;
-    const historyEntries = machine?.history ?? stored.historyEntries;
-    return { machineGuid, hostname, os, updateEverySec, historyEntries, memoryMode, gapIterations, isLocal: false };
   });
 }
 

@@ -16,6 +16,7 @@ const TRIED = {
   remove: "remove",
   sync: "flush to the disk",
   freeBytes: "look up the free space",
+  overwrite: "write over a part",
   write: "write",
   flush: "flush to the disk",
   truncate: "truncate",

@@ -58,6 +58,11 @@ export interface Files {
    * killed. The caller keeps the returned array alive as long as it uses it; the file must never become shorter.
    */
   map(path: string): Uint8Array<ArrayBuffer>;
+  /**
+   * Writes over parts of an existing file within its size; mappings of it show that at once. The kernel reads nothing
+   * for whole pages, which stores into a mapping make it do: they wait for the disk when the page is not in memory.
+   */
+  overwrite(path: string, parts: readonly FilePart[]): void;
   /** An old file of the name `to` is replaced in the same step. */
   rename(from: string, to: string): void;
   /** Nothing happens when there is no such file. */
@@ -79,6 +84,13 @@ export interface ReadableFile extends Disposable {
   readonly bytes: number;
   /** Fills `target` from an offset on. @throws AgentError `file_short` too, when the file ends before. */
   readInto(target: Uint8Array, offset: number): void;
+}
+
+/** Bytes for a place in a file. */
+export interface FilePart {
+  /** From the start of the file. */
+  readonly at: number;
+  readonly bytes: Uint8Array;
 }
 
 /** A file open for writing at its end. Owner disposes it; all other calls throw as those of {@link Files} do. */
@@ -123,6 +135,7 @@ export function createFiles(calls: FlushCalls = systemCalls): Files {
     createExclusive: (path, bytes) => createExclusive(path, bytes, calls),
     append: (path) => new OpenFile(path, "append", "a", calls),
     map: (path) => attempt(path, "map", () => Bun.mmap(path)),
+    overwrite: (path, parts) => attempt(path, "overwrite", () => overwrite(path, parts)),
     rename(from, to) {
       attempt(from, "rename", () => renameSync(from, to), ` to ${to}`);
     },
@@ -273,6 +286,22 @@ function createExclusive(path: string, bytes: Uint8Array, calls: FlushCalls): bo
     throw fileError(path, "createExclusive", error, " through a hard link");
   } finally {
     tryRemove(temporary);
+  }
+}
+
+function overwrite(path: string, parts: readonly FilePart[]): void {
+  const fd = openSync(path, "r+");
+  try {
+    for (const { at, bytes } of parts) {
+      let offset = 0;
+      while (offset < bytes.length) {
+        const count = writeSync(fd, bytes, offset, bytes.length - offset, at + offset);
+        if (count <= 0) throw Object.assign(new Error("0 bytes taken"), { code: "EIO" });
+        offset += count;
+      }
+    }
+  } finally {
+    closeSync(fd);
   }
 }
 

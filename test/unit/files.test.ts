@@ -184,6 +184,22 @@ describe.each(worlds)("files of $name", ({ open }) => {
     expect(bytes[0]).toBe(9);
   });
 
+  test("parts are written over in place; a mapping shows them", () => {
+    using world = open();
+    const { files, root } = world;
+    const path = `${root}/seg`;
+    write(files, path, "0123456789");
+    const bytes = files.map(path);
+    files.overwrite(path, [
+      { at: 1, bytes: Buffer.from("ab") },
+      { at: 8, bytes: Buffer.from("yz") },
+    ]);
+    expect(Buffer.from(bytes).toString()).toBe("0ab34567yz");
+    expect(files.read(path)?.toString()).toBe("0ab34567yz");
+    expect(() => files.overwrite(`${root}/absent`, [])).toThrow("no such file");
+    expect(files.size(`${root}/absent`)).toBeNull();
+  });
+
   test("renaming replaces in one step", () => {
     using world = open();
     const { files, root } = world;

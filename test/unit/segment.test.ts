@@ -96,6 +96,40 @@ describe("segment", () => {
     expect(segment.read(LAP_SEC + 64 + SLOTS, 0)).toBeNaN();
   });
 
+  test.each([
+    [64, 3],
+    [256, 3],
+    [256, 200],
+  ])("%d columns, %d in use: a block of a file is emptied by whole pages", (columns, used) => {
+    const geometry: Geometry = { columns, slots: SLOTS, updateEverySec: 1 };
+    const buffer = new ArrayBuffer(segmentBytes(geometry));
+    const segment = new Segment(buffer, geometry);
+    segment.takeColumns(used);
+    let isWorking = true;
+    let pages = 0;
+    segment.overwriteFile = (parts) => {
+      if (!isWorking) return false;
+      for (const { at, bytes } of parts) {
+        expect([at % 4096, bytes.length % 4096]).toEqual([0, 0]);
+        new Uint8Array(buffer).set(bytes, at);
+        pages += bytes.length / 4096;
+      }
+      return true;
+    };
+    for (const lap of [0, 1]) {
+      for (let second = 64; second < 128; second++) write(segment, used - 1, LAP_SEC + lap * SLOTS + second, second);
+    }
+    expect(pages).toBe(2 * (Math.ceil(used / 16) + columns / 64));
+    isWorking = false;
+    segment.flags[64 * columns] = 1;
+    expect(write(segment, 0, LAP_SEC + 2 * SLOTS + 64, 5)).toBe(true);
+    // Where the file cannot be written, the block is emptied all the same.
+    for (let second = 65; second < 128; second++) {
+      expect(segment.read(LAP_SEC + 2 * SLOTS + second, (used - 1) << 6)).toBeNaN();
+    }
+    expect(segment.flags[64 * columns]).toBe(0);
+  });
+
   test("a column used again is empty in every block, and so is a first one that was never emptied", () => {
     const segment = newSegment();
     const columns = segment.takeColumns(17);

@@ -103,6 +103,17 @@ describe("mode map", () => {
     expect(world.told.slice(1)).toEqual(["recovered child"]);
   });
 
+  test("a block that cannot be emptied through its file is emptied through the mapping", () => {
+    const world = new StorageWorld();
+    const chart = define(world.host(), "a.one", 3);
+    world.disk.fail("overwrite", "EIO", { times: Number.POSITIVE_INFINITY });
+    for (let i = 0; i < 400; i++) world.tick([chart], expectedAt);
+    const values = held(chart, 2, world.nowSec - 119, world.nowSec);
+    expect(values.size).toBe(120);
+    for (const [second, value] of values) expect(value).toBe(expectedAt(chart, 2, second));
+    expect(world.told).toEqual([]);
+  });
+
   test("hosts of earlier runs are there before they connect", () => {
     const world = new StorageWorld();
     const chart = define(world.host("map", { hostname: "edge-7" }), "a.one", 1);
@@ -112,5 +123,16 @@ describe("mode map", () => {
     const host = world.database.host(GUID)!;
     expect([host.hostname, host.isArchived, host.chartCount]).toEqual(["edge-7", true, 1]);
     expect(held(host.chart("a.one")!, 0, world.nowSec - 5, world.nowSec).size).toBe(6);
+  });
+
+  test("a directory that cannot be read is told, and leaves out what is in it", () => {
+    const world = new StorageWorld();
+    world.host();
+    world.kill();
+    world.disk.fail("list", "EACCES", { times: Number.POSITIVE_INFINITY });
+    expect(world.storage.restoreArchived((stored) => ({ ...stored, gapIterations: 3, isLocal: false }))).toBe(true);
+    expect(world.database.hostCount).toBe(0);
+    expect(world.told).toHaveLength(1);
+    expect(world.told[0]).toContain("left out db: ");
   });
 });

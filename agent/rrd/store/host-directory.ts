@@ -10,9 +10,16 @@ import { CATALOGUE_FILE, type DirectoryShare } from "./directory-share.ts";
 import { type Geometry, headerBytes, segmentBytes } from "./geometry.ts";
 import { type RestoreTarget, restoreHost, setAside } from "./restore-host.ts";
 import { Segment } from "./segment.ts";
-import { mapSegmentFile, segmentFileName, segmentNumber, writeSegmentFile, writeWhole } from "./segment-file.ts";
+import {
+  mapSegmentFile,
+  overwriter,
+  replaceFiles,
+  segmentFileName,
+  segmentNumber,
+  writeSegmentFile,
+} from "./segment-file.ts";
 import { writeIdentity, writeState } from "./segment-header.ts";
-import { storedChart, storedDimensions, storedHost } from "./stored-definitions.ts";
+import { ownSinceSec, storedChart, storedDimensions, storedHost } from "./stored-definitions.ts";
 
 /** Mappings of one process; the kernel allows 65,530 (rrd.md §4.2). */
 const MAPPINGS_MAX = 50_000;
@@ -81,7 +88,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
   }
 
   adopt(number: number, segment: Segment, isMapped: boolean): boolean {
-    const { memory, disk, io } = this.share;
+    const { files, memory, disk, io } = this.share;
     if (!isMapped && !memory.admit(segment)) return false;
     this.segments.set(number, segment);
     this.known.add(number);
@@ -91,6 +98,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
     disk.hold(segmentBytes(segment));
     if (!isMapped) return true;
     io.mappings++;
+    segment.overwriteFile = overwriter(files, this.pathOf(number));
     this.markInUse(segment);
     return true;
   }
@@ -102,13 +110,12 @@ export class HostDirectory implements HostStore, RestoreTarget {
   replace(number: number, buffer: ArrayBuffer, geometry: Geometry): Segment | null {
     const segment = new Segment(buffer, geometry);
     this.known.add(number);
-    if (this.mode === "map") {
-      this.sign(number, segment, false);
-      segment.moveTo(this.newFile(number, new Uint8Array(buffer), buffer.byteLength));
-    } else if (!this.share.memory.admit(segment)) return null;
+    if (this.mode === "map") this.putInFile(number, segment);
+    else if (this.share.memory.admit(segment)) {
+      this.filed.add(number);
+      this.share.disk.hold(buffer.byteLength);
+    } else return null;
     this.segments.set(number, segment);
-    this.filed.add(number);
-    this.share.disk.hold(buffer.byteLength);
     return segment;
   }
 
@@ -131,7 +138,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
     const known = this.charts.get(chart) ?? { key: this.nextKey++, isPut: false, sinceSec: [] };
     this.charts.set(chart, known);
     const from = Math.max(0, chart.journaled);
-    const sinceSec = this.emptyUntilSec(chart);
+    const sinceSec = ownSinceSec(chart, this.share.nowSec());
     for (let index = from; index < chart.dimensions.count; index++) known.sinceSec[index] = sinceSec;
     this.guard(() => {
       const isWhole = chart.journaled < 0 || !known.isPut;
@@ -139,7 +146,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
       // What cannot be put now is there when the files can be used again: then the catalogue is written anew.
       if (this.mode === "save" || this.catalogue === null) return;
       if (isWhole) this.catalogue.putChart(storedChart(chart, known.key, known.sinceSec));
-      else this.catalogue.putDimensions(known.key, from, storedDimensions(chart, known.sinceSec).slice(from));
+      else this.catalogue.putDimensions(known.key, from, storedDimensions(chart, known.sinceSec, from));
       known.isPut = true;
     });
     chart.journaled = chart.dimensions.count;
@@ -161,7 +168,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
     if (this.problem === "") return;
     this.guard(() => {
       this.startCatalogue();
-      if (this.mode === "map") for (const [number, segment] of this.segments) this.moveToFile(number, segment);
+      if (this.mode === "map") for (const [number, segment] of this.segments) this.leaveMemory(number, segment);
       this.recovered();
     });
   }
@@ -207,17 +214,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
       // As the charts are now: what is defined while segments are written is not in all of them yet.
       const host = storedHost(this.host, this.mode);
       const charts = [...this.storedCharts()];
-      const written: string[] = [];
-      for (const [number, segment] of [...this.segments]) {
-        this.claimDisk(number, segment);
-        this.sign(number, segment, true);
-        const path = this.pathOf(number);
-        writeWhole(files, `${path}.tmp`, new Uint8Array(segment.buffer));
-        io.bytesWritten += segment.buffer.byteLength;
-        written.push(path);
-        await files.sync(`${path}.tmp`);
-      }
-      for (const path of written) files.rename(`${path}.tmp`, path);
+      io.bytesWritten += await replaceFiles(files, this.signedContents());
       this.catalogue ??= new Catalogue(files, join(this.path, CATALOGUE_FILE));
       this.catalogue.rewrite(host, charts);
       this.catalogue.close();
@@ -256,40 +253,48 @@ export class HostDirectory implements HostStore, RestoreTarget {
   }
 
   private createMapped(number: number, geometry: Geometry): Segment | null {
-    const { io } = this.share;
-    const bytes = segmentBytes(geometry);
     let segment: Segment | null = null;
     this.guard(() => {
-      if (io.mappings >= MAPPINGS_MAX) throw new AgentError("mappings_max", `${MAPPINGS_MAX} files are mapped already`);
-      this.takeDisk(bytes);
       const identity = { ...geometry, number, machineGuid: this.machineGuid, createdSec: this.share.nowSec() };
       const header = new ArrayBuffer(headerBytes(geometry));
       writeIdentity(header, identity);
-      segment = new Segment(this.newFile(number, new Uint8Array(header), bytes), geometry);
+      segment = new Segment(this.newFile(number, new Uint8Array(header), segmentBytes(geometry)), geometry);
+      segment.overwriteFile = overwriter(this.share.files, this.pathOf(number));
       this.markInUse(segment);
     });
     return segment;
   }
 
-  /** @returns the mapping of a new file. */
-  private newFile(number: number, content: Uint8Array, bytes: number): ArrayBuffer {
-    const { files, io } = this.share;
-    const path = this.pathOf(number);
-    this.keepUnknown(number);
-    writeSegmentFile(files, path, content, bytes);
-    io.bytesWritten += bytes;
-    const buffer = mapSegmentFile(files, path);
-    this.filed.add(number);
-    io.mappings++;
-    return buffer;
+  /** Makes a segment in memory one in a file of its own. */
+  private putInFile(number: number, segment: Segment): void {
+    this.sign(number, segment, false);
+    segment.moveTo(this.newFile(number, new Uint8Array(segment.buffer), segmentBytes(segment)));
+    segment.overwriteFile = overwriter(this.share.files, this.pathOf(number));
   }
 
-  private moveToFile(number: number, segment: Segment): void {
-    if (this.filed.has(number)) return;
-    const bytes = segmentBytes(segment);
+  /** @returns the mapping of a new file. */
+  private newFile(number: number, content: Uint8Array, bytes: number): ArrayBuffer {
+    const { files, disk, io } = this.share;
+    const path = this.pathOf(number);
+    if (io.mappings >= MAPPINGS_MAX) throw new AgentError("mappings_max", `${MAPPINGS_MAX} files are mapped already`);
+    this.keepUnknown(number);
     this.takeDisk(bytes);
-    this.sign(number, segment, false);
-    segment.moveTo(this.newFile(number, new Uint8Array(segment.buffer), bytes));
+    try {
+      writeSegmentFile(files, path, content, bytes);
+      const buffer = mapSegmentFile(files, path);
+      io.bytesWritten += bytes;
+      this.filed.add(number);
+      io.mappings++;
+      return buffer;
+    } catch (error) {
+      disk.give(bytes);
+      throw error;
+    }
+  }
+
+  private leaveMemory(number: number, segment: Segment): void {
+    if (this.filed.has(number)) return;
+    this.putInFile(number, segment);
     this.share.memory.release(number, segment);
   }
 
@@ -326,13 +331,6 @@ export class HostDirectory implements HostStore, RestoreTarget {
     for (const [chart, known] of this.charts) yield storedChart(chart, known.key, known.sinceSec);
   }
 
-  /** Second from which on new columns of a chart are its own. */
-  private emptyUntilSec(chart: Chart): number {
-    const stepSec = chart.definition.updateEverySec;
-    if (chart.lastUpdatedUs > 0) return chart.lastEntrySec + stepSec;
-    return Math.floor(this.share.nowSec() / stepSec) * stepSec;
-  }
-
   /** Says in its header which segment it is and whether it is whole. */
   private sign(number: number, segment: Segment, isClosed: boolean): void {
     const { bootCrc, nowSec } = this.share;
@@ -342,16 +340,18 @@ export class HostDirectory implements HostStore, RestoreTarget {
     writeState(buffer, { isClosed, bootCrc, flushedSec: 0 });
   }
 
+  private *signedContents(): Iterable<{ path: string; content: Uint8Array }> {
+    for (const [number, segment] of [...this.segments]) {
+      if (!this.filed.has(number)) this.takeDisk(segmentBytes(segment));
+      this.filed.add(number);
+      this.sign(number, segment, true);
+      yield { path: this.pathOf(number), content: new Uint8Array(segment.buffer) };
+    }
+  }
+
   /** Copies: they stay what they are while files are written. */
   private filedSegments(): [number, Segment][] {
     return [...this.segments].filter(([number]) => this.filed.has(number));
-  }
-
-  private claimDisk(number: number, segment: Segment): void {
-    if (this.filed.has(number)) return;
-    this.takeDisk(segmentBytes(segment));
-    this.filed.add(number);
-    this.keepUnknown(number);
   }
 
   /** A file that could not be opened is not overwritten. */

@@ -150,6 +150,7 @@ class HostRestore {
     const charts = [...this.content.charts.values()].sort((a, b) => a.key - b.key);
     this.openSegments(charts);
     this.occupy(charts);
+    this.host.pool.reserve(charts.reduce((sum, { dimensions }) => sum + dimensions.length, 0));
     for (const stored of charts) this.restoreChart(stored);
   }
 

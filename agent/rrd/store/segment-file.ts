@@ -1,5 +1,5 @@
 import { AgentError } from "../../base/errors.ts";
-import type { Files } from "../../base/files.ts";
+import type { FilePart, Files } from "../../base/files.ts";
 import { type Geometry, PAGE_BYTES, segmentBytes, TILE_SLOTS } from "./geometry.ts";
 import { Segment } from "./segment.ts";
 import { readIdentity, readState, type SegmentIdentity } from "./segment-header.ts";
@@ -39,8 +39,28 @@ export function writeSegmentFile(files: Files, path: string, content: Uint8Array
   files.rename(temporary, path);
 }
 
+/**
+ * Writes files beside the old ones, each flushed to the disk, and then puts all in their place.
+ * @param contents asked for one after the other; each is written as it is then. @returns bytes written.
+ */
+export async function replaceFiles(
+  files: Files,
+  contents: Iterable<{ path: string; content: Uint8Array }>,
+): Promise<number> {
+  const written: string[] = [];
+  let bytes = 0;
+  for (const { path, content } of contents) {
+    writeWhole(files, `${path}.tmp`, content);
+    bytes += content.length;
+    written.push(path);
+    await files.sync(`${path}.tmp`);
+  }
+  for (const path of written) files.rename(`${path}.tmp`, path);
+  return bytes;
+}
+
 /** Writes a file with all its content. @throws AgentError `file_…`; then a part of it may be there. */
-export function writeWhole(files: Files, path: string, content: Uint8Array): void {
+function writeWhole(files: Files, path: string, content: Uint8Array): void {
   using file = files.create(path);
   file.write(content);
 }
@@ -52,6 +72,19 @@ export function mapSegmentFile(files: Files, path: string): ArrayBuffer {
     throw new AgentError("file_map", `${path}: the mapping does not begin with the file`);
   }
   return bytes.buffer;
+}
+
+/** For {@link Segment.overwriteFile}: false when the file cannot be written; the mapping of it still can. */
+export function overwriter(files: Files, path: string): (parts: readonly FilePart[]) => boolean {
+  return (parts) => {
+    try {
+      files.overwrite(path, parts);
+      return true;
+    } catch (error) {
+      if (error instanceof AgentError) return false;
+      throw error;
+    }
+  };
 }
 
 /** A segment file that was read, or why it cannot be used. */

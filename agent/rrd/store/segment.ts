@@ -1,4 +1,5 @@
 import { assert } from "../../base/assert.ts";
+import type { FilePart } from "../../base/files.ts";
 import { ColumnPool } from "./column-pool.ts";
 import {
   CHART_RECORD_BYTES,
@@ -7,6 +8,7 @@ import {
   type Geometry,
   headerBytes,
   recordsOffset,
+  SEGMENT_COLUMNS,
   segmentBytes,
   TILE_SLOTS,
 } from "./geometry.ts";
@@ -17,6 +19,10 @@ const CLEAR_COLUMNS = 16;
 const RECORD_WIDTH = CHART_RECORD_BYTES / 8;
 /** Blocks between the open one and one that is sealed: late values still go to those, and the kernel writes them. */
 const SEAL_AFTER_BLOCKS = 2;
+
+/** Values and flags of an empty block, of any number of columns. */
+const EMPTY_VALUES = new Uint8Array(new Float32Array(SEGMENT_COLUMNS * TILE_SLOTS).fill(Number.NaN).buffer);
+const EMPTY_FLAGS = new Uint8Array(SEGMENT_COLUMNS * TILE_SLOTS);
 
 /** What is known of a block's content. */
 const UNKNOWN = 0;
@@ -52,6 +58,8 @@ export class Segment implements Geometry {
   flags!: Uint8Array;
   /** Four doubles a chart: last updated s, first stored s, (key and checksum), last updated s once more. */
   records!: Float64Array;
+  /** Writes over parts of the file that the buffer maps, @returns false if it could not; null = it maps none. */
+  overwriteFile: ((parts: readonly FilePart[]) => boolean) | null = null;
   /** Sealed blocks whose checksum was wrong: they read as empty. */
   corruptBlocks = 0;
   private checks!: Uint32Array;
@@ -279,10 +287,26 @@ export class Segment implements Geometry {
     const columns = Math.min(this.columns, Math.ceil(used / CLEAR_COLUMNS) * CLEAR_COLUMNS);
     // Not yet of any lap while it is emptied: a process killed in between must leave no block half of the old one.
     this.stamps[block] = 0;
-    this.values.fill(Number.NaN, from, from + columns * TILE_SLOTS);
-    this.flags.fill(0, from, from + columns * TILE_SLOTS);
+    if (!this.wipeFile(from, columns * TILE_SLOTS)) {
+      this.values.fill(Number.NaN, from, from + columns * TILE_SLOTS);
+      this.flags.fill(0, from, from + columns * TILE_SLOTS);
+    }
     this.stamps[block] = startSec;
     this.verdicts[block] = SOUND;
+  }
+
+  /**
+   * Empties a block through its file. It is of an hour ago and may have left memory: stores into the mapping would wait
+   * for the disk to read it page by page. By whole pages, or the kernel reads them all the same.
+   * @param from position of its first value and flag. @param count of values to empty. @returns false = not done.
+   */
+  private wipeFile(from: number, count: number): boolean {
+    const { values, flags, columns, overwriteFile } = this;
+    if (overwriteFile === null || columns > SEGMENT_COLUMNS) return false;
+    return overwriteFile([
+      { at: values.byteOffset + 4 * from, bytes: EMPTY_VALUES.subarray(0, 4 * count) },
+      { at: flags.byteOffset + from, bytes: EMPTY_FLAGS.subarray(0, columns * TILE_SLOTS) },
+    ]);
   }
 
   private clearSlotsFrom(block: number, slot: number): void {

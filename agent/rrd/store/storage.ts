@@ -55,6 +55,8 @@ export class Storage implements HostDirectories, AsyncDisposable {
   private readonly hosts = new Map<string, HostDirectory>();
   /** Catalogues that were read and not yet restored. */
   private readonly contents = new Map<string, CatalogueContent>();
+  /** Machine GUIDs of hosts that are still to be restored, the next one last; null = nobody has asked for them. */
+  private archived: string[] | null = null;
   private lock: Disposable | null = null;
   private second = 0;
   private isBusy = false;
@@ -101,20 +103,17 @@ export class Storage implements HostDirectories, AsyncDisposable {
 
   /**
    * Puts the hosts that an earlier run kept into the database, those that it has already left out: readable at once,
-   * not connected. @param optionsOf decides on mode and history of a stored host; null = leave it on the disk.
+   * not connected. One after the other, for as long as there is time; the next call goes on where this one ended.
+   * @param optionsOf decides on mode and history of a stored host; null = leave it on the disk.
+   * @param hasTime asked before each further host. @returns true when none is left.
    */
-  restoreArchived(optionsOf: (stored: StoredHost) => HostOptions | null): void {
-    const { files, directory, database } = this.options;
-    for (const name of files.list(directory)) {
-      const machineGuid = parseGuid(name);
-      if (machineGuid === undefined || machineGuid !== name || database.host(machineGuid) !== undefined) continue;
-      const content = this.catalogueOf(join(directory, name), machineGuid);
-      const options = content?.host == null ? null : optionsOf(content.host);
-      if (content?.host == null || options === null) continue;
-      this.contents.set(machineGuid, content);
-      const host = database.addHost(options);
-      if (host !== null) describeArchived(host, content.host);
+  restoreArchived(optionsOf: (stored: StoredHost) => HostOptions | null, hasTime: () => boolean = () => true): boolean {
+    this.archived ??= this.storedGuids();
+    for (let machineGuid = this.archived.pop(); machineGuid !== undefined; machineGuid = this.archived.pop()) {
+      this.restoreHost(machineGuid, optionsOf);
+      if (!hasTime()) break;
     }
+    return this.archived.length === 0;
   }
 
   /** Call once a second: whatever files need from time to time, a share of the hosts each time. */
@@ -144,6 +143,34 @@ export class Storage implements HostDirectories, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const directory of this.hosts.values()) await directory.close();
     this.lock?.[Symbol.dispose]();
+  }
+
+  /** Machine GUIDs of the hosts in the directory, in reverse order. */
+  private storedGuids(): string[] {
+    const { files, directory, events } = this.options;
+    try {
+      return files
+        .list(directory)
+        .filter((name) => parseGuid(name) === name)
+        .reverse();
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      events.leftOut(directory, errorText(error));
+      return [];
+    }
+  }
+
+  private restoreHost(machineGuid: string, optionsOf: (stored: StoredHost) => HostOptions | null): void {
+    const { directory, database } = this.options;
+    // Its child was faster: it has connected meanwhile.
+    if (database.host(machineGuid) !== undefined) return;
+    const content = this.catalogueOf(join(directory, machineGuid), machineGuid);
+    const options = content?.host == null ? null : optionsOf(content.host);
+    if (content?.host == null || options === null) return;
+    this.contents.set(machineGuid, content);
+    const host = database.addHost(options);
+    this.contents.delete(machineGuid);
+    if (host !== null) describeArchived(host, content.host);
   }
 
   private async inTurn(work: (directory: HostDirectory) => Promise<void>): Promise<void> {

@@ -15,20 +15,29 @@ export function storedHost(host: Host, memoryMode: "save" | "map"): StoredHost {
 /** @param sinceSec by dimension: what its column holds before is not its own. */
 export function storedChart(chart: Chart, key: number, sinceSec: readonly number[]): StoredChart {
   const { definition, isObsolete } = chart;
-  return { key, definition, isObsolete, dimensions: storedDimensions(chart, sinceSec) };
+  return { key, definition, isObsolete, dimensions: storedDimensions(chart, sinceSec, 0) };
 }
 
-/** All dimensions of a chart and where their columns are. @param sinceSec as for {@link storedChart}. */
-export function storedDimensions(chart: Chart, sinceSec: readonly number[]): StoredDimension[] {
+/** Dimensions of a chart from a position on, and their columns. @param sinceSec as for {@link storedChart}. */
+export function storedDimensions(chart: Chart, sinceSec: readonly number[], from: number): StoredDimension[] {
   const { pool } = chart.host;
-  return chart.dimensions.list.map((dimension, index) => {
+  const stored: StoredDimension[] = [];
+  for (let index = from; index < chart.dimensions.count; index++) {
     const place = chart.start + index;
     const isPlaced = pool.segment[place]! < NO_SEGMENT;
-    return {
-      dimension,
+    stored.push({
+      dimension: chart.dimensions.list[index]!,
       segment: isPlaced ? pool.segment[place]! : -1,
       column: isPlaced ? pool.tile[place]! >> 6 : -1,
       sinceSec: sinceSec[index] ?? 0,
-    };
-  });
+    });
+  }
+  return stored;
+}
+
+/** Second from which on columns that a chart gets now are its own. */
+export function ownSinceSec(chart: Chart, nowSec: number): number {
+  const stepSec = chart.definition.updateEverySec;
+  if (chart.lastUpdatedUs > 0) return chart.lastEntrySec + stepSec;
+  return Math.floor(nowSec / stepSec) * stepSec;
 }
