@@ -9,6 +9,7 @@ import type { Chart } from "../../agent/rrd/chart.ts";
 import type { MemoryMode } from "../../agent/rrd/host-options.ts";
 import { recordsOffset, ringSlots, SEGMENT_COLUMNS_SMALL, TILE_SLOTS } from "../../agent/rrd/store/geometry.ts";
 import { SeededRandom } from "../seeded-random.ts";
+import { dimension } from "../simulated-host.ts";
 import { DIRECTORY, define, GUID, held, StorageWorld } from "../storage-world.ts";
 
 const HOST_PATH = `${DIRECTORY}/${GUID}`;
@@ -135,6 +136,34 @@ describe("export", () => {
     const found = valuesOf(exported(inspect(world)).lines);
     const host = world.host("map", HISTORY);
     expect(found).toEqual(heldBy(world, host.chartList()));
+  });
+
+  test.each([1, 2, 3, 4, 5, 6])("… also of columns that changed hands (%d)", async (seed) => {
+    const random = new SeededRandom(seed);
+    const world = new StorageWorld({ flushEverySec: 50 });
+    const [one, two] = await fill(world, 300);
+    const { host } = one!;
+    host.retireChart(two!);
+    for (const nowUs of [1, 1e18]) host.removeObsolete(nowUs, 0);
+    expect(host.chart("a.two22")).toBeUndefined();
+    // More than the columns that were never used: some of the other chart's are among them.
+    for (let index = 3; index < 203; index++) host.defineDimension(one!, dimension(`d${index}`, "absolute"));
+    for (let i = 0; i < 40; i++) {
+      world.tick([one!], expectedAt);
+      world.storage.tick();
+      for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    }
+    // The kernel has written the line that gives the columns away, and not yet that they were emptied.
+    await world.disk.sync(`${HOST_PATH}/catalog.jsonl`);
+    world.disk.syncDirectory(DIRECTORY);
+    world.disk.syncDirectory(HOST_PATH);
+    world.cutPower(() => random.next());
+    const { lines } = exported(inspect(world));
+    expect(valuesOf(lines)).toEqual(heldBy(world, world.host("map", HISTORY).chartList()));
+    for (const line of lines.slice(1)) {
+      const [time, , chart, dimension, value] = line.split(",");
+      expect(Number(value)).toBe(expectedAt({ id: chart! }, Number(dimension!.slice(1)), Number(time)));
+    }
   });
 
   test("a history that was made shorter or longer shows what fits", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import { segmentBytes } from "../../agent/rrd/store/geometry.ts";
 import { writeIdentity } from "../../agent/rrd/store/segment-header.ts";
+import { dimension } from "../simulated-host.ts";
 import { define, GUID, held, StorageWorld } from "../storage-world.ts";
 
 const expectedAt = (chart: Chart, index: number, second: number) =>
@@ -87,6 +88,44 @@ describe("mode map", () => {
     world.start();
     expect(world.host().chart("a.one")!.dimensions.count).toBe(3);
     expect(world.told).toEqual([`aside seg-0.rrd: it says it has ${says}`]);
+  });
+
+  test("killed while it restores after a power cut: a column never shows what its owner before it left", async () => {
+    const world = new StorageWorld({}, {});
+    const host = world.host("map", { historyEntries: 400 });
+    const [first, old, heir] = [define(host, "a.one", 1), define(host, "a.old", 70), define(host, "a.heirs", 1)];
+    for (let i = 0; i < 300; i++) {
+      world.tick([first!, old!, heir!], expectedAt);
+      world.storage.tick(); // seals blocks
+    }
+    for (const name of world.disk.list(`/state/db/${GUID}`)) await world.disk.sync(`/state/db/${GUID}/${name}`);
+    host.retireChart(old!);
+    for (const nowUs of [1, 1e18]) host.removeObsolete(nowUs, 0);
+    for (let index = 1; index < 240; index++) host.defineDimension(heir!, dimension(`d${index}`, "absolute"));
+    for (let i = 0; i < 40; i++) world.tick([first!, heir!], expectedAt);
+    await world.disk.sync(`/state/db/${GUID}/catalog.jsonl`);
+    for (const directory of ["/state/db", `/state/db/${GUID}`]) world.disk.syncDirectory(directory);
+    // Nothing that was not flushed.
+    world.cutPower(() => 0.9);
+    const { nowSec } = world;
+    Object.defineProperty(world, "nowSec", {
+      configurable: true,
+      get() {
+        throw new Error("killed");
+      },
+    });
+    expect(() => world.host("map", { historyEntries: 400 })).toThrow("killed");
+    Object.defineProperty(world, "nowSec", { value: nowSec, writable: true });
+    world.kill();
+    const chart = world.host("map", { historyEntries: 400 }).chart("a.heirs")!;
+    expect(chart.dimensions.count).toBe(240);
+    const wrong = chart.dimensions.list.flatMap((_, index) =>
+      [...held(chart, index, nowSec - 400, nowSec)].filter(
+        ([second, value]) => value !== expectedAt(chart, index, second),
+      ),
+    );
+    expect(wrong).toEqual([]);
+    expect(held(chart, 0, nowSec - 400, nowSec).size).toBeGreaterThan(90);
   });
 
   test("a flush that fails is a host that cannot use its files, and no unhandled rejection", async () => {

@@ -123,7 +123,9 @@ export class HostReader {
       const opened = this.openSegment(number);
       if (typeof opened === "string") continue;
       using segment = opened;
-      for (const [key, record] of recordsByKey(segment, this.content?.charts ?? new Map())) {
+      // Columns whose line was lost belong to nobody, and what they dated does not count.
+      const keys = new Set(this.partsIn(number).map(({ chart }) => chart.key));
+      for (const [key, record] of recordsByKey(segment, keys)) {
         const { updateEverySec } = segment;
         // Now, not before: a running agent dates its records while they are read.
         const nowSec = this.share.nowSec();

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { AgentError } from "../../base/errors.ts";
 import type { Chart } from "../chart.ts";
 import type { Host } from "../host.ts";
-import type { StoredChart } from "./catalogue-format.ts";
+import type { StoredChart, StoredDimension } from "./catalogue-format.ts";
 import { type CatalogueContent, readCatalogue } from "./catalogue-read.ts";
 import { CATALOGUE_FILE, type DirectoryShare, type RestoreEvents } from "./directory-share.ts";
 import { type Geometry, ringSlots, SEGMENT_COLUMNS } from "./geometry.ts";
@@ -133,8 +133,8 @@ class HostRestore {
   private readonly content: CatalogueContent;
   private readonly share: DirectoryShare;
   private readonly events: RestoreEvents;
-  /** By number: segments whose newest pages may be of an earlier lap, and those that are as they were left. */
-  private readonly wholes = new Map<number, boolean>();
+  /** By number of the segment. */
+  private owned: ReadonlyMap<number, readonly StoredDimension[]> = new Map();
   /** By number: key of a chart → its record. */
   private readonly records = new Map<number, Map<number, number>>();
 
@@ -148,6 +148,10 @@ class HostRestore {
 
   run(): void {
     const charts = [...this.content.charts.values()].sort((a, b) => a.key - b.key);
+    this.owned = Map.groupBy(
+      charts.flatMap(({ dimensions }) => dimensions),
+      ({ segment }) => segment,
+    );
     this.openSegments(charts);
     this.occupy(charts);
     this.host.pool.reserve(charts.reduce((sum, { dimensions }) => sum + dimensions.length, 0));
@@ -170,7 +174,6 @@ class HostRestore {
       const segment = this.openSegment(number, geometry, columnsMin) ?? this.directory.create(number, geometry);
       if (segment === null) return;
       this.host.ring!.adopt(segment);
-      if (!this.wholes.has(number)) this.wholes.set(number, true);
     }
   }
 
@@ -217,9 +220,14 @@ class HostRestore {
     return { opened: openSegmentFile(files, path, { ...expected, isMapped: false }), isMapped: false };
   }
 
-  /** Gives up what a power cut may have spoilt, and fits the ring to the configured history. */
+  /**
+   * Gives up what a power cut may have spoilt, and fits the ring to the configured history. All of it is given up
+   * before the file is marked as in use under this boot: after a kill in between it must not count as whole.
+   */
   private takeOver(number: number, segment: Segment, isMapped: boolean, wanted: Geometry): Segment | null {
-    this.wholes.set(number, distrustAfterPowerCut(segment, this.share.bootCrc));
+    // Then a page may also still show what a column held for its owner before.
+    const isWhole = distrustAfterPowerCut(segment, this.share.bootCrc);
+    if (!isWhole) segment.clearColumnsBefore(this.owned.get(number) ?? []);
     if (segment.slots === wanted.slots) return this.directory.adopt(number, segment, isMapped) ? segment : null;
     const geometry = { ...wanted, columns: segment.columns };
     return this.directory.replace(number, resizedBuffer(segment, wanted.slots), geometry);
@@ -255,11 +263,6 @@ class HostRestore {
     this.directory.adoptChart(chart, stored.key, sinceSec);
     host.ring!.restore(chart, (number) => this.records.get(number)?.get(stored.key));
     host.ring!.eachRecord(chart, (segment, record) => segment.setRecordKey(record, stored.key));
-    stored.dimensions.forEach(({ segment: number, column, sinceSec }) => {
-      const segment = host.ring!.segments[number];
-      // After a power cut a page may still show what its column held for its owner before.
-      if (segment !== undefined && this.wholes.get(number) === false) segment.clearColumnBefore(column, sinceSec);
-    });
     this.restoreTimes(chart);
   }
 

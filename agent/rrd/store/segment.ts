@@ -113,15 +113,20 @@ export class Segment implements Geometry {
     }
   }
 
-  /** Empties a column in slots before a time. */
-  clearColumnBefore(column: number, timeSec: number): void {
+  /** Empties columns in slots before a time, each its own. Blocks that were sealed are so again. */
+  clearColumnsBefore(columns: readonly { readonly column: number; readonly sinceSec: number }[]): void {
     for (let block = 0; block < this.stamps.length; block++) {
       const startSec = Math.abs(this.stamps[block]!);
-      if (startSec === 0 || startSec >= timeSec) continue;
-      const slots = Math.min(TILE_SLOTS, Math.ceil((timeSec - startSec) / this.updateEverySec));
+      const given = startSec === 0 ? [] : columns.filter(({ sinceSec }) => startSec < sinceSec);
+      if (given.length === 0) continue;
+      const wasSealed = this.stamps[block]! < 0;
       this.unseal(block);
-      const from = (block * this.columns + column) * TILE_SLOTS;
-      this.values.fill(Number.NaN, from, from + slots);
+      for (const { column, sinceSec } of given) {
+        const slots = Math.min(TILE_SLOTS, Math.ceil((sinceSec - startSec) / this.updateEverySec));
+        const from = (block * this.columns + column) * TILE_SLOTS;
+        this.values.fill(Number.NaN, from, from + slots);
+      }
+      if (wasSealed && this.stamps[block] === startSec) this.seal(block);
     }
   }
 
@@ -223,8 +228,7 @@ export class Segment implements Geometry {
     for (let block = 0; block < this.stamps.length; block++) {
       const stamp = this.stamps[block]!;
       if (stamp <= 0 || stamp > closedSec) continue;
-      this.checks[block] = this.checksum(block);
-      this.stamps[block] = -stamp;
+      this.seal(block);
     }
   }
 
@@ -307,6 +311,11 @@ export class Segment implements Geometry {
       { at: values.byteOffset + 4 * from, bytes: EMPTY_VALUES.subarray(0, 4 * count) },
       { at: flags.byteOffset + from, bytes: EMPTY_FLAGS.subarray(0, columns * TILE_SLOTS) },
     ]);
+  }
+
+  private seal(block: number): void {
+    this.checks[block] = this.checksum(block);
+    this.stamps[block] = -this.stamps[block]!;
   }
 
   private clearSlotsFrom(block: number, slot: number): void {
