@@ -9,6 +9,9 @@ const CODES = 4096;
 /** Part of a second at which values are sent: whatever comes late on a busy machine still comes within its second. */
 const PHASE_MS = 200;
 
+/** Agents date values by their arrival: on a machine that hardly gets to it, they lie so many seconds beside theirs. */
+const LATE_SEC_MAX = 5;
+
 /** A chart whose values are known for every second. Dimension `dN` has the code of the chart + N. */
 export interface KnownChart {
   readonly id: string;
@@ -32,6 +35,8 @@ export function knownValue(code: number, second: number): number {
 
 /** A child that sends a known value of every dimension in every second. Ends with its connection. */
 export class KnownChild implements Disposable {
+  /** Values are sent this long after their second began. */
+  static readonly PHASE_SEC = PHASE_MS / 1000;
   readonly child: RawChild;
   /** Seconds whose values were sent, all charts; of its first second on a connection an agent keeps none. */
   readonly seconds: number[] = [];
@@ -104,7 +109,7 @@ export interface KnownResult {
   readonly seconds: number[];
   /** Points that are not what was sent for their second, as text … */
   readonly wrong: string[];
-  /** … but for these seconds, whose values lie between those of the seconds around: a busy machine had them late. */
+  /** … but for these seconds, which have values of seconds nearby: a busy machine had them late. */
   readonly shifted: number[];
   /** Points that must be there and are not, as text. */
   readonly missing: string[];
@@ -144,7 +149,7 @@ function comparePoints(values: ReadonlyMap<number, number | null>, code: number,
     found.points++;
     const sent = knownValue(code, second);
     if (value === sent) continue;
-    if (Math.abs(value - sent) <= 1) found.shifted.push(second);
+    if (Math.abs(value - sent) <= LATE_SEC_MAX) found.shifted.push(second);
     else found.wrong.push(`${name} at ${second}: ${value}, sent was ${sent}`);
   }
 }

@@ -15,7 +15,7 @@ const CHILD = { key: KEY, guid: GUID, hostname: "known" };
 const SEEN_MS = 10_000;
 const CHARTS = knownCharts("known", 12, 20, 1);
 const MODES = ["map", "save"] as const;
-const NOTHING_WRONG = { wrong: [], shifted: [], missing: [] };
+const NOTHING_WRONG = { wrong: [], missing: [] };
 
 function config(mode: string, db = "history = 200"): string {
   return `[agent]\nhostname = "own"\n[db]\nmode = "${mode}"\n${db}\n[api_key."${KEY}"]\nenabled = true\n`;
@@ -24,8 +24,8 @@ function config(mode: string, db = "history = 200"): string {
 /** What an agent shows wrong, and what it lacks of some seconds. */
 async function problemsOf(agent: Agent, seconds: readonly number[]): Promise<typeof NOTHING_WRONG | object> {
   const nowSec = Math.floor(Date.now() / 1000);
-  const { wrong, shifted, missing } = await readKnown(agent, GUID, CHARTS, seconds, [seconds[0]! - 1, nowSec]);
-  return { wrong: wrong.slice(0, 5), shifted: shifted.slice(0, 5), missing: missing.slice(0, 5) };
+  const { wrong, missing } = await readKnown(agent, GUID, CHARTS, seconds, [seconds[0]! - 1, nowSec]);
+  return { wrong: wrong.slice(0, 5), missing: missing.slice(0, 5) };
 }
 
 /** Sends until so many seconds must have been stored. @returns these. */

@@ -80,7 +80,8 @@ class GrowingTree {
       const stream =
         parent === "" ? "" : `[stream]\nenabled = true\ndestination = "127.0.0.1:${destination}"\napi_key = "${KEY}"\n`;
       const config =
-        `[agent]\nhostname = "${name}"\n[db]\nmode = "map"\nhistory = ${HISTORY}\nnew_charts_per_minute_max = 100000\n` +
+        `[agent]\nhostname = "${name}"\n[db]\nmode = "map"\nhistory = ${HISTORY}\n` +
+        "new_charts_per_minute_max = 100000\n" +
         `${stream}[api_key."${KEY}"]\nenabled = true\n[collector]\nenabled = false\n`;
       const startMs = performance.now();
       const listen = `127.0.0.1:${this.ports[name]}`;
