@@ -86,10 +86,11 @@ class HostRestore {
   private openSegments(charts: readonly StoredChart[]): void {
     const wanted = new Map<number, Geometry>();
     const slots = ringSlots(this.host.historyEntries);
+    const { phase } = this.host.ring!;
     for (const { definition, dimensions } of charts) {
       const { updateEverySec } = definition;
       for (const { segment } of dimensions) {
-        if (segment >= 0) wanted.set(segment, { columns: SEGMENT_COLUMNS, slots, updateEverySec });
+        if (segment >= 0) wanted.set(segment, { columns: SEGMENT_COLUMNS, slots, updateEverySec, phase });
       }
     }
     for (const name of this.share.files.list(this.directory.path)) {
@@ -102,7 +103,7 @@ class HostRestore {
     }
     const end = Math.max(-1, ...wanted.keys()) + 1;
     for (let number = 0; number < end; number++) {
-      const geometry = wanted.get(number) ?? { columns: SEGMENT_COLUMNS, slots, updateEverySec: 1 };
+      const geometry = wanted.get(number) ?? { columns: SEGMENT_COLUMNS, slots, updateEverySec: 1, phase };
       const segment = this.openSegment(number, geometry) ?? this.directory.create(number, geometry);
       if (segment === null) return;
       this.host.ring!.adopt(segment);
@@ -216,7 +217,8 @@ function lastDated(segment: Segment, record: number, maxSec: number): number {
   return best;
 }
 
-function mismatch(segment: Segment, { updateEverySec }: Geometry): string {
+function mismatch(segment: Segment, { updateEverySec, phase }: Geometry): string {
+  if (segment.phase !== phase) return `its blocks begin at a phase of ${segment.phase}, those of its host at ${phase}`;
   if (segment.updateEverySec === updateEverySec) return "";
   return `it has an interval of ${segment.updateEverySec} s, the catalogue says ${updateEverySec} s`;
 }

@@ -40,6 +40,7 @@ export function writeIdentity(buffer: ArrayBuffer, identity: SegmentIdentity): v
   view.setUint32(28, BYTE_ORDER, true);
   new Uint8Array(buffer, 32, 16).set(guidBytes(identity.machineGuid));
   view.setFloat64(48, identity.createdSec, true);
+  view.setUint32(56, identity.phase ?? 0, true);
   view.setUint32(IDENTITY_END, Bun.hash.crc32(new Uint8Array(buffer, 0, IDENTITY_END)), true);
 }
 
@@ -64,6 +65,7 @@ export function readIdentity(bytes: Uint8Array, fileBytes: number): SegmentIdent
     number: view.getUint32(24, true),
     machineGuid: guidText(bytes.subarray(32, 48)),
     createdSec: view.getFloat64(48, true),
+    phase: view.getUint32(56, true),
   };
   const expected = segmentBytes(identity);
   if (fileBytes !== expected) return { problem: `${fileBytes} bytes, expected ${expected}` };
