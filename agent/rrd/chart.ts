@@ -59,7 +59,7 @@ export class Chart {
   iterations = 0;
   /** Start of the range in the pool. */
   start = 0;
-  /** Slot of the next boundary: `(lastUpdated / updateEvery + 1) mod slots`. */
+  /** Slot of the next boundary: `(lastUpdated / updateEvery + 1 + phase) mod slots`. */
   nextSlot = 0;
   /** Next time the interval is taken from the wall clock, whatever the sender says (rrd.md §2.2). */
   syncClock = true;

@@ -19,6 +19,7 @@ import { HostAdmission } from "./host-admission.ts";
 import type { HostStore } from "./host-directories.ts";
 import type { HostOptions, HostShare, MemoryMode, RestoredDimension, SystemInfo } from "./host-options.ts";
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
+import { phaseOf } from "./store/geometry.ts";
 
 const UPDATE_EVERY_SEC_MAX = 3600;
 /** Variables kept per host and per chart, and the length of their names; real agents send one or two. */
@@ -89,7 +90,10 @@ export class Host {
     this.admission = new HostAdmission(share, () => this.hostname);
     const refused = (bytes: number) => this.admission.refuse("memory_limit_bytes", `a ring of ${bytes} bytes`);
     const store = files ?? share.store;
-    this.ring = options.memoryMode === "none" ? null : new Ring(store, options.historyEntries, refused);
+    this.ring =
+      options.memoryMode === "none"
+        ? null
+        : new Ring(store, options.historyEntries, phaseOf(options.machineGuid), refused);
     this.files = files;
     this.lastCollectedUs = 0;
   }

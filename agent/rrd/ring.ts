@@ -14,14 +14,20 @@ export const NO_SEGMENT = 0xfffe;
 export class Ring {
   readonly segments: Segment[] = [];
   private readonly store: SegmentStore;
+  /** Of all its segments. */
+  readonly phase: number;
   private readonly slots: number;
   private readonly refused: (bytes: number) => void;
   /** By segment number: the charts with columns there, and their record. */
   private readonly records: Map<Chart, number>[] = [];
 
-  /** @param history entries that must stay readable. @param refused called when there is no room for a segment. */
-  constructor(store: SegmentStore, history: number, refused: (bytes: number) => void) {
+  /**
+   * @param history entries that must stay readable. @param phase slots, 0 … 63, by which blocks begin earlier.
+   * @param refused called when there is no room for a segment.
+   */
+  constructor(store: SegmentStore, history: number, phase: number, refused: (bytes: number) => void) {
     this.store = store;
+    this.phase = phase;
     this.refused = refused;
     this.slots = ringSlots(history);
   }
@@ -140,7 +146,7 @@ export class Ring {
     const { updateEverySec } = chart.definition;
     let left = count;
     for (let timeSec = fromSec; left > 0; ) {
-      const run = Math.min(left, TILE_SLOTS - ((timeSec / updateEverySec) % TILE_SLOTS));
+      const run = Math.min(left, TILE_SLOTS - ((timeSec / updateEverySec + this.phase) % TILE_SLOTS));
       each(timeSec, run);
       timeSec += run * updateEverySec;
       left -= run;
@@ -220,7 +226,7 @@ export class Ring {
     const isFirst = !this.segments.some((segment) => segment.updateEverySec === updateEverySec);
     const columns = isFirst && wanted <= SEGMENT_COLUMNS_SMALL ? SEGMENT_COLUMNS_SMALL : SEGMENT_COLUMNS;
     if (this.segments.length >= NO_SEGMENT) return NO_SEGMENT;
-    const geometry = { columns, slots: this.slots, updateEverySec };
+    const geometry = { columns, slots: this.slots, updateEverySec, phase: this.phase };
     const segment = this.store.create(this.segments.length, geometry);
     if (segment === null) {
       this.refused(segmentBytes(geometry));

@@ -173,6 +173,19 @@ describe("segment", () => {
     expect(segment.flags[segment.valueIndex(0, first << 6)]).toBe(0);
   });
 
+  test("blocks begin earlier by the phase, and go around as without one", () => {
+    const geometry: Geometry = { columns: COLUMNS, slots: SLOTS, updateEverySec: 10, phase: 7 };
+    const segment = new Segment(new ArrayBuffer(segmentBytes(geometry)), geometry);
+    const startSec = 10 * (LAP_SEC + 64 - 7);
+    for (let slot = 0; slot < 64; slot++) expect(write(segment, 3, startSec + 10 * slot, slot)).toBe(true);
+    expect(segment.stamps[1]).toBe(startSec);
+    expect([segment.stamps[0], segment.stamps[2]]).toEqual([0, 0]);
+    for (let slot = 0; slot < 64; slot++) expect(segment.read(startSec + 10 * slot, 3 << 6)).toBe(slot);
+    expect(segment.newestHeldSec(startSec + 5000)).toBe(startSec + 630);
+    expect(write(segment, 3, startSec + 10 * SLOTS, 1)).toBe(true);
+    expect(segment.read(startSec, 3 << 6)).toBeNaN();
+  });
+
   test("times step by update_every", () => {
     const segment = newSegment(5);
     segment.takeColumns(1);

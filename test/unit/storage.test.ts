@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import { segmentBytes } from "../../agent/rrd/store/geometry.ts";
-import { writeIdentity } from "../../agent/rrd/store/segment-header.ts";
+import { readIdentity, type SegmentIdentity, writeIdentity } from "../../agent/rrd/store/segment-header.ts";
 import { dimension } from "../simulated-host.ts";
 import { define, GUID, held, StorageWorld } from "../storage-world.ts";
 
@@ -173,5 +173,36 @@ describe("mode map", () => {
     expect(world.database.hostCount).toBe(0);
     expect(world.told).toHaveLength(1);
     expect(world.told[0]).toContain("left out db: ");
+  });
+
+  test("hosts begin their blocks at different seconds, each at its own again after a start", () => {
+    const world = new StorageWorld();
+    const beginnings = () => {
+      const guids = Array.from({ length: 40 }, (_, i) => `dddddddd-0000-0000-0000-${String(i).padStart(12, "0")}`);
+      const charts = guids.map((machineGuid) => {
+        const host = world.host("map", { machineGuid });
+        return host.chart("a.b") ?? define(host, "a.b", 1);
+      });
+      for (let i = 0; i < 130; i++) world.tick(charts, expectedAt);
+      return charts.map((chart) => chart.segment!.stampOf(chart.lastEntrySec) % 64);
+    };
+    const before = beginnings();
+    expect(new Set(before).size).toBeGreaterThan(20);
+    world.kill();
+    expect(beginnings()).toEqual(before);
+    expect(world.told).toEqual([]);
+  });
+
+  test("a file whose blocks begin at other times than those of its host is set aside", () => {
+    const world = new StorageWorld();
+    world.tick([define(world.host(), "a.one", 3)], expectedAt);
+    world.kill();
+    const header = world.disk.map(`/state/db/${GUID}/seg-0.rrd`);
+    const identity = readIdentity(header, header.length) as SegmentIdentity;
+    writeIdentity(header.buffer, { ...identity, phase: (identity.phase! + 1) % 64 });
+    world.kill();
+    expect(held(world.host().chart("a.one")!, 0, world.nowSec - 10, world.nowSec).size).toBe(0);
+    expect(world.told).toHaveLength(1);
+    expect(world.told[0]).toContain("aside seg-0.rrd: its blocks begin at a phase of");
   });
 });

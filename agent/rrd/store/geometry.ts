@@ -17,6 +17,11 @@ export interface Geometry {
   /** A multiple of {@link TILE_SLOTS}, see {@link ringSlots}. */
   readonly slots: number;
   readonly updateEverySec: number;
+  /**
+   * Slots, 0 … 63, by which its blocks begin before those of others; left out: 0. Each host has its own: to begin a
+   * block costs more than to go on in one, and not all hosts of a parent should do it in the same second.
+   */
+  readonly phase?: number;
 }
 
 /**
@@ -45,4 +50,9 @@ export function checksOffset(slots: number): number {
 /** Chart records follow the stamps and checksums, on a boundary of 8 bytes. */
 export function recordsOffset(slots: number): number {
   return Math.ceil((FIXED_HEADER_BYTES + (slots / TILE_SLOTS) * BLOCK_BYTES) / 8) * 8;
+}
+
+/** {@link Geometry.phase} of a host: the same at every start. */
+export function phaseOf(machineGuid: string): number {
+  return Bun.hash.crc32(machineGuid) % TILE_SLOTS;
 }

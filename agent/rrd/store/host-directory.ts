@@ -334,9 +334,9 @@ export class HostDirectory implements HostStore, RestoreTarget {
   /** Says in its header which segment it is and whether it is whole. */
   private sign(number: number, segment: Segment, isClosed: boolean): void {
     const { bootCrc, nowSec } = this.share;
-    const { columns, slots, updateEverySec, buffer } = segment;
-    const identity = { columns, slots, updateEverySec, number, machineGuid: this.machineGuid, createdSec: nowSec() };
-    writeIdentity(buffer, identity);
+    const { columns, slots, updateEverySec, phase, buffer } = segment;
+    const geometry = { columns, slots, updateEverySec, phase };
+    writeIdentity(buffer, { ...geometry, number, machineGuid: this.machineGuid, createdSec: nowSec() });
     writeState(buffer, { isClosed, bootCrc, flushedSec: 0 });
   }
 

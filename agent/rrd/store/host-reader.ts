@@ -3,6 +3,7 @@ import type { Files } from "../../base/files.ts";
 import type { StoredChart, StoredHost } from "./catalogue-format.ts";
 import { type CatalogueContent, readCatalogue } from "./catalogue-read.ts";
 import { CATALOGUE_FILE } from "./directory-share.ts";
+import { phaseOf } from "./geometry.ts";
 import {
   catalogueProblem,
   type HeldTimes,
@@ -106,7 +107,7 @@ export class HostReader {
     const segment = SegmentReader.open(share.files, path, { number, machineGuid, bootCrc: share.bootCrc });
     const wanted = this.wanted.get(number);
     if (typeof segment === "string" || wanted === undefined) return segment;
-    const problem = misfit(segment, wanted);
+    const problem = misfit(segment, wanted, phaseOf(machineGuid));
     if (problem !== "") segment[Symbol.dispose]();
     return problem === "" ? segment : problem;
   }

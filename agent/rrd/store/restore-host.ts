@@ -162,6 +162,7 @@ class HostRestore {
   private openSegments(charts: readonly StoredChart[]): void {
     const wanted = wantedSegments(charts);
     const slots = ringSlots(this.host.historyEntries);
+    const { phase } = this.host.ring!;
     for (const name of this.share.files.list(this.directory.path)) {
       const number = segmentNumber(name);
       if (number < 0 || wanted.has(number)) continue;
@@ -170,7 +171,7 @@ class HostRestore {
     const end = Math.max(-1, ...wanted.keys()) + 1;
     for (let number = 0; number < end; number++) {
       const { updateEverySec, columnsMin } = wanted.get(number) ?? { updateEverySec: 1, columnsMin: 0 };
-      const geometry = { columns: SEGMENT_COLUMNS, slots, updateEverySec };
+      const geometry = { columns: SEGMENT_COLUMNS, slots, updateEverySec, phase };
       const segment = this.openSegment(number, geometry, columnsMin) ?? this.directory.create(number, geometry);
       if (segment === null) return;
       this.host.ring!.adopt(segment);
@@ -193,7 +194,8 @@ class HostRestore {
     try {
       if (this.share.files.size(path) === null) return null;
       const { opened, isMapped } = this.open(path, number);
-      const problem = "problem" in opened ? opened.problem : misfit(opened.segment, { ...wanted, columnsMin });
+      const { phase } = this.host.ring!;
+      const problem = "problem" in opened ? opened.problem : misfit(opened.segment, { ...wanted, columnsMin }, phase);
       if (problem !== "" || "problem" in opened) {
         setAside(path, problem, this.share);
         return null;
@@ -293,10 +295,11 @@ function lastDated(segment: Segment, record: number, maxSec: number): number {
 }
 
 /** Why a segment cannot hold the charts that the catalogue puts there; empty = it can. */
-export function misfit(segment: Geometry, { updateEverySec, columnsMin }: WantedSegment): string {
+export function misfit(segment: Segment, { updateEverySec, columnsMin }: WantedSegment, phase: number): string {
   if (segment.columns < columnsMin) {
     return `it has ${segment.columns} columns, the catalogue says at least ${columnsMin}`;
   }
+  if (segment.phase !== phase) return `its blocks begin at a phase of ${segment.phase}, those of its host at ${phase}`;
   if (segment.updateEverySec === updateEverySec) return "";
   return `it has an interval of ${segment.updateEverySec} s, the catalogue says ${updateEverySec} s`;
 }

@@ -144,7 +144,8 @@ export function isWhole(buffer: ArrayBuffer, bootCrc: number): boolean {
  * @returns a buffer for `slots` slots, header of the identity left empty.
  */
 export function resizedBuffer(old: Segment, slots: number): ArrayBuffer {
-  const geometry: Geometry = { columns: old.columns, updateEverySec: old.updateEverySec, slots };
+  const { columns, updateEverySec, phase } = old;
+  const geometry: Geometry = { columns, updateEverySec, phase, slots };
   const resized = new Segment(new ArrayBuffer(segmentBytes(geometry)), geometry);
   resized.records.set(old.records);
   const size = old.columns * TILE_SLOTS;

@@ -40,6 +40,7 @@ export function writeIdentity(buffer: ArrayBuffer, identity: SegmentIdentity): v
   view.setUint32(28, BYTE_ORDER, true);
   new Uint8Array(buffer, 32, 16).set(guidBytes(identity.machineGuid));
   view.setFloat64(48, identity.createdSec, true);
+  view.setUint32(56, identity.phase ?? 0, true);
   view.setUint32(IDENTITY_END, Bun.hash.crc32(new Uint8Array(buffer, 0, IDENTITY_END)), true);
 }
 
@@ -64,6 +65,7 @@ export function readIdentity(bytes: Uint8Array, fileBytes: number): SegmentIdent
     number: view.getUint32(24, true),
     machineGuid: guidText(bytes.subarray(32, 48)),
     createdSec: view.getFloat64(48, true),
+    phase: view.getUint32(56, true),
   };
   const impossible = impossibleLayout(identity);
   if (impossible !== "") return { problem: `it says it has ${impossible}` };
@@ -73,9 +75,10 @@ export function readIdentity(bytes: Uint8Array, fileBytes: number): SegmentIdent
 }
 
 /** What no version writes, whatever the checksum says; empty = it can be. */
-function impossibleLayout({ columns, slots, updateEverySec }: Geometry): string {
+function impossibleLayout({ columns, slots, updateEverySec, phase = 0 }: Geometry): string {
   if (slots < 2 * TILE_SLOTS || slots % TILE_SLOTS !== 0) return `${slots} slots`;
   if (columns < 1 || columns > SEGMENT_COLUMNS) return `${columns} columns`;
+  if (phase >= TILE_SLOTS) return `a phase of ${phase} slots`;
   return updateEverySec < 1 ? `an interval of ${updateEverySec} s` : "";
 }
 

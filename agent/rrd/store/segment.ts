@@ -41,13 +41,14 @@ const CORRUPT = 2;
  * | (next 4096 bytes boundary) values, see {@link valueIndex} | f32 × columns × slots |
  * | flags, one column a chart record | u8 × columns × slots |
  *
- * A slot belongs to a time: `slot(t) = (t / updateEvery) mod slots`. A block whose stamp is not the start expected
- * for a time reads as empty, so data of an earlier lap, or a zeroed buffer, can never show as new.
+ * A slot belongs to a time: `slot(t) = (t / updateEvery + phase) mod slots`. A block whose stamp is not the start
+ * expected for a time reads as empty, so data of an earlier lap, or a zeroed buffer, can never show as new.
  */
 export class Segment implements Geometry {
   readonly columns: number;
   readonly slots: number;
   readonly updateEverySec: number;
+  readonly phase: number;
   /** 1 ÷ {@link updateEverySec}: turns an increase per interval into a rate. */
   readonly perUpdate: number;
   readonly columnPool: ColumnPool;
@@ -69,11 +70,12 @@ export class Segment implements Geometry {
   private readonly verdicts: Uint8Array;
 
   /** @param buffer zeroed, or the content of a segment of this geometry. */
-  constructor(buffer: ArrayBuffer, { columns, slots, updateEverySec }: Geometry) {
+  constructor(buffer: ArrayBuffer, { columns, slots, updateEverySec, phase = 0 }: Geometry) {
     assert(slots % TILE_SLOTS === 0, "a segment holds whole blocks");
     this.columns = columns;
     this.slots = slots;
     this.updateEverySec = updateEverySec;
+    this.phase = phase;
     this.perUpdate = 1 / updateEverySec;
     this.columnPool = new ColumnPool(columns);
     this.recordPool = new ColumnPool(columns);
@@ -203,7 +205,7 @@ export class Segment implements Geometry {
 
   /** Slot of a time, which must be a multiple of `updateEverySec`. */
   slotOf(timeSec: number): number {
-    return (timeSec / this.updateEverySec) % this.slots;
+    return (timeSec / this.updateEverySec + this.phase) % this.slots;
   }
 
   /** Position in {@link values} of the tile of (slot, tile offset): `column × 64`. */
