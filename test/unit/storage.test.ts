@@ -125,7 +125,7 @@ describe("mode map", () => {
       ),
     );
     expect(wrong).toEqual([]);
-    expect(held(chart, 0, nowSec - 400, nowSec).size).toBeGreaterThan(90);
+    expect(held(chart, 0, nowSec - 400, nowSec).size).toBeGreaterThan(40);
   });
 
   test("a flush that fails is a host that cannot use its files, and no unhandled rejection", async () => {
