@@ -5,7 +5,9 @@ import {
   boundedDimension,
   type ChartInput,
   chartBytes,
+  chartDefinition,
   chartName,
+  chartTexts,
   cutId,
   dimensionBytes,
   isChartId,
@@ -52,7 +54,6 @@ export interface HostShare {
   readonly limitReached: LimitReached;
 }
 
-const UPDATE_EVERY_SEC_MAX = 3600;
 /** Variables kept per host and per chart, and the length of their names; real agents send one or two. */
 const VARIABLES_MAX = 100;
 const VARIABLE_NAME_LENGTH_MAX = 200;
@@ -167,7 +168,8 @@ export class Host {
     const id = cutId(input.id);
     if (!isChartId(id)) return null;
     const known = this.byId.get(id);
-    const definition = this.definitionOf(id, input, known);
+    const name = this.uniqueName(id, chartName(id, input.name), known);
+    const definition = chartDefinition({ ...input, id, name }, this.updateEverySec, this.share.texts);
     if (known !== undefined) return this.redefineChart(known, definition, input.obsolete === true);
     const limit = this.limitOfCharts(chartBytes(definition));
     if (limit !== null) {
@@ -194,6 +196,10 @@ export class Host {
     if (index >= 0) {
       const before = chart.dimensions.list[index]!;
       if (isSameDimension(before, dimension)) return index;
+      if (!this.take(dimensionBytes(dimension) - dimensionBytes(before))) {
+        this.refuse("memory_limit_bytes", `a longer name of dimension ${dimension.id} of chart ${chart.id}`);
+        return this.defineDimension(chart, { ...dimension, name: before.name });
+      }
       chart.dimensions = chart.dimensions.put(index, dimension);
       this.pool.redefine(chart.start + index, dimension);
       // What one algorithm carried over means nothing to another.
@@ -289,6 +295,7 @@ export class Host {
     return this.take(dimensionBytes(dimension)) ? null : "memory_limit_bytes";
   }
 
+  /** @param bytes less than 0 gives them back. */
   private take(bytes: number): boolean {
     if (!this.share.budget.take(bytes)) return false;
     this.bytes += bytes;
@@ -301,10 +308,9 @@ export class Host {
 
   private redefineChart(chart: Chart, definition: ChartDefinition, obsolete: boolean): Chart {
     const before = chart.definition;
-    const moreBytes = chartBytes(definition) - chartBytes(before);
-    if (moreBytes > 0 && !this.take(moreBytes)) {
+    if (!this.take(chartBytes(definition) - chartBytes(before))) {
       this.refuse("memory_limit_bytes", `longer texts of chart ${before.id}`);
-      return chart;
+      return this.redefineChart(chart, { ...definition, ...chartTexts(before) }, obsolete);
     }
     if (before.name !== definition.name) {
       if (this.byName.get(before.name) === chart) this.byName.delete(before.name);
@@ -357,31 +363,6 @@ export class Host {
     charts.forEach((chart, index) => {
       chart.start = starts[index]!;
     });
-  }
-
-  private definitionOf(id: string, input: ChartInput, known: Chart | undefined): ChartDefinition {
-    const type = id.slice(0, id.indexOf("."));
-    const updateEverySec = input.updateEverySec || this.updateEverySec;
-    return {
-      id,
-      name: this.uniqueName(id, chartName(id, type, input.name), known),
-      title: this.text(input.title),
-      units: this.text(input.units),
-      family: this.text(input.family || type),
-      context: this.text(input.context) || id,
-      chartType: input.chartType ?? "line",
-      priority: input.priority ?? 1000,
-      updateEverySec: Math.min(Math.max(1, Math.floor(updateEverySec)), UPDATE_EVERY_SEC_MAX),
-      plugin: this.text(input.plugin),
-      module: this.text(input.module),
-      detail: input.detail === true,
-      hidden: input.hidden === true,
-      storeFirst: input.storeFirst === true,
-    };
-  }
-
-  private text(given: string | undefined): string {
-    return this.share.texts.intern((given ?? "").slice(0, TEXT_LENGTH_MAX));
   }
 
   /** A name already in use gets a suffix when the chart is new; a known chart keeps its name instead. */

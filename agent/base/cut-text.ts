@@ -1,0 +1,7 @@
+/**
+ * At most `lengthMax` characters of a text, in memory of their own: a slice would keep the whole text alive, and what
+ * comes from a peer may be a thousand times as long.
+ */
+export function cutText(text: string, lengthMax: number): string {
+  return text.length <= lengthMax ? text : Buffer.from(text.slice(0, lengthMax)).toString();
+}
