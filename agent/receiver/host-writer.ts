@@ -105,7 +105,9 @@ export class HostWriter implements StreamHandler<Chart> {
     this.updates++;
     this.samples += row.setCount;
     commitStreamed(chart, row, givenUs, nowUs);
-    if (chart.lastCollectedUs < this.oldestUs) this.oldestUs = chart.lastCollectedUs;
+    // A chart without dimensions has no time.
+    const collectedUs = chart.lastCollectedUs;
+    if (collectedUs !== 0 && collectedUs < this.oldestUs) this.oldestUs = collectedUs;
   }
 
   setVariable(chart: Chart | null, name: string, value: number): void {
