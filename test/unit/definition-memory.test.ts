@@ -5,6 +5,7 @@ import type { Chart } from "../../agent/rrd/chart.ts";
 import { Database } from "../../agent/rrd/database.ts";
 import type { Host } from "../../agent/rrd/host.ts";
 import { StreamDecoder } from "../../agent/wire/decode.ts";
+import { parseStreamRequest } from "../../agent/wire/handshake.ts";
 import { addHost, WIDE_LIMITS } from "../simulated-host.ts";
 
 const LINES = 200;
@@ -46,4 +47,17 @@ describe("what is cut of a definition is not kept", () => {
       expect(bytes).toBeLessThan(2_000_000);
     });
   }
+});
+
+test("what a request says of a host does not keep the request", () => {
+  const kept: unknown[] = [];
+  const before = heldBytes();
+  for (let index = 0; index < LINES; index++) {
+    const target = `hostname=h${index}&tags=${"t".repeat(5000)}${index}&NETDATA_HOST_OS_NAME=os&junk=${"j".repeat(10_000)}`;
+    const head = `STREAM key=k&machine_guid=g${index}&${target} HTTP/1.1\r\nUser-Agent: program/1.${index}\r\n\r\n`;
+    kept.push(parseStreamRequest(Buffer.from(head)));
+  }
+  // Of 3 MB that came, and 3 MB decoded.
+  expect(heldBytes() - before).toBeLessThan(2_000_000);
+  expect(kept.length).toBe(LINES);
 });
