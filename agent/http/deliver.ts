@@ -152,6 +152,7 @@ function compressed(bytes: Uint8Array<ArrayBuffer>, headers: Headers, delivery: 
 function streamOf(first: Uint8Array, rest: Chunks | null, delivery: Delivery): ReadableStream<Uint8Array> {
   let pending: Uint8Array | null = first.length > 0 ? first : null;
   const held = delivery.open.holdStream();
+  let isCancelled = false;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       if (pending !== null) {
@@ -166,6 +167,8 @@ function streamOf(first: Uint8Array, rest: Chunks | null, delivery: Delivery): R
             return controller.close();
           }
           await nextTurn();
+          // The client may have gone meanwhile; then nobody takes anything any more.
+          if (isCancelled) return;
           const slice = runSlice(rest, delivery.clock, PIECE_BYTES);
           if (slice.done) rest = null;
           if (slice.pieces.length > 0) return controller.enqueue(joined(slice.pieces));
@@ -179,6 +182,7 @@ function streamOf(first: Uint8Array, rest: Chunks | null, delivery: Delivery): R
       }
     },
     cancel() {
+      isCancelled = true;
       held[Symbol.dispose]();
       rest?.return();
     },

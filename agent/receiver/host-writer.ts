@@ -2,6 +2,7 @@ import type { DropReason } from "../rrd/balance.ts";
 import type { Chart, ChartType } from "../rrd/chart.ts";
 import type { CollectedRow } from "../rrd/collected-row.ts";
 import { commitStreamed } from "../rrd/commit.ts";
+import { cutId } from "../rrd/definition.ts";
 import { parseAlgorithm } from "../rrd/dimension.ts";
 import type { Host } from "../rrd/host.ts";
 import type { ChartLine, DimensionLine, LineProblem, StreamHandler } from "../wire/stream-handler.ts";
@@ -79,8 +80,10 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   findChart(id: string): Chart | null {
-    this.isRefused = this.refused.has(id);
-    return this.host.chart(id) ?? null;
+    const chart = this.host.chart(cutId(id)) ?? null;
+    // Not for a known one: its next BEGIN is one that was foretold, for which nobody asks.
+    if (chart === null) this.isRefused = this.refused.has(id);
+    return chart;
   }
 
   dimensionCount(chart: Chart): number {
@@ -102,7 +105,9 @@ export class HostWriter implements StreamHandler<Chart> {
     this.updates++;
     this.samples += row.setCount;
     commitStreamed(chart, row, givenUs, nowUs);
-    if (chart.lastCollectedUs < this.oldestUs) this.oldestUs = chart.lastCollectedUs;
+    // A chart without dimensions has no time.
+    const collectedUs = chart.lastCollectedUs;
+    if (collectedUs !== 0 && collectedUs < this.oldestUs) this.oldestUs = collectedUs;
   }
 
   setVariable(chart: Chart | null, name: string, value: number): void {
@@ -141,7 +146,8 @@ function dimensionKey(chart: Chart, id: string): string {
 /** Old agents send a title with ` (type.name)` behind it, which is for display only (streaming.md §2.2). */
 function plainTitle({ id, name, title }: ChartLine): string {
   for (const suffix of [` (${id})`, ` (${name})`]) {
-    if (title.endsWith(suffix)) return title.slice(0, -suffix.length);
+    // What is left of a title keeps the memory of the whole alive.
+    if (suffix.length <= 2 * ID_LENGTH_MAX && title.endsWith(suffix)) return title.slice(0, -suffix.length);
   }
   return title;
 }

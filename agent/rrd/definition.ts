@@ -1,5 +1,7 @@
+import { cutText } from "../base/cut-text.ts";
 import type { ChartDefinition, ChartType } from "./chart.ts";
 import type { Dimension } from "./dimension.ts";
+import type { InternedTexts } from "./interned-texts.ts";
 
 /** What a chart definition from a collector or a stream says; absent parts take the defaults of rrd.md §1.2. */
 export interface ChartInput {
@@ -31,21 +33,65 @@ const CHART_BYTES = 1500;
 const DIMENSION_BYTES = 500;
 const VARIABLE_BYTES = 150;
 
+const UPDATE_EVERY_SEC_MAX = 3600;
+
+/**
+ * The whole definition of a chart.
+ * @param input its id is a chart's, its name one that no other chart has. @param updateEverySec of the host.
+ */
+export function chartDefinition(
+  input: ChartInput & { name: string },
+  updateEverySec: number,
+  texts: InternedTexts,
+): ChartDefinition {
+  const text = (given = "") => texts.intern(cutText(given, TEXT_LENGTH_MAX));
+  return {
+    id: input.id,
+    name: input.name,
+    title: text(input.title),
+    units: text(input.units),
+    family: text(input.family || typeOf(input.id)),
+    context: text(input.context) || input.id,
+    chartType: input.chartType ?? "line",
+    priority: input.priority ?? 1000,
+    updateEverySec: Math.min(Math.max(1, Math.floor(input.updateEverySec || updateEverySec)), UPDATE_EVERY_SEC_MAX),
+    plugin: text(input.plugin),
+    module: text(input.module),
+    detail: input.detail === true,
+    hidden: input.hidden === true,
+    storeFirst: input.storeFirst === true,
+  };
+}
+
+/** The texts of a definition: what it takes memory for. */
+export function chartTexts(definition: ChartDefinition) {
+  const { id, name, title, units, family, context, plugin, module } = definition;
+  return { id, name, title, units, family, context, plugin, module };
+}
+
 /** What a chart takes of the database's memory. */
 export function chartBytes(definition: ChartDefinition): number {
-  const { id, name, title, units, family, context, plugin, module } = definition;
-  const texts = [id, name, title, units, family, context, plugin, module];
-  return texts.reduce((bytes, text) => bytes + text.length, CHART_BYTES);
+  const texts = Object.values(chartTexts(definition));
+  return texts.reduce((bytes, text) => bytes + textBytes(text), CHART_BYTES);
 }
 
 /** What a dimension takes of the database's memory, its columns in the ring left out. */
 export function dimensionBytes({ id, name }: Dimension): number {
-  return DIMENSION_BYTES + id.length + (name === id ? 0 : name.length);
+  return DIMENSION_BYTES + textBytes(id) + (name === id ? 0 : textBytes(name));
 }
 
 /** What a variable of a host or chart takes. */
 export function variableBytes(name: string): number {
-  return VARIABLE_BYTES + name.length;
+  return VARIABLE_BYTES + textBytes(name);
+}
+
+/** A text with any character beyond ASCII takes two bytes for each. */
+function textBytes(text: string): number {
+  return Buffer.byteLength(text) === text.length ? text.length : 2 * text.length;
+}
+
+function typeOf(id: string): string {
+  return id.slice(0, id.indexOf("."));
 }
 
 /** True if an id is `type.id` with something on both sides. */
@@ -60,7 +106,7 @@ export function boundedDimension(dimension: Dimension): Dimension {
   const divisor = dimension.divisor || 1;
   const isSame = multiplier === dimension.multiplier && divisor === dimension.divisor;
   if (isSame && dimension.name.length <= TEXT_LENGTH_MAX) return dimension;
-  return { ...dimension, multiplier, divisor, name: dimension.name.slice(0, TEXT_LENGTH_MAX) };
+  return { ...dimension, multiplier, divisor, name: cutText(dimension.name, TEXT_LENGTH_MAX) };
 }
 
 /** At most {@link ID_BYTES_MAX} bytes of an id, cut between characters. */
@@ -74,9 +120,10 @@ export function cutId(id: string): string {
 }
 
 /** `type.name` from what a definition gives as a name (rrd.md §1.2, §1.4; streaming.md §2.2). */
-export function chartName(id: string, type: string, given: string | undefined): string {
+export function chartName(id: string, given: string | undefined): string {
   if (given === undefined || given === "" || given === id || given.toUpperCase() === "NULL") return id;
   if (given.toUpperCase() === "(NULL)") return id;
+  const type = typeOf(id);
   const name = given.startsWith(`${type}.`) ? given.slice(type.length + 1) : given;
-  return name === "" ? id : `${type}.${name.replace(/[^A-Za-z0-9.-]/g, "_")}`.slice(0, ID_BYTES_MAX);
+  return name === "" ? id : cutText(`${type}.${name.replace(/[^A-Za-z0-9.-]/g, "_")}`, ID_BYTES_MAX);
 }

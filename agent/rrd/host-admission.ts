@@ -46,7 +46,7 @@ export class HostAdmission {
     return false;
   }
 
-  /** @returns false when the budget has no room. */
+  /** @param bytes less than 0 gives them back. @returns false when the budget has no room. */
   take(bytes: number): boolean {
     if (!this.share.budget.take(bytes)) return false;
     this.bytes += bytes;

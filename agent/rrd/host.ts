@@ -6,11 +6,12 @@ import {
   boundedDimension,
   type ChartInput,
   chartBytes,
+  chartDefinition,
   chartName,
+  chartTexts,
   cutId,
   dimensionBytes,
   isChartId,
-  TEXT_LENGTH_MAX,
   variableBytes,
 } from "./definition.ts";
 import { type Dimension, DimensionSet, isSameDimension } from "./dimension.ts";
@@ -21,7 +22,6 @@ import type { HostOptions, HostShare, MemoryMode, RestoredDimension, SystemInfo 
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
 import { phaseOf } from "./store/geometry.ts";
 
-const UPDATE_EVERY_SEC_MAX = 3600;
 /** Variables kept per host and per chart, and the length of their names; real agents send one or two. */
 const VARIABLES_MAX = 100;
 const VARIABLE_NAME_LENGTH_MAX = 200;
@@ -140,7 +140,8 @@ export class Host {
     const id = cutId(input.id);
     if (!isChartId(id)) return null;
     const known = this.index.get(id);
-    const definition = this.definitionOf(id, input, known);
+    const name = this.index.uniqueName(id, chartName(id, input.name), known);
+    const definition = chartDefinition({ ...input, id, name }, this.updateEverySec, this.share.texts);
     if (known !== undefined) return this.redefineChart(known, definition, input.obsolete === true);
     if (!this.admission.takeChart(definition, this.index.size)) return null;
     const chart = new Chart(this, definition);
@@ -159,6 +160,10 @@ export class Host {
     if (index >= 0) {
       const before = chart.dimensions.list[index]!;
       if (isSameDimension(before, dimension)) return index;
+      if (!this.admission.take(dimensionBytes(dimension) - dimensionBytes(before))) {
+        this.admission.refuse("memory_limit_bytes", `a longer name of dimension ${dimension.id} of chart ${chart.id}`);
+        return this.defineDimension(chart, { ...dimension, name: before.name });
+      }
       chart.dimensions = chart.dimensions.put(index, dimension);
       chart.journaled = Math.min(chart.journaled, index);
       this.pool.redefine(chart.start + index, dimension);
@@ -315,10 +320,9 @@ export class Host {
 
   private redefineChart(chart: Chart, definition: ChartDefinition, obsolete: boolean): Chart {
     const before = chart.definition;
-    const moreBytes = chartBytes(definition) - chartBytes(before);
-    if (moreBytes > 0 && !this.admission.take(moreBytes)) {
+    if (!this.admission.take(chartBytes(definition) - chartBytes(before))) {
       this.admission.refuse("memory_limit_bytes", `longer texts of chart ${before.id}`);
-      return chart;
+      return this.redefineChart(chart, { ...definition, ...chartTexts(before) }, obsolete);
     }
     this.index.rename(chart, before.name, definition.name);
     const changed = (Object.keys(definition) as (keyof ChartDefinition)[]).some(
@@ -369,30 +373,5 @@ export class Host {
     charts.forEach((chart, index) => {
       chart.start = starts[index]!;
     });
-  }
-
-  private definitionOf(id: string, input: ChartInput, known: Chart | undefined): ChartDefinition {
-    const type = id.slice(0, id.indexOf("."));
-    const updateEverySec = input.updateEverySec || this.updateEverySec;
-    return {
-      id,
-      name: this.index.uniqueName(id, chartName(id, type, input.name), known),
-      title: this.text(input.title),
-      units: this.text(input.units),
-      family: this.text(input.family || type),
-      context: this.text(input.context) || id,
-      chartType: input.chartType ?? "line",
-      priority: input.priority ?? 1000,
-      updateEverySec: Math.min(Math.max(1, Math.floor(updateEverySec)), UPDATE_EVERY_SEC_MAX),
-      plugin: this.text(input.plugin),
-      module: this.text(input.module),
-      detail: input.detail === true,
-      hidden: input.hidden === true,
-      storeFirst: input.storeFirst === true,
-    };
-  }
-
-  private text(given: string | undefined): string {
-    return this.share.texts.intern((given ?? "").slice(0, TEXT_LENGTH_MAX));
   }
 }

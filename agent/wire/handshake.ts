@@ -1,3 +1,4 @@
+import { ownText } from "../base/cut-text.ts";
 import { parseGuid } from "../base/guid.ts";
 import { decodeTarget, encodeValue } from "./request-text.ts";
 import { cutUtf8 } from "./wire-text.ts";
@@ -129,7 +130,7 @@ export function parseStreamRequest(head: Buffer): ReceivedRequest {
   const marker = line.lastIndexOf(" HTTP/");
   const isStream = line.subarray(0, STREAM_WORD.length + 1).equals(Buffer.from(`${STREAM_WORD} `));
   const parameters = readTarget(isStream ? line.subarray(STREAM_WORD.length + 1, marker < 0 ? lineEnd : marker) : null);
-  const text = (name: string, bytesMax = VALUE_BYTES_MAX) => cutUtf8(parameters.get(name) ?? "", bytesMax);
+  const text = (name: string, bytesMax = VALUE_BYTES_MAX) => keptText(parameters.get(name) ?? "", bytesMax);
   const hostname = text("hostname", HOSTNAME_BYTES_MAX);
   const [program, version] = userAgent(head.subarray(lineEnd));
   const request: ReceivedRequest = {
@@ -177,7 +178,7 @@ function systemInfoOf(parameters: ReadonlyMap<string, string>): Map<string, stri
   const info = new Map<string, string>();
   for (const [name, value] of parameters) {
     if (info.size >= SYSTEM_INFO_MAX) break;
-    if (value !== "" && isSystemInfoName(name)) info.set(name, cutUtf8(value, VALUE_BYTES_MAX));
+    if (value !== "" && isSystemInfoName(name)) info.set(ownText(name), keptText(value));
   }
   return info;
 }
@@ -188,7 +189,12 @@ function userAgent(headers: Buffer): [string, string] {
   const plain = withoutControls(value.trim());
   const slash = plain.indexOf("/");
   const program = slash < 0 ? plain : plain.slice(0, slash);
-  return [cutUtf8(program, VALUE_BYTES_MAX), slash < 0 ? "" : cutUtf8(plain.slice(slash + 1), VALUE_BYTES_MAX)];
+  return [keptText(program), slash < 0 ? "" : keptText(plain.slice(slash + 1))];
+}
+
+/** Values stay as long as their host, the head they came in does not. */
+function keptText(text: string, bytesMax = VALUE_BYTES_MAX): string {
+  return ownText(cutUtf8(text, bytesMax));
 }
 
 function lowerGuid(text: string): string {

@@ -21,7 +21,8 @@ const PASSED_OVER = new Set(["FUNCTION", "LABEL", "OVERWRITE", "CLABEL", "CLABEL
 export class LineReader<Chart> {
   private readonly decoder: StreamDecoder<Chart>;
   private readonly handler: StreamHandler<Chart>;
-  private readonly charts = new Map<string, WireChart<Chart>>();
+  /** By what the handler knows them as: a database that cuts long ids has one chart for many of them. */
+  private readonly charts = new Map<Chart, WireChart<Chart>>();
   private readonly spans = new Int32Array(2 * WORDS_MAX);
   private readonly integer: SplitInteger = { value: 0, rest: 0 };
   /** Chart whose heads were learned last; they are shared once its iteration is over. */
@@ -237,18 +238,16 @@ export class LineReader<Chart> {
   }
 
   private chartOf(id: string): WireChart<Chart> | null {
-    const known = this.charts.get(id);
-    if (known !== undefined) return known;
     const handle = this.handler.findChart(id);
     return handle === null ? null : this.known(id, handle);
   }
 
   private known(id: string, handle: Chart): WireChart<Chart> | null {
-    let chart = this.charts.get(id);
-    if (chart === undefined || chart.handle !== handle) {
+    let chart = this.charts.get(handle);
+    if (chart === undefined) {
       if (this.charts.size >= CHARTS_MAX) return null;
       chart = new WireChart(handle, id);
-      this.charts.set(id, chart);
+      this.charts.set(handle, chart);
     }
     return chart;
   }

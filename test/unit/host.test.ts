@@ -279,6 +279,32 @@ describe("limits", () => {
     expect(database.budget.bytes).toBe(0);
   });
 
+  test("memory: texts that grow are taken from the limit, texts that shrink are given back", () => {
+    const refused: string[] = [];
+    const database = new Database({ ...WIDE_LIMITS, memoryBytes: 10_000 }, (_limit, _host, what) => refused.push(what));
+    const host = addHost(database, { memoryMode: "none" })!;
+    const chart = host.defineChart({ id: "a.a" })!;
+    host.defineDimension(chart, dimension("d"));
+    const before = database.budget.bytes;
+    for (let i = 0; i < 100; i++) {
+      host.defineChart({ id: "a.a", title: "x".repeat(i % 2 === 0 ? 1000 : 0) });
+      host.defineDimension(chart, { ...dimension("d"), name: "n".repeat(i % 2 === 0 ? 1000 : 1) });
+    }
+    expect(database.budget.bytes).toBe(before + 1);
+    expect(refused).toEqual([]);
+    for (let i = 0; i < 5; i++) host.defineDimension(chart, dimension(`d${i}`));
+    for (let i = 0; i < 5; i++) host.defineDimension(chart, { ...dimension(`d${i}`), name: "€".repeat(1000) });
+    expect(database.budget.bytes).toBeLessThanOrEqual(10_000);
+    expect(refused).toEqual([2, 3, 4].map((i) => `a longer name of dimension d${i} of chart a.a`));
+    // Only the name is refused.
+    const index = host.defineDimension(chart, { ...dimension("d3", "incremental"), name: "€".repeat(1000) });
+    expect(chart.dimensions.list[index]).toMatchObject({ name: "d3", algorithm: "incremental" });
+    host.defineChart({ id: "a.a", title: "€".repeat(1000), updateEverySec: 7 });
+    expect(chart.definition).toMatchObject({ title: "", updateEverySec: 7 });
+    database.removeHost(host);
+    expect(database.budget.bytes).toBe(0);
+  });
+
   test("mode none: nothing is stored, every value is passed on and accounted for", () => {
     const host = newHost({ memoryMode: "none" });
     const chart = host.defineChart({ id: "t.a" })!;

@@ -293,7 +293,12 @@ describe("large answers", () => {
     const { body } = ask(inSlices, "/api/v1/charts");
     const reader = body!.getReader();
     await reader.read();
+    const next = reader.read();
+    // The next slice is due when it leaves.
+    for (let step = 0; step < 10; step++) await Promise.resolve();
     await reader.cancel();
+    await next;
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
     expect(inSlices.counters.failed).toBe(0);
   });
 

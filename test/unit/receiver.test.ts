@@ -267,6 +267,16 @@ describe("the clock of a stream", () => {
     expect(world.lines.map(({ event }) => event)).toContain("receiver.clock_reanchored");
   });
 
+  test("a chart without dimensions has no lag", () => {
+    const { world, send } = streaming();
+    send("CHART t.empty '' '' '' '' '' line 1 1\n");
+    for (let second = 0; second < 200; second++) {
+      world.clock.advance(1000);
+      send(`${iteration("t.a", 1_000_000)}BEGIN t.empty 1000000\nEND\n`);
+    }
+    expect(world.receiver.counters.reanchored).toBe(0);
+  });
+
   test("values ahead of our clock are told once a connection", () => {
     const { world, send } = streaming();
     for (let i = 0; i < 20; i++) send(iteration("t.a", 7_000_000));
