@@ -27,6 +27,7 @@ const WAITING_TESTS = [
   ["netdata-streams"],
   ["carbon", "agent", "netdata-old-host"],
   ["agent-carbon", "demo", "netdata-refusals", "netdata-outage"],
+  ["store-disk", "store-modes"],
 ];
 
 const args = process.argv.slice(2);

@@ -14,7 +14,8 @@ export function dumpHost(host: Host): { text: string; segments: Buffer[] } {
     variables: [...(chart.variables ?? [])],
     last: chart.dimensions.list.map((_, i) => `${latestCollected(chart, i)} at ${collectedSec(chart, i)}`),
   }));
-  const { balance, refusedCharts, refusedDimensions } = host;
+  const { balance } = host;
+  const { refusedCharts, refusedDimensions } = host.admission;
   const state = { charts, balance, refusedCharts, refusedDimensions, variables: [...host.variables] };
   // The whole buffer: header with stamps and records, values, flags.
   const segments = (host.ring?.segments ?? []).map((segment) => Buffer.from(segment.values.buffer));

@@ -1,7 +1,8 @@
 import type { Chart } from "../agent/rrd/chart.ts";
 import { Database, type DatabaseLimits } from "../agent/rrd/database.ts";
 import type { Algorithm, Dimension } from "../agent/rrd/dimension.ts";
-import type { Host, HostOptions } from "../agent/rrd/host.ts";
+import type { Host } from "../agent/rrd/host.ts";
+import type { HostOptions } from "../agent/rrd/host-options.ts";
 import { readStored } from "../agent/rrd/read.ts";
 
 /** A second that every update_every in use divides. */

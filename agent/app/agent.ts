@@ -1,6 +1,7 @@
 import { AddressList } from "../base/address-list.ts";
 import type { Clock, Random, Timer } from "../base/clock.ts";
 import { createDial, type Dial } from "../base/dial.ts";
+import type { Files } from "../base/files.ts";
 import { parseListen } from "../base/listen-address.ts";
 import type { Logger } from "../base/log.ts";
 import { createHostFiles, isHostPrefix } from "../base/proc-file.ts";
@@ -18,16 +19,19 @@ import { Receiver, type ReceiverSettings } from "../receiver/receiver.ts";
 import { rehearse } from "../receiver/rehearsal.ts";
 import { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
+import type { Storage } from "../rrd/store/storage.ts";
 import { STREAM_WORD } from "../wire/handshake.ts";
 import { CollectorPlans } from "./collector-plans.ts";
 import { collectorSources } from "./collector-sources.ts";
 import { databaseLimits } from "./database-limits.ts";
 import { doorUrl } from "./door-url.ts";
 import { HostLinks } from "./host-links.ts";
+import { HostRestoration } from "./host-restoration.ts";
 import { httpSources } from "./http-sources.ts";
 import { LinkRates } from "./link-rates.ts";
 import { createLocalhost } from "./localhost.ts";
 import { findIdentity, type Identity } from "./machine-guid.ts";
+import { openStorage } from "./open-storage.ts";
 import { attachRehearsalLink } from "./rehearsal-link.ts";
 import { isKnownToOthers, type Role, roleOf, takesStreams } from "./role.ts";
 
@@ -39,10 +43,12 @@ export interface AgentWorld {
   readonly version: string;
   readonly random?: Random;
   readonly dial?: Dial;
+  readonly files?: Files;
 }
 
 const PROGRAM = "tributary";
 const HEARTBEAT_MS = 1000;
+const BEATS_A_MINUTE = 60;
 /** Parts of the five seconds of an orderly stop (design.md §4). */
 const STOP_EXPORTERS_MS = 2000;
 const STOP_PUSHERS_MS = 2000;
@@ -61,6 +67,9 @@ export class Agent {
   private readonly log: Logger;
   private readonly identity: Identity;
   private readonly database: Database;
+  /** Null when every host lives in memory only. */
+  private readonly storage: Storage | null;
+  private readonly restoration: HostRestoration | null;
   private readonly localhost: Host;
   private readonly receiver: Receiver;
   private readonly pushers: Pushers;
@@ -73,6 +82,7 @@ export class Agent {
   private allowsDashboard: AddressList;
   private door: Door | null = null;
   private heartbeat: Timer | null = null;
+  private beats = 0;
   private stopping: Promise<void> | null = null;
 
   /** Starts everything. @throws AgentError when the port is taken or the identity cannot be kept. */
@@ -82,7 +92,7 @@ export class Agent {
     return agent;
   }
 
-  private constructor(config: Config, { clock, log, version, random = Math.random, dial }: AgentWorld) {
+  private constructor(config: Config, { clock, log, version, random = Math.random, dial, files }: AgentWorld) {
     this.config = config;
     this.clock = clock;
     this.log = log;
@@ -109,7 +119,9 @@ export class Agent {
       // Limit and host are the subject of the line: each pair is told for itself.
       log.error("rrd.limit_reached", { limit: `db.${limit} of ${host}`, refused: what });
     });
+    this.storage = openStorage(config, this.database, { clock, log, files });
     this.localhost = createLocalhost(this.database, config, guid, { name: PROGRAM, version }, clock);
+    this.restoration = this.storage === null ? null : new HostRestoration(config, this.storage, { clock, log });
     this.pushers = new Pushers(world);
     this.links = new HostLinks(this.database, this.pushers, () => this.config);
     this.receiver = new Receiver({
@@ -138,7 +150,7 @@ export class Agent {
       afterTick: () => this.pushers.flushAll(),
     });
     this.collectors = this.createCollectorPlans();
-    this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.links.hostRemoved(host) });
+    this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.hostRemoved(host) });
   }
 
   /**
@@ -164,6 +176,11 @@ export class Agent {
     this.restartNeeded = atRestart;
     this.follow(config);
     this.log.info("config.reloaded", { reload, changed: now.join(", ") || "nothing" });
+  }
+
+  /** Writes hosts in mode `save` to their files now. */
+  async save(): Promise<void> {
+    await this.storage?.save();
   }
 
   /** Stops ticking, closes the door, flushes streams and exporters within their deadlines. Safe to call twice. */
@@ -195,6 +212,7 @@ export class Agent {
     this.scheduler.configure(this.collectors.of(config.collector));
     this.scheduler.start();
     this.exporters.start();
+    this.restoration?.goOn();
     this.beat();
     const { machineGuid: guid, hostname, memoryMode, historyEntries: history } = this.localhost;
     const { state_dir: state } = config.agent;
@@ -218,9 +236,11 @@ export class Agent {
   private async shutDown(): Promise<void> {
     this.scheduler[Symbol.dispose]();
     this.heartbeat?.[Symbol.dispose]();
+    this.restoration?.[Symbol.dispose]();
     this.receiver.stop();
     this.door?.[Symbol.dispose]();
     await Promise.all([this.pushers.stop(STOP_PUSHERS_MS), this.exporters.stop(STOP_EXPORTERS_MS)]);
+    await this.storage?.[Symbol.asyncDispose]();
     this.log.info("app.stopped", { host: this.localhost.hostname });
   }
 
@@ -228,11 +248,26 @@ export class Agent {
   private beat(): void {
     this.heartbeat = this.clock.setTimer(HEARTBEAT_MS, () => {
       this.receiver.sweep();
+      this.upkeep();
       this.pushers.tick(this.clock.monotonicMs());
       this.rates.observe(this.pushers.status());
       this.api.tick();
       this.beat();
     });
+  }
+
+  /** What the database needs from time to time. */
+  private upkeep(): void {
+    const { db } = this.config;
+    const nowUs = this.clock.nowUs();
+    this.storage?.tick();
+    if (++this.beats % BEATS_A_MINUTE !== 0 || !db.delete_obsolete_charts_files) return;
+    this.database.removeObsoleteCharts(nowUs, db.cleanup_obsolete_charts_after_seconds * 1e6);
+  }
+
+  private hostRemoved(host: Host): void {
+    this.links.hostRemoved(host);
+    void this.storage?.closeHost(host.machineGuid, this.config.db.delete_orphan_hosts_files);
   }
 
   private createCollectorPlans(): CollectorPlans {
@@ -244,6 +279,7 @@ export class Agent {
     const sources = collectorSources({
       clock,
       database: this.database,
+      storage: this.storage,
       receiver: this.receiver,
       pushers: this.pushers,
       exporters: this.exporters,

@@ -15,12 +15,16 @@ import type { HttpApi } from "../http/http.ts";
 import type { Pushers } from "../pusher/pushers.ts";
 import type { Receiver } from "../receiver/receiver.ts";
 import type { Database } from "../rrd/database.ts";
+import type { Storage } from "../rrd/store/storage.ts";
 import { ExporterIntervals } from "./exporter-intervals.ts";
+import { createStorageUsage } from "./storage-usage.ts";
 
 /** The parts of an agent whose figures become charts of its own. */
 export interface MeasuredParts {
   readonly clock: Clock;
   readonly database: Database;
+  /** Null when every host lives in memory only. */
+  readonly storage: Storage | null;
   readonly receiver: Receiver;
   readonly pushers: Pushers;
   readonly exporters: Exporters;
@@ -37,10 +41,11 @@ export function collectorSources(parts: MeasuredParts): AgentSources {
   return {
     process: createProcessUsage(parts.clock),
     http: () => httpCounters(parts),
-    database: () => databaseCounters(parts.database),
+    database: () => databaseCounters(parts),
     receiver: () => receiverCounters(parts),
     pusher: () => pusherCounters(parts),
     exporters: () => intervals.read(parts.exporters.counters()),
+    storage: createStorageUsage(parts.storage),
     scheduler: parts.scheduler,
     log: parts.log,
   };
@@ -60,7 +65,7 @@ function httpCounters({ api, door }: MeasuredParts): HttpCounters | undefined {
   };
 }
 
-function databaseCounters(database: Database): DatabaseCounters {
+function databaseCounters({ database, storage }: MeasuredParts): DatabaseCounters {
   const totals = { charts: 0, dimensions: 0, nonFinite: 0, clock: 0, reset: 0, noSpace: 0 };
   for (const host of database.hosts) {
     const { dropped } = host.balance;
@@ -75,8 +80,7 @@ function databaseCounters(database: Database): DatabaseCounters {
     hosts: database.hostCount,
     charts: totals.charts,
     dimensions: totals.dimensions,
-    // Rings live in plain memory: nothing is mapped.
-    mappings: 0,
+    mappings: storage?.counters.mappings ?? 0,
     droppedNonFinite: totals.nonFinite,
     droppedClock: totals.clock,
     droppedReset: totals.reset,

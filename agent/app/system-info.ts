@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { cpus, machine, release, totalmem } from "node:os";
 import { join } from "node:path";
-import type { SystemInfo } from "../rrd/host.ts";
+import type { SystemInfo } from "../rrd/host-options.ts";
 
 const UNKNOWN = "unknown";
 const SECTOR_BYTES = 512;

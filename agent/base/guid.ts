@@ -21,6 +21,16 @@ export function createGuid(randomBytes: Uint8Array): string {
   const bytes = randomBytes.slice(0, 16);
   bytes[6] = (bytes[6]! & 0x0f) | 0x40;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  return guidText(bytes);
+}
+
+/** The 16 bytes of a GUID. */
+export function guidBytes(guid: string): Uint8Array {
+  return Uint8Array.fromHex(guid.replaceAll("-", ""));
+}
+
+/** The GUID of 16 bytes, in lower case. */
+export function guidText(bytes: Uint8Array): string {
   const hex = bytes.toHex();
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }

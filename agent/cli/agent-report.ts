@@ -27,6 +27,9 @@ const HostReport = v.object({
     dropped: Dropped,
     imbalance: v.number(),
   }),
+  files_problem: v.string(),
+  refused_charts: v.number(),
+  refused_dimensions: v.number(),
 });
 
 const LinkReport = v.object({

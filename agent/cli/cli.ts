@@ -2,6 +2,7 @@ import { AgentError, errorText } from "../base/errors.ts";
 import { nearest } from "../config/suggest.ts";
 import { systemEnvironment, systemReader } from "../config/system-reader.ts";
 import { CONFIG_DETAILS, CONFIG_USAGE, configVerb } from "./config.ts";
+import { DB_DETAILS, DB_USAGE, db } from "./db.ts";
 import { DEMO_DETAILS, DEMO_USAGE, demo } from "./demo.ts";
 import { EXIT } from "./exit.ts";
 import { newKey } from "./key.ts";
@@ -41,6 +42,12 @@ const VERBS: Record<string, Verb> = {
     summary: "hosts, links, exporters, losses of a running agent",
     details: STATUS_DETAILS,
     run: status,
+  },
+  db: {
+    usage: DB_USAGE,
+    summary: "look into the files of the database, also while an agent uses them",
+    details: DB_DETAILS,
+    run: db,
   },
   demo: {
     usage: DEMO_USAGE,

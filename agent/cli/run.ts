@@ -15,7 +15,7 @@ const OPTIONS = ["config", "listen", "parent", "key", "memory", "history", "stat
 /** What follows `tributary run`. */
 export const RUN_USAGE =
   "[--config FILE] [--listen ADDR:PORT] [--parent HOST:PORT --key GUID]\n" +
-  "      [--memory none|ram] [--history N] [--state DIR]";
+  "      [--memory none|ram|save|map] [--history N] [--state DIR]";
 
 /** The options of `tributary run`, for its help. */
 export const RUN_DETAILS = `
@@ -24,13 +24,15 @@ export const RUN_DETAILS = `
                       free one; default 127.0.0.1:19999
   --parent HOST:PORT  stream this host to a parent; several separated by commas are tried in turn
   --key GUID          the API key for the parent, which must have it enabled ("tributary key" makes one)
-  --memory none|ram   keep nothing and only pass values on, or keep a ring in memory; default ram
+  --memory MODE       none: keep nothing, only pass values on · ram: a ring in memory, the default · save: in files at
+                      the end and on SIGUSR1 too · map: in mapped files, which survive a kill
   --history N         points kept of every dimension; default 3600, an hour
-  --state DIR         directory that holds machine.guid; default /var/lib/tributary as root, else
+  --state DIR         directory of machine.guid and of the database's files; default /var/lib/tributary as root, else
                       $XDG_STATE_HOME/tributary or ~/.local/state/tributary
 
 Flags beat the file. One line on stdout says when it is ready and where; the log goes to stderr, one line an event.
 SIGTERM or SIGINT: orderly stop within 5 s, a second signal stops at once. SIGHUP: the file is read again.
+SIGUSR1: hosts in mode save are written to their files.
 `;
 
 /** An orderly stop takes no longer than this. */
@@ -93,6 +95,7 @@ async function runUntilSignal(loaded: LoadedConfig, load: () => LoadedConfig | C
     if (agent === null) log.warn("config.reload_too_early", { text: "the agent is starting" });
     else reload(agent, load(), log);
   });
+  process.on("SIGUSR1", () => void agent?.save());
   agent = await Agent.start(loaded, { clock, log, version: VERSION });
   if (stoppingSinceMs !== Number.POSITIVE_INFINITY) {
     await agent.stop();

@@ -149,6 +149,14 @@ function renderVerdict({ hosts, links, exporters }: AgentReport): string {
     exporters.filter(({ lost }) => lost > 0).map(({ name, lost }) => `${name} ${lost}`),
   );
   tell(
+    "kept in memory only",
+    hosts.filter((host) => host.files_problem !== "").map((host) => `${host.hostname} (${host.files_problem})`),
+  );
+  tell(
+    "refused by a limit since the start",
+    hosts.filter((host) => host.refused_charts + host.refused_dimensions > 0).map(refusedText),
+  );
+  tell(
     "accounts that do not add up, please report this",
     wrong.map((host) => host.hostname),
   );
@@ -157,6 +165,10 @@ function renderVerdict({ hosts, links, exporters }: AgentReport): string {
 
 function droppedText(host: HostReport): string {
   return `${host.hostname} ${lossText(host.balance.dropped)}`;
+}
+
+function refusedText({ hostname, refused_charts: charts, refused_dimensions: dimensions }: HostReport): string {
+  return `${hostname} ${charts} charts, ${dimensions} dimensions`;
 }
 
 function hostnameOf(hosts: readonly HostReport[], link: LinkReport): string {

@@ -109,6 +109,13 @@ export const AGENT_CHARTS: readonly AgentChart<AgentReadings>[] = [
     ],
   },
   {
+    spec: agentSpec("tributary.db_io", "Database Files", "KiB/s", "agent", "line", 130_152, [
+      incremental("dirtied", 1, 1024),
+      incremental("written", 1, 1024),
+    ]),
+    read: ({ storage }) => storage && [storage.dirtiedBytes, storage.writtenBytes],
+  },
+  {
     spec: agentSpec("netdata.clients", "Netdata Web Clients", "connected clients", "api", "line", 130_200, [
       absolute("clients"),
     ]),

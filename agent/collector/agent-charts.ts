@@ -35,6 +35,7 @@ class AgentCollector implements Collector {
       process: sources.process(),
       http: sources.http(),
       database: sources.database(),
+      storage: sources.storage(),
       receiver: sources.receiver(),
       pusher: sources.pusher(),
       scheduler: sources.scheduler,

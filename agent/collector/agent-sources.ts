@@ -36,6 +36,14 @@ export interface DatabaseCounters {
   readonly droppedNoSpace: number;
 }
 
+/** What the database's files cost since start, bytes. */
+export interface StorageUsage {
+  /** Of pages that became dirty: what the disk has to take. */
+  readonly dirtiedBytes: number;
+  /** Of new segments, catalogues and saves. */
+  readonly writtenBytes: number;
+}
+
 /** Incoming streams: children now, the rest since start. */
 export interface ReceiverCounters {
   readonly connected: number;
@@ -111,6 +119,7 @@ export interface AgentReadings {
   readonly process: ProcessUsage;
   readonly http: HttpCounters | undefined;
   readonly database: DatabaseCounters;
+  readonly storage: StorageUsage | undefined;
   readonly receiver: ReceiverCounters | undefined;
   readonly pusher: PusherCounters | undefined;
   readonly scheduler: SchedulerCounters;
@@ -122,6 +131,7 @@ export interface AgentSources {
   process(): ProcessUsage;
   http(): HttpCounters | undefined;
   database(): DatabaseCounters;
+  storage(): StorageUsage | undefined;
   receiver(): ReceiverCounters | undefined;
   pusher(): PusherCounters | undefined;
   exporters(): readonly ExporterCounters[];

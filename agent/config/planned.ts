@@ -10,16 +10,7 @@ const PROXY_EXTRAS = [
 /** Keys and tables that later versions have; `*` = any name. A file that has one is told so, not "unknown key". */
 const PLANNED: Readonly<Record<string, readonly string[]>> = {
   "": ["plugin"],
-  db: [
-    "save_every",
-    "flush_every",
-    "delete_obsolete_charts_files",
-    "delete_orphan_hosts_files",
-    "enable_replication",
-    "seconds_to_replicate",
-    "seconds_per_replication_step",
-    "disk_limit_bytes",
-  ],
+  db: ["enable_replication", "seconds_to_replicate", "seconds_per_replication_step"],
   web: [
     "tls",
     "tls_certificate",

@@ -1,12 +1,10 @@
 import * as v from "valibot";
-import { choice, guid, int, path, string, stringMap } from "./fields.ts";
+import { bool, choice, guid, int, path, string, stringMap } from "./fields.ts";
 
 /** Upper end of a number that has none of its own. */
 export const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
-export const MEMORY_MODES = ["none", "ram"] as const;
-/** Memory modes of later versions, refused with a message of their own. */
-export const MEMORY_MODES_PLANNED = ["save", "map"];
+export const MEMORY_MODES = ["none", "ram", "save", "map"] as const;
 
 /** `[agent]` and `[agent.labels]` (config.md §2.1). */
 export const AgentSchema = v.strictObject({
@@ -59,8 +57,9 @@ export const AgentSchema = v.strictObject({
 export const DbSchema = v.strictObject({
   mode: v.optional(
     choice(MEMORY_MODES, {
-      meaning: "Memory mode: none keeps only what is needed to pass values on, ram keeps the ring in memory.",
-      planned: MEMORY_MODES_PLANNED,
+      meaning:
+        "Memory mode: none keeps only what is needed to pass values on, ram keeps the ring in memory, save keeps it " +
+        "in memory and in files at the end, map keeps it in mapped files that survive a kill.",
       netdata: "memory mode, [db] mode",
     }),
     "ram",
@@ -74,6 +73,26 @@ export const DbSchema = v.strictObject({
       netdata: "history, retention",
     }),
     3600,
+  ),
+  save_every: v.optional(
+    int({
+      meaning: "Mode save: the files are written this often.",
+      min: 0,
+      max: 86_400,
+      unit: "s",
+      fallback: "0 = at the end and on SIGUSR1 only",
+    }),
+    0,
+  ),
+  flush_every: v.optional(
+    int({
+      meaning: "Mode map: all that was stored is on the disk this often, so that a power cut takes no more.",
+      min: 0,
+      max: 3600,
+      unit: "s",
+      fallback: "0 = when the kernel writes it",
+    }),
+    0,
   ),
   gap_when_lost_iterations_above: v.optional(
     int({
@@ -95,6 +114,20 @@ export const DbSchema = v.strictObject({
     }),
     3600,
   ),
+  delete_obsolete_charts_files: v.optional(
+    bool({
+      meaning: "An obsolete chart leaves memory, and its place in the files is given to others; false = it stays.",
+      netdata: "delete obsolete charts files",
+    }),
+    true,
+  ),
+  delete_orphan_hosts_files: v.optional(
+    bool({
+      meaning: "A child that leaves memory loses its files too; netdata's default is yes.",
+      netdata: "delete orphan hosts files",
+    }),
+    false,
+  ),
   cleanup_orphan_hosts_after_seconds: v.optional(
     int({
       meaning: "A child that has not been connected for this long leaves memory.",
@@ -113,6 +146,16 @@ export const DbSchema = v.strictObject({
       max: NO_LIMIT,
       unit: "bytes",
       fallback: "0 = half of the machine's memory",
+    }),
+    0,
+  ),
+  disk_limit_bytes: v.optional(
+    int({
+      meaning: "Disk space that the files of all hosts may take. A host without room for more goes on in memory.",
+      min: 0,
+      max: NO_LIMIT,
+      unit: "bytes",
+      fallback: "0 = what they have at the start, and the space that is free then, less 10 %",
     }),
     0,
   ),

@@ -3,7 +3,7 @@ import { parseDestination } from "../base/destination.ts";
 import { InputError } from "../base/input-error.ts";
 import { PORT_DEFAULT } from "../base/listen-address.ts";
 import { addresses, bool, boolOrAuto, choice, type FieldAbout, guid, int, list, pattern, problemOf } from "./fields.ts";
-import { MEMORY_MODES, MEMORY_MODES_PLANNED, NO_LIMIT } from "./schema-host.ts";
+import { MEMORY_MODES, NO_LIMIT } from "./schema-host.ts";
 
 const HEALTH = "Kept for configurations of netdata; has no effect, there is no alarm engine.";
 
@@ -144,7 +144,7 @@ function history(netdata: string, fallback: string) {
 
 function memoryMode(netdata: string, fallback: string) {
   const meaning = "Memory mode of what is received.";
-  return choice(MEMORY_MODES, { meaning, planned: MEMORY_MODES_PLANNED, netdata, fallback });
+  return choice(MEMORY_MODES, { meaning, netdata, fallback });
 }
 
 function health(netdata: string, fallback: string) {

@@ -80,8 +80,9 @@ function describeHost(host: Host, sources: HttpSources, rates: HostRates, viaGui
     first: firstSec === Number.POSITIVE_INFINITY ? 0 : firstSec,
     labels: sources.agent.labels(host),
     balance: describeBalance(host.balance),
-    refused_charts: host.refusedCharts,
-    refused_dimensions: host.refusedDimensions,
+    files_problem: host.files?.problem ?? "",
+    refused_charts: host.admission.refusedCharts,
+    refused_dimensions: host.admission.refusedDimensions,
   };
 }
 

@@ -4,6 +4,7 @@ import type { SocketOwner, StreamRequest } from "../base/stream-socket.ts";
 import type { ChildSettings } from "../config/child-settings.ts";
 import type { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
+import type { HostOptions } from "../rrd/host-options.ts";
 import { PROMPT_V1, REFUSALS, type Refusal } from "../wire/answers.ts";
 import { parseStreamRequest, type ReceivedRequest } from "../wire/handshake.ts";
 import { AcceptRate, permissionOf, refusalOf } from "./admission.ts";
@@ -178,24 +179,27 @@ export class Receiver {
     const { database, clock, log } = this.options;
     const updateEverySec = settings.updateEverySec ?? (asked.updateEverySec || this.settings.updateEverySec);
     const known = database.host(asked.machineGuid);
-    const host =
-      known ??
-      database.addHost({
-        machineGuid: asked.machineGuid,
-        hostname: asked.hostname,
-        os: asked.os,
-        updateEverySec: Math.min(updateEverySec, 3600),
-        historyEntries: settings.history,
-        memoryMode: settings.memoryMode,
-        gapIterations: this.settings.gapIterations,
-        isLocal: false,
-      });
-    if (host === null) return null;
-    if (known === undefined) host.firstSeenUs = clock.nowUs();
-    else if (isOther(known, settings, updateEverySec)) {
-      log.info("receiver.settings_kept", { host: host.hostname, reason: "they change when the host is made anew" });
+    const options: HostOptions = {
+      machineGuid: asked.machineGuid,
+      hostname: asked.hostname,
+      os: asked.os,
+      updateEverySec: Math.min(updateEverySec, 3600),
+      historyEntries: settings.history,
+      memoryMode: settings.memoryMode,
+      gapIterations: this.settings.gapIterations,
+      isLocal: false,
+    };
+    const isChanged = known !== undefined && isOther(known, settings, updateEverySec);
+    let host = known ?? database.addHost(options);
+    // Nobody has written to it since the start: its files can be opened as they are wanted now.
+    if (known?.isArchived && isChanged) host = database.remakeHost(known, options);
+    else if (isChanged) {
+      log.info("receiver.settings_kept", { host: known.hostname, reason: "they change when this agent starts anew" });
     }
+    if (host === null) return null;
+    if (host.firstSeenUs === 0) host.firstSeenUs = clock.nowUs();
     describe(host, asked);
+    host.files?.hostChanged();
     return host;
   }
 

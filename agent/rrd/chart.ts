@@ -34,12 +34,16 @@ export class Chart {
   readonly host: Host;
   definition: ChartDefinition;
   dimensions = new DimensionSet([]);
-  /** Position in {@link Host.charts}; kept for life. */
-  readonly index: number;
+  /** Position in {@link Host.charts}; given to another chart when this one is removed. */
+  index = -1;
   /** Goes up with every change of the definition or the dimensions, so that senders see what they have to repeat. */
   version = 1;
+  /** It left the database; whoever still has it may collect it, which brings it back. */
+  isRemoved = false;
   /** Retired by its collector or child: not listed any more. Collecting it again brings it back. */
   isObsolete = false;
+  /** When it was first seen to be retired, µs; 0 = it is not. */
+  retiredUs = 0;
   /** Chart variables (`VARIABLE CHART`); null until there is one. */
   variables: Map<string, number> | null = null;
 
@@ -55,10 +59,13 @@ export class Chart {
   iterations = 0;
   /** Start of the range in the pool. */
   start = 0;
-  /** Slot of the next boundary: `(lastUpdated / updateEvery + 1) mod slots`. */
+  /** Slot of the next boundary: `(lastUpdated / updateEvery + 1 + phase) mod slots`. */
   nextSlot = 0;
   /** Next time the interval is taken from the wall clock, whatever the sender says (rrd.md §2.2). */
   syncClock = true;
+
+  /** Dimensions that the files of its host know of; −1 = they must be told of the whole chart. */
+  journaled = -1;
 
   /** Its dimensions have columns and their set is sealed: nothing was defined since. */
   isSettled = false;
@@ -79,10 +86,9 @@ export class Chart {
   /** Tile offset of dimension 0 when all tiles lie side by side in {@link segment}, 64 apart; else −1. */
   firstTile = -1;
 
-  constructor(host: Host, definition: ChartDefinition, index: number) {
+  constructor(host: Host, definition: ChartDefinition) {
     this.host = host;
     this.definition = definition;
-    this.index = index;
     this.updateEveryUs = definition.updateEverySec * 1e6;
     // Doubles from birth: a field that starts as a small integer would be re-shaped in the hot path later.
     this.lastCollectedUs = 0;
@@ -91,6 +97,14 @@ export class Chart {
 
   get id(): string {
     return this.definition.id;
+  }
+
+  /** Its collection begins anew. */
+  forget(): void {
+    this.lastCollectedUs = 0;
+    this.lastUpdatedUs = 0;
+    this.slotsPassed = 0;
+    this.iterations = 0;
   }
 
   /** Second of the newest stored slot; 0 = none. */

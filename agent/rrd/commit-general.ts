@@ -46,6 +46,10 @@ export function commitGeneral(
 ): void {
   const host = chart.host;
   if (chart.dimensions.count === 0) return;
+  if (chart.isRemoved && !host.readmit(chart)) {
+    host.balance.dropped.limit += row.setCount;
+    return;
+  }
   host.settle(chart);
   if (chart.isObsolete) host.reviveChart(chart);
   const elapsedUs = isStreamed ? streamedInterval(chart, givenUs, nowUs) : localInterval(chart, nowUs);
@@ -112,10 +116,7 @@ function advance(chart: Chart, elapsedUs: number, nowUs: number): void {
 /** rrd.md §2.7. What is in the ring stays: a time-addressed slot cannot be taken for another time. */
 function resetChart(chart: Chart): void {
   const { pool } = chart.host;
-  chart.lastCollectedUs = 0;
-  chart.lastUpdatedUs = 0;
-  chart.slotsPassed = 0;
-  chart.iterations = 0;
+  chart.forget();
   pool.reset(chart.start, chart.dimensions.count);
 }
 
@@ -299,7 +300,9 @@ function openSlot(chart: Chart, number: number, timeSec: number): boolean {
     if (segment.stampOf(timeSec) * 1e6 <= step.nowUs + AHEAD_US_MAX) return false;
     segment.wipeFor(timeSec);
   }
-  segment.records[ring.recordOf(chart, number) << 2] = timeSec;
+  const record = ring.recordOf(chart, number);
+  segment.date(record, timeSec);
+  if (chart.slotsPassed === 0) segment.dateFirst(record, timeSec);
   return true;
 }
 

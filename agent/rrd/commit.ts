@@ -56,7 +56,7 @@ function commitSteady(chart: Chart, row: CollectedRow, elapsedUs: number): boole
   chart.nextSlot = slot + 1 === segment.slots ? 0 : slot + 1;
   chart.slotsPassed++;
   chart.iterations++;
-  segment.records[chart.record << 2] = boundarySec;
+  segment.date(chart.record, boundarySec);
   host.lastCollectedUs = collectedUs;
   return true;
 }

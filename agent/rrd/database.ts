@@ -1,9 +1,11 @@
 import { assert } from "../base/assert.ts";
+import { ByteBudget } from "./byte-budget.ts";
 import { DimensionSets } from "./dimension.ts";
-import { Host, type HostOptions, type HostShare } from "./host.ts";
+import { Host } from "./host.ts";
+import type { HostDirectories } from "./host-directories.ts";
+import type { HostOptions, HostShare } from "./host-options.ts";
 import { InternedTexts } from "./interned-texts.ts";
 import type { LimitReached } from "./limit-reached.ts";
-import { MemoryBudget } from "./memory-budget.ts";
 import { MemoryStore } from "./store/segment-store.ts";
 
 /** Bounds of the whole database, from `[db]`. */
@@ -30,15 +32,17 @@ export class Database {
   /** Hosts refused by the limit. */
   refusedHosts = 0;
   readonly store: MemoryStore;
-  readonly budget: MemoryBudget;
+  readonly budget: ByteBudget;
   private readonly limits: DatabaseLimits;
   private readonly share: HostShare;
   private readonly byGuid = new Map<string, Host>();
   private readonly watchers: HostWatcher[] = [];
+  /** Files of hosts in modes `save` and `map`; null = there are none. */
+  private directories: HostDirectories | null = null;
 
   constructor(limits: DatabaseLimits, limitReached: LimitReached) {
     this.limits = limits;
-    this.budget = new MemoryBudget(limits.memoryBytes);
+    this.budget = new ByteBudget(limits.memoryBytes);
     this.store = new MemoryStore(this.budget);
     this.share = {
       chartsPerHostMax: limits.chartsPerHost,
@@ -49,6 +53,11 @@ export class Database {
       texts: new InternedTexts(),
       limitReached,
     };
+  }
+
+  /** From now on hosts in modes `save` and `map` have files. */
+  useDirectories(directories: HostDirectories): void {
+    this.directories = directories;
   }
 
   /** In order of appearance, the local host first. */
@@ -86,7 +95,9 @@ export class Database {
       this.share.limitReached("hosts_max", options.hostname, `host ${options.machineGuid}`);
       return null;
     }
-    const host = new Host(options, this.share);
+    const files = this.directories?.open(options) ?? null;
+    const host = new Host(options, this.share, files);
+    files?.attach(host);
     this.byGuid.set(host.machineGuid, host);
     for (const watcher of this.watchers) watcher.hostAdded(host);
     return host;
@@ -94,15 +105,27 @@ export class Database {
 
   /** A host starts to be collected (again): all its charts may be new. */
   freeFirstDefinitions(host: Host, nowUs: number): void {
-    host.newChartAllowance = Number.POSITIVE_INFINITY;
-    host.newChartsFreeUntilUs = nowUs + FIRST_DEFINITIONS_US;
+    host.admission.newChartAllowance = Number.POSITIVE_INFINITY;
+    host.admission.newChartsFreeUntilUs = nowUs + FIRST_DEFINITIONS_US;
   }
 
   /** Once a minute: each host may have its share of new charts. */
   renewChartAllowances(nowUs: number): void {
     for (const host of this.byGuid.values()) {
-      if (nowUs >= host.newChartsFreeUntilUs) host.newChartAllowance = this.limits.newChartsPerMinute;
+      if (nowUs >= host.admission.newChartsFreeUntilUs)
+        host.admission.newChartAllowance = this.limits.newChartsPerMinute;
     }
+  }
+
+  /** Once a minute: charts that were retired long ago leave memory. */
+  removeObsoleteCharts(nowUs: number, afterUs: number): void {
+    for (const host of this.byGuid.values()) host.removeObsolete(nowUs, afterUs);
+  }
+
+  /** Makes a host anew with other options; what its files hold and still fits comes back. */
+  remakeHost(host: Host, options: HostOptions): Host | null {
+    this.removeHost(host);
+    return this.addHost(options);
   }
 
   /** Forgets a host and frees its memory. */

@@ -74,6 +74,11 @@ export class DimensionPool {
     return from;
   }
 
+  /** Makes room for `count` further dimensions at once, instead of step by step. */
+  reserve(count: number): void {
+    this.grow(count);
+  }
+
   /** Takes over the flags of a new definition; the collected state stays. */
   redefine(place: number, dimension: Dimension): void {
     this.flags[place] = (this.flags[place]! & ~NO_RESET) | (dimension.noReset ? NO_RESET : 0);

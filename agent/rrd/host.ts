@@ -1,5 +1,6 @@
 import { type Balance, emptyBalance } from "./balance.ts";
 import { Chart, type ChartDefinition } from "./chart.ts";
+import { ChartIndex } from "./chart-index.ts";
 import type { CommitListener } from "./commit-listener.ts";
 import {
   boundedDimension,
@@ -11,54 +12,19 @@ import {
   cutId,
   dimensionBytes,
   isChartId,
-  TEXT_LENGTH_MAX,
   variableBytes,
 } from "./definition.ts";
-import { type Dimension, type DimensionSets, isSameDimension } from "./dimension.ts";
+import { type Dimension, DimensionSet, isSameDimension } from "./dimension.ts";
 import { DimensionPool } from "./dimension-pool.ts";
-import type { InternedTexts } from "./interned-texts.ts";
-import type { LimitName, LimitReached } from "./limit-reached.ts";
-import type { MemoryBudget } from "./memory-budget.ts";
+import { HostAdmission } from "./host-admission.ts";
+import type { HostStore } from "./host-directories.ts";
+import type { HostOptions, HostShare, MemoryMode, RestoredDimension, SystemInfo } from "./host-options.ts";
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
-import type { SegmentStore } from "./store/segment-store.ts";
-
-/** Modes of this version; `save` and `map` keep the same segments in files. */
-export type MemoryMode = "none" | "ram";
-
-/** What is known of the machine behind a host, under the names of the protocol (`NETDATA_SYSTEM_OS_NAME` …). */
-export type SystemInfo = ReadonlyMap<string, string>;
-
-/** Identity and settings of a host; those the protocol may change later are fields of {@link Host}. */
-export interface HostOptions {
-  /** 36 characters, lower case. */
-  machineGuid: string;
-  hostname: string;
-  os: string;
-  updateEverySec: number;
-  historyEntries: number;
-  memoryMode: MemoryMode;
-  /** Lost iterations that still are interpolated over, plus 2 (rrd.md §1.2). */
-  gapIterations: number;
-  /** Own machine: counted as `collected`; others are `received`. */
-  isLocal: boolean;
-}
-
-/** What all hosts of a database share. */
-export interface HostShare {
-  readonly chartsPerHostMax: number;
-  readonly dimensionsPerChartMax: number;
-  readonly store: SegmentStore;
-  readonly budget: MemoryBudget;
-  readonly sets: DimensionSets;
-  readonly texts: InternedTexts;
-  readonly limitReached: LimitReached;
-}
+import { phaseOf } from "./store/geometry.ts";
 
 /** Variables kept per host and per chart, and the length of their names; real agents send one or two. */
 const VARIABLES_MAX = 100;
 const VARIABLE_NAME_LENGTH_MAX = 200;
-/** Charts that may share a name before the next one goes by its id: the search for a free name must stay short. */
-const NAME_SUFFIX_MAX = 100;
 
 /** One monitored machine: its charts, the state of their collection, their ring and their account. */
 export class Host {
@@ -98,28 +64,18 @@ export class Host {
   readonly balance: Balance = emptyBalance();
   /** Told of every commit with raw values; null when nobody streams this host. */
   listener: CommitListener | null = null;
-  /** Charts, in order of creation; the position is {@link Chart.index}. A freed place is null. */
-  readonly charts: (Chart | null)[] = [];
   readonly pool = new DimensionPool();
   /** Dimensions of all charts. */
   dimensionCount = 0;
   /** Null in mode `none`. */
   readonly ring: Ring | null;
-  /** New charts it may have before the next renewal; without bound while its first definitions come in. */
-  newChartAllowance = Number.POSITIVE_INFINITY;
-  /** Until when its definitions are first ones, µs. */
-  newChartsFreeUntilUs = 0;
-  /** Charts and dimensions refused by a limit. */
-  refusedCharts = 0;
-  refusedDimensions = 0;
+  /** Its files; null in modes `none` and `ram`. */
+  readonly files: HostStore | null;
+  readonly admission: HostAdmission;
 
-  private readonly byId = new Map<string, Chart>();
-  private readonly byName = new Map<string, Chart>();
+  private readonly index = new ChartIndex();
   private readonly share: HostShare;
-  /** Of its definitions and variables, in the budget. */
-  private bytes = 0;
-
-  constructor(options: HostOptions, share: HostShare) {
+  constructor(options: HostOptions, share: HostShare, files: HostStore | null) {
     this.machineGuid = options.machineGuid;
     this.hostname = options.hostname;
     this.registryHostname = options.hostname;
@@ -131,18 +87,34 @@ export class Host {
     this.isLocal = options.isLocal;
     this.isConnected = options.isLocal;
     this.share = share;
-    const refused = (bytes: number) => this.refuse("memory_limit_bytes", `a ring of ${bytes} bytes`);
-    this.ring = options.memoryMode === "none" ? null : new Ring(share.store, options.historyEntries, refused);
+    this.admission = new HostAdmission(share, () => this.hostname);
+    const refused = (bytes: number) => this.admission.refuse("memory_limit_bytes", `a ring of ${bytes} bytes`);
+    const store = files ?? share.store;
+    this.ring =
+      options.memoryMode === "none"
+        ? null
+        : new Ring(store, options.historyEntries, phaseOf(options.machineGuid), refused);
+    this.files = files;
     this.lastCollectedUs = 0;
   }
 
+  /** By {@link Chart.index}; a freed place is null. */
+  get charts(): readonly (Chart | null)[] {
+    return this.index.places;
+  }
+
+  /** Known only from files of an earlier run: it has not connected since this one began. */
+  get isArchived(): boolean {
+    return !this.isLocal && !this.isConnected && this.disconnectedUs === 0;
+  }
+
   get chartCount(): number {
-    return this.byId.size;
+    return this.index.size;
   }
 
   /** A new chart would not be refused by a limit now. */
   get hasRoomForChart(): boolean {
-    return this.byId.size < this.share.chartsPerHostMax && this.newChartAllowance > 0;
+    return this.admission.hasRoom(this.index.size);
   }
 
   /** The charts, in order of creation. */
@@ -152,12 +124,12 @@ export class Host {
 
   /** Chart with this exact id. */
   chart(id: string): Chart | undefined {
-    return this.byId.get(id);
+    return this.index.get(id);
   }
 
   /** Chart by id, else by name (rrd.md §1.2). */
   findChart(idOrName: string): Chart | undefined {
-    return this.byId.get(idOrName) ?? this.byName.get(idOrName);
+    return this.index.find(idOrName);
   }
 
   /**
@@ -167,22 +139,14 @@ export class Host {
   defineChart(input: ChartInput): Chart | null {
     const id = cutId(input.id);
     if (!isChartId(id)) return null;
-    const known = this.byId.get(id);
-    const name = this.uniqueName(id, chartName(id, input.name), known);
+    const known = this.index.get(id);
+    const name = this.index.uniqueName(id, chartName(id, input.name), known);
     const definition = chartDefinition({ ...input, id, name }, this.updateEverySec, this.share.texts);
     if (known !== undefined) return this.redefineChart(known, definition, input.obsolete === true);
-    const limit = this.limitOfCharts(chartBytes(definition));
-    if (limit !== null) {
-      this.refusedCharts++;
-      this.refuse(limit, `chart ${id}`);
-      return null;
-    }
-    this.newChartAllowance--;
-    const chart = new Chart(this, definition, this.charts.length);
+    if (!this.admission.takeChart(definition, this.index.size)) return null;
+    const chart = new Chart(this, definition);
     chart.isObsolete = input.obsolete === true;
-    this.charts.push(chart);
-    this.byId.set(id, chart);
-    this.byName.set(definition.name, chart);
+    this.index.add(chart);
     return chart;
   }
 
@@ -196,11 +160,12 @@ export class Host {
     if (index >= 0) {
       const before = chart.dimensions.list[index]!;
       if (isSameDimension(before, dimension)) return index;
-      if (!this.take(dimensionBytes(dimension) - dimensionBytes(before))) {
-        this.refuse("memory_limit_bytes", `a longer name of dimension ${dimension.id} of chart ${chart.id}`);
+      if (!this.admission.take(dimensionBytes(dimension) - dimensionBytes(before))) {
+        this.admission.refuse("memory_limit_bytes", `a longer name of dimension ${dimension.id} of chart ${chart.id}`);
         return this.defineDimension(chart, { ...dimension, name: before.name });
       }
       chart.dimensions = chart.dimensions.put(index, dimension);
+      chart.journaled = Math.min(chart.journaled, index);
       this.pool.redefine(chart.start + index, dimension);
       // What one algorithm carried over means nothing to another.
       if (before.algorithm !== dimension.algorithm) this.pool.reset(chart.start + index, 1);
@@ -208,12 +173,7 @@ export class Host {
       return index;
     }
     const { count } = chart.dimensions;
-    const limit = this.limitOfDimensions(count, dimension);
-    if (limit !== null) {
-      this.refusedDimensions++;
-      this.refuse(limit, `dimension ${dimension.id} of chart ${chart.id}`);
-      return -1;
-    }
+    if (!this.admission.takeDimension(chart.id, dimension, count)) return -1;
     this.dimensionCount++;
     chart.start = this.pool.append(chart.start, count, dimension, chart.definition.storeFirst);
     this.pool.segment[chart.start + count] = UNPLACED;
@@ -227,19 +187,73 @@ export class Host {
   retireChart(chart: Chart): void {
     if (chart.isObsolete) return;
     chart.isObsolete = true;
-    chart.version++;
-    chart.isSteady = false;
+    this.markChanged(chart);
+    // No commit may follow that would tell it.
+    if (chart.isSettled) this.files?.chartSettled(chart);
   }
 
   /** A retired chart is collected again: back on the list, senders repeat its definition. */
   reviveChart(chart: Chart): void {
     chart.isObsolete = false;
+    chart.retiredUs = 0;
+    this.markChanged(chart);
+    this.files?.chartSettled(chart);
+  }
+
+  /** Removes charts that are retired and were not collected for a time, and frees their columns. */
+  removeObsolete(nowUs: number, afterUs: number): void {
+    for (const chart of this.chartList()) {
+      if (!chart.isObsolete) continue;
+      chart.retiredUs ||= nowUs;
+      if (nowUs - Math.max(chart.retiredUs, chart.lastCollectedUs) > afterUs) this.removeChart(chart);
+    }
+  }
+
+  /**
+   * A chart that was removed is collected again, by somebody who was not told: it begins anew.
+   * @returns false when there is no room for it, or another chart has its id by now.
+   */
+  readmit(chart: Chart): boolean {
+    const { list } = chart.dimensions;
+    if (this.index.get(chart.id) !== undefined || !this.admission.takeChart(chart.definition, this.index.size))
+      return false;
+    if (!this.admission.take(list.reduce((sum, dimension) => sum + dimensionBytes(dimension), 0))) return false;
+    const { storeFirst } = chart.definition;
+    list.forEach((dimension, index) => {
+      chart.start = this.pool.append(chart.start, index, dimension, storeFirst);
+      this.pool.segment[chart.start + index] = UNPLACED;
+    });
+    this.dimensionCount += list.length;
+    chart.forget();
+    chart.isRemoved = false;
+    this.index.add(chart);
+    this.unsettle(chart);
+    return true;
+  }
+
+  private removeChart(chart: Chart): void {
+    this.ring?.release(chart);
+    this.files?.chartRemoved(chart);
+    const { list } = chart.dimensions;
+    this.admission.give(list.reduce((sum, one) => sum + dimensionBytes(one), chartBytes(chart.definition)));
+    this.pool.release(list.length);
+    this.dimensionCount -= list.length;
+    this.index.remove(chart);
+    chart.isRemoved = true;
+    chart.isSteady = false;
+    chart.journaled = -1;
+  }
+
+  /** Senders and the files have to repeat the definition of a chart. */
+  private markChanged(chart: Chart): void {
     chart.version++;
+    chart.journaled = -1;
+    chart.isSteady = false;
   }
 
   /** Charts whose newest collection is before a time take their next interval from the wall clock. */
   syncClocks(beforeUs: number): void {
-    for (const chart of this.byId.values()) {
+    for (const chart of this.index.all) {
       if (chart.lastCollectedUs >= beforeUs) continue;
       chart.syncClock = true;
       chart.isSteady = false;
@@ -252,7 +266,7 @@ export class Host {
     const variables = chart?.variables ?? this.variables;
     if (!variables.has(name)) {
       if (variables.size >= VARIABLES_MAX || name.length > VARIABLE_NAME_LENGTH_MAX) return;
-      if (!this.take(variableBytes(name))) return;
+      if (!this.admission.take(variableBytes(name))) return;
     }
     variables.set(name, value);
   }
@@ -269,57 +283,56 @@ export class Host {
     if ((chart.settlings & (chart.settlings - 1)) === 0) chart.dimensions = this.share.sets.share(chart.dimensions);
     else if (!chart.dimensions.isShared) chart.dimensions.seal();
     this.ring?.place(chart);
+    this.files?.chartSettled(chart);
     chart.canBeSteady = chart.firstTile >= 0 && chart.dimensions.isPlain;
+  }
+
+  /**
+   * Takes back a chart that an earlier run of the agent kept, with its columns; its times are set by the caller.
+   * @returns null when a limit has no room for it, or its id is taken.
+   */
+  restoreChart(definition: ChartDefinition, isObsolete: boolean, columns: readonly RestoredDimension[]): Chart | null {
+    const { chartsPerHostMax, dimensionsPerChartMax, sets } = this.share;
+    if (this.index.get(definition.id) !== undefined || this.index.size >= chartsPerHostMax) return null;
+    if (columns.length > dimensionsPerChartMax || !this.admission.take(chartBytes(definition))) return null;
+    const chart = new Chart(this, definition);
+    chart.isObsolete = isObsolete;
+    for (const [index, { dimension, segment, column }] of columns.entries()) {
+      if (!this.admission.take(dimensionBytes(dimension))) return null;
+      chart.start = this.pool.append(chart.start, index, dimension, definition.storeFirst);
+      const isHeld = segment >= 0 && segment < this.ring!.segments.length;
+      this.pool.segment[chart.start + index] = isHeld ? segment : UNPLACED;
+      this.pool.tile[chart.start + index] = isHeld ? column << 6 : 0;
+    }
+    this.dimensionCount += columns.length;
+    chart.dimensions = sets.share(new DimensionSet(columns.map(({ dimension }) => dimension)));
+    chart.journaled = columns.length;
+    this.index.add(chart);
+    return chart;
   }
 
   /** Frees its memory. The host must not be used after that. */
   dispose(): void {
     this.ring?.dispose();
-    this.share.budget.give(this.bytes);
-    this.bytes = 0;
+    this.admission.dispose();
     this.listener = null;
-  }
-
-  /** @returns the limit that forbids one more chart; if none does, its memory is taken. */
-  private limitOfCharts(bytes: number): LimitName | null {
-    if (this.byId.size >= this.share.chartsPerHostMax) return "charts_per_host_max";
-    if (this.newChartAllowance <= 0) return "new_charts_per_minute_max";
-    return this.take(bytes) ? null : "memory_limit_bytes";
-  }
-
-  /** As {@link limitOfCharts}. @param count of dimensions that the chart has. */
-  private limitOfDimensions(count: number, dimension: Dimension): LimitName | null {
-    // An id that is too long could not be passed on: the bound of a line is no key of the configuration.
-    if (dimension.id.length > TEXT_LENGTH_MAX) return "dimensions_per_chart_max";
-    if (count >= this.share.dimensionsPerChartMax) return "dimensions_per_chart_max";
-    return this.take(dimensionBytes(dimension)) ? null : "memory_limit_bytes";
-  }
-
-  /** @param bytes less than 0 gives them back. */
-  private take(bytes: number): boolean {
-    if (!this.share.budget.take(bytes)) return false;
-    this.bytes += bytes;
-    return true;
-  }
-
-  private refuse(limit: LimitName, what: string): void {
-    this.share.limitReached(limit, this.hostname, what);
   }
 
   private redefineChart(chart: Chart, definition: ChartDefinition, obsolete: boolean): Chart {
     const before = chart.definition;
-    if (!this.take(chartBytes(definition) - chartBytes(before))) {
-      this.refuse("memory_limit_bytes", `longer texts of chart ${before.id}`);
+    if (!this.admission.take(chartBytes(definition) - chartBytes(before))) {
+      this.admission.refuse("memory_limit_bytes", `longer texts of chart ${before.id}`);
       return this.redefineChart(chart, { ...definition, ...chartTexts(before) }, obsolete);
     }
-    if (before.name !== definition.name) {
-      if (this.byName.get(before.name) === chart) this.byName.delete(before.name);
-      this.byName.set(definition.name, chart);
-    }
+    this.index.rename(chart, before.name, definition.name);
     const changed = (Object.keys(definition) as (keyof ChartDefinition)[]).some(
       (key) => before[key] !== definition[key],
     );
-    if (changed || chart.isObsolete !== obsolete) chart.version++;
+    if (changed || chart.isObsolete !== obsolete) {
+      chart.version++;
+      chart.journaled = -1;
+      chart.isSettled = false;
+    }
     chart.definition = definition;
     chart.isObsolete = obsolete;
     if (before.updateEverySec !== definition.updateEverySec) this.restartChart(chart);
@@ -333,10 +346,7 @@ export class Host {
   private restartChart(chart: Chart): void {
     this.ring?.release(chart);
     chart.updateEveryUs = chart.definition.updateEverySec * 1e6;
-    chart.lastCollectedUs = 0;
-    chart.lastUpdatedUs = 0;
-    chart.slotsPassed = 0;
-    chart.iterations = 0;
+    chart.forget();
     this.pool.reset(chart.start, chart.dimensions.count);
     this.unsettle(chart);
   }
@@ -363,16 +373,5 @@ export class Host {
     charts.forEach((chart, index) => {
       chart.start = starts[index]!;
     });
-  }
-
-  /** A name already in use gets a suffix when the chart is new; a known chart keeps its name instead. */
-  private uniqueName(id: string, wanted: string, known: Chart | undefined): string {
-    const owner = this.byName.get(wanted);
-    if (owner === undefined || owner === known) return wanted;
-    if (known !== undefined) return known.definition.name;
-    for (let suffix = 1; suffix < NAME_SUFFIX_MAX; suffix++) {
-      if (!this.byName.has(`${wanted}_${suffix}`)) return `${wanted}_${suffix}`;
-    }
-    return id;
   }
 }

@@ -1,14 +1,8 @@
 import { assert } from "../base/assert.ts";
 import type { Chart } from "./chart.ts";
 import { RESET_FLAG } from "./counter-drop.ts";
-import {
-  ringSlots,
-  SEGMENT_COLUMNS,
-  SEGMENT_COLUMNS_SMALL,
-  Segment,
-  segmentBytes,
-  TILE_SLOTS,
-} from "./store/segment.ts";
+import { ringSlots, SEGMENT_COLUMNS, SEGMENT_COLUMNS_SMALL, segmentBytes, TILE_SLOTS } from "./store/geometry.ts";
+import type { Segment } from "./store/segment.ts";
 import type { SegmentStore } from "./store/segment-store.ts";
 
 /** Segment number of a dimension whose column is chosen at the next commit, when the whole chart is known. */
@@ -20,21 +14,27 @@ export const NO_SEGMENT = 0xfffe;
 export class Ring {
   readonly segments: Segment[] = [];
   private readonly store: SegmentStore;
+  /** Of all its segments. */
+  readonly phase: number;
   private readonly slots: number;
   private readonly refused: (bytes: number) => void;
   /** By segment number: the charts with columns there, and their record. */
   private readonly records: Map<Chart, number>[] = [];
 
-  /** @param history entries that must stay readable. @param refused called when there is no room for a segment. */
-  constructor(store: SegmentStore, history: number, refused: (bytes: number) => void) {
+  /**
+   * @param history entries that must stay readable. @param phase slots, 0 … 63, by which blocks begin earlier.
+   * @param refused called when there is no room for a segment.
+   */
+  constructor(store: SegmentStore, history: number, phase: number, refused: (bytes: number) => void) {
     this.store = store;
+    this.phase = phase;
     this.refused = refused;
     this.slots = ringSlots(history);
   }
 
   /** Bytes of all segments. */
   get bytes(): number {
-    return this.segments.reduce((sum, segment) => sum + segmentBytes(segment.columns, segment.slots), 0);
+    return this.segments.reduce((sum, segment) => sum + segmentBytes(segment), 0);
   }
 
   /** Gives a column to each {@link UNPLACED} dimension of a chart, all in one segment if they fit in one. */
@@ -53,6 +53,33 @@ export class Ring {
       });
     }
     this.settle(chart);
+  }
+
+  /** Takes the next segment of a host that is restored, in the order of numbers. */
+  adopt(segment: Segment): void {
+    this.segments.push(segment);
+    this.records.push(new Map());
+  }
+
+  /**
+   * Takes in a chart whose columns are known. @param recordOf its record in a segment, if it has one there.
+   */
+  restore(chart: Chart, recordOf: (number: number) => number | undefined): void {
+    const { pool } = chart.host;
+    for (let place = chart.start; place < chart.start + chart.dimensions.count; place++) {
+      const number = pool.segment[place]!;
+      const record = number < NO_SEGMENT ? recordOf(number) : undefined;
+      if (record !== undefined) this.records[number]!.set(chart, record);
+    }
+    this.settle(chart);
+  }
+
+  /** Each segment that holds columns of a chart, with the chart's record there. */
+  eachRecord(chart: Chart, each: (segment: Segment, record: number) => void): void {
+    this.records.forEach((records, number) => {
+      const record = records.get(chart);
+      if (record !== undefined) each(this.segments[number]!, record);
+    });
   }
 
   /** Takes back all columns of a chart; its dimensions are {@link UNPLACED} then. */
@@ -107,7 +134,9 @@ export class Ring {
 
   /** Gives all memory back. */
   dispose(): void {
-    for (const segment of this.segments) this.store.release(segmentBytes(segment.columns, segment.slots));
+    this.segments.forEach((segment, number) => {
+      this.store.release(number, segment);
+    });
     this.segments.length = 0;
     this.records.length = 0;
   }
@@ -117,7 +146,7 @@ export class Ring {
     const { updateEverySec } = chart.definition;
     let left = count;
     for (let timeSec = fromSec; left > 0; ) {
-      const run = Math.min(left, TILE_SLOTS - ((timeSec / updateEverySec) % TILE_SLOTS));
+      const run = Math.min(left, TILE_SLOTS - ((timeSec / updateEverySec + this.phase) % TILE_SLOTS));
       each(timeSec, run);
       timeSec += run * updateEverySec;
       left -= run;
@@ -183,12 +212,12 @@ export class Ring {
     const wanted = Math.min(count, SEGMENT_COLUMNS);
     const { updateEverySec } = chart.definition;
     const own = this.segments.findIndex((segment, number) => {
-      return segment.columnsFree >= wanted && this.records[number]!.has(chart);
+      return segment.columnPool.free >= wanted && this.records[number]!.has(chart);
     });
     if (own >= 0) return own;
     for (let number = this.segments.length - 1; number >= 0; number--) {
       const segment = this.segments[number]!;
-      if (segment.updateEverySec === updateEverySec && segment.columnsFree >= wanted) return number;
+      if (segment.updateEverySec === updateEverySec && segment.columnPool.free >= wanted) return number;
     }
     return this.addSegment(updateEverySec, wanted);
   }
@@ -197,13 +226,13 @@ export class Ring {
     const isFirst = !this.segments.some((segment) => segment.updateEverySec === updateEverySec);
     const columns = isFirst && wanted <= SEGMENT_COLUMNS_SMALL ? SEGMENT_COLUMNS_SMALL : SEGMENT_COLUMNS;
     if (this.segments.length >= NO_SEGMENT) return NO_SEGMENT;
-    const bytes = segmentBytes(columns, this.slots);
-    const buffer = this.store.allocate(bytes);
-    if (buffer === null) {
-      this.refused(bytes);
+    const geometry = { columns, slots: this.slots, updateEverySec, phase: this.phase };
+    const segment = this.store.create(this.segments.length, geometry);
+    if (segment === null) {
+      this.refused(segmentBytes(geometry));
       return NO_SEGMENT;
     }
-    this.segments.push(new Segment(buffer, columns, this.slots, updateEverySec));
+    this.segments.push(segment);
     this.records.push(new Map());
     return this.segments.length - 1;
   }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-// bun run bench [quick]: prints every figure of the README's table of measured cost. Takes about 10 minutes.
+// bun run bench [quick]: prints every figure of the README's table of measured cost. Takes about 20 minutes.
 const isQuick = process.argv.includes("quick");
 const settle = isQuick ? "5" : "45";
 const window = isQuick ? "5" : "20";
@@ -16,6 +16,9 @@ const steps: { name: string; args: string[] }[] = [
   { name: "memory per dimension", args: ["memory.bench.ts"] },
   { name: "delay collected → committed", args: ["delay.bench.ts", isQuick ? "10" : "60"] },
   { name: "child at 1 Hz", args: ["child.bench.ts", isQuick ? "10" : "60"] },
+  { name: "child in mapped files", args: ["child.bench.ts", isQuick ? "10" : "130", "map"] },
+  // A tenth of the largest parent: 3 GB of disk. The whole: storage.bench.ts 1000 100 15 130.
+  { name: "database in files", args: ["storage.bench.ts", isQuick ? "5" : "100", "100", "15", isQuick ? "5" : "130"] },
   { name: "collectors", args: ["collectors.bench.ts"] },
   { name: "lines: raw copy, encoder, templates", args: ["encode.bench.ts"] },
   { name: "graphite lines", args: ["graphite.bench.ts"] },

@@ -30,6 +30,8 @@ export interface AgentReport {
     readonly status: string;
     readonly hops: number;
     readonly balance: DatabaseAccount;
+    /** Empty = its files can be used, or it has none. */
+    readonly files_problem: string;
   }[];
   readonly links: readonly {
     readonly from: string;

@@ -53,7 +53,7 @@ export class Agent {
     if (options.listen !== null) args.push("--listen", options.listen ?? "127.0.0.1:0");
     const env = { PATH: process.env["PATH"] ?? "", HOME: folder, ...options.env };
     // Of an agent that ran here before.
-    rmSync(join(folder, "agent.out"), { force: true });
+    for (const name of ["agent.out", "agent.log"]) rmSync(join(folder, name), { force: true });
     const [stdout, stderr] = [Bun.file(join(folder, "agent.out")), Bun.file(join(folder, "agent.log"))];
     const child = Bun.spawn([binary, ...args], { cwd: folder, env, stdin: "ignore", stdout, stderr });
     try {

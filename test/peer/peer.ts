@@ -73,6 +73,15 @@ export class Lab implements AsyncDisposable {
   }
 }
 
+/** What a test needs beyond the compiled agent. */
+export interface PeerNeeds {
+  readonly needs?: readonly PeerName[];
+  /** Why this machine cannot run it; asked for when the tests are collected. */
+  readonly reason?: string | undefined;
+  /** It waits more than it works: it runs side by side with others of its file. */
+  readonly isConcurrent?: boolean;
+}
+
 /**
  * A test with the compiled agent and, where `needs` names any, real servers. Without them it is skipped, and its name
  * says how to install them; with `TRIBUTARY_REQUIRE_PEERS=1` it fails instead.
@@ -80,13 +89,13 @@ export class Lab implements AsyncDisposable {
  */
 export function peerTest(
   name: string,
-  { needs = [] }: { needs?: PeerName[] },
+  { needs = [], reason = reasonToSkip(needs), isConcurrent = false }: PeerNeeds,
   run: (lab: Lab) => void | Promise<void>,
   timeoutMs: number = TIMEOUT_MS,
 ): void {
-  const reason = reasonToSkip(needs);
   if (reason === undefined) {
-    test(name, () => runInLab(run, timeoutMs), timeoutMs + CLEAN_UP_MS);
+    const add = isConcurrent ? test.concurrent : test;
+    add(name, () => runInLab(run, timeoutMs), timeoutMs + CLEAN_UP_MS);
     return;
   }
   if (process.env["TRIBUTARY_REQUIRE_PEERS"] !== "1") {

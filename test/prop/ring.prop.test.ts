@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { imbalance } from "../../agent/rrd/balance.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import { commitStreamed } from "../../agent/rrd/commit.ts";
-import { ringSlots, Segment, segmentBytes } from "../../agent/rrd/store/segment.ts";
+import { ringSlots, segmentBytes } from "../../agent/rrd/store/geometry.ts";
+import { Segment } from "../../agent/rrd/store/segment.ts";
 import { ValueRow } from "../../agent/rrd/value-row.ts";
 import { IS_SOAK, SeededRandom, TEST_SEED } from "../seeded-random.ts";
 import { addHost, dimension, newDatabase, stored, T0_SEC } from "../simulated-host.ts";
@@ -22,7 +23,8 @@ class SegmentTwin {
 
   constructor(step: number) {
     this.step = step;
-    this.segment = new Segment(new ArrayBuffer(segmentBytes(64, SLOTS)), 64, SLOTS, step);
+    const geometry = { columns: 64, slots: SLOTS, updateEverySec: step };
+    this.segment = new Segment(new ArrayBuffer(segmentBytes(geometry)), geometry);
   }
 
   take(count: number): void {

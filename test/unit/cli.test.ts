@@ -24,7 +24,7 @@ describe("the command line, run from source", () => {
     for (const verb of verbs) expect(tributary("help", verb).out).toStartWith(`usage: tributary ${verb}`);
   }, 30_000);
 
-  test.each(["run", "config", "status", "demo", "key"])("--help behind %s shows what help %s shows", (verb) => {
+  test.each(["run", "config", "status", "db", "demo", "key"])("--help behind %s shows what help %s shows", (verb) => {
     expect(tributary(verb, "--help")).toEqual(tributary("help", verb));
   });
 
@@ -36,6 +36,14 @@ describe("the command line, run from source", () => {
     expect(code).toBe(1);
     expect(err).toContain(`http://127.0.0.1:${port}/api/v1/agent: connection refused`);
     expect(err).toContain("hint: is the agent running?");
+  });
+
+  test("a database that is not there: says so, and where to look", () => {
+    const { code, out, err } = tributary("db", "stat", "/nonexistent/state");
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toStartWith(
+      "tributary: /nonexistent/state: no such directory\n  hint: give the agent's state directory",
+    );
   });
 
   test("licenses, whole, also into a pipe that is read late", async () => {
@@ -57,6 +65,16 @@ describe("the command line, run from source", () => {
     { args: ["-config", "x"], says: 'unknown option "-config", did you mean "--config"?' },
     { args: ["status", "--json=yes"], says: 'unknown option "--json=yes"' },
     { args: ["status", "nowhere:99999"], says: '"nowhere:99999" is not an address' },
+    { args: ["db"], says: "say what to do with the database" },
+    { args: ["db", "repair"], says: 'unknown verb "db repair"; "tributary help db" shows its use' },
+    { args: ["db", "stat", "/a", "/b"], says: 'unexpected "/b"' },
+    { args: ["db", "export", "--chrat", "x"], says: 'did you mean "--chart"?' },
+    {
+      args: ["db", "export", "--after", "soon"],
+      says: "--after takes a time such as 2026-11-28T05:30, 1795843800 or -2h",
+    },
+    { args: ["db", "export", "--after", "-1h", "--before", "-2h"], says: "--after is later than --before" },
+    { args: ["db", "export", "--format", "xml"], says: "--format takes csv or jsonl" },
     { args: ["demo", "--seconds", "3"], says: "--seconds takes a whole number from 10" },
   ])("wrong use ends with 2: $args", ({ args, says }) => {
     const { code, out, err } = tributary(...args);

@@ -49,6 +49,7 @@ function createSources(): AgentSources & { exporterList: ExporterCounters[]; has
       const bytes = { receivedBytes: 12, sentBytes: 13 };
       return { clients: 10, requests: 11, ...bytes, responseAverageUs: 14.4, responseMaxUs: 14.6 };
     },
+    storage: () => ({ dirtiedBytes: 81_920, writtenBytes: 40_960 }),
     database: () => ({
       hosts: 20,
       charts: 21,
@@ -128,6 +129,7 @@ const TABLE = [
   "tributary.log_lines |  | Log Lines | lines/s | agent | l 130140 | error inc 1/1 80, warn inc 1/1 81, suppressed inc 1/1 82",
   "tributary.db |  | Database | count | agent | l 130150 | hosts abs 1/1 20, charts abs 1/1 21, dimensions abs 1/1 22, mappings abs 1/1 23",
   "tributary.db_dropped |  | Points Not Stored | points/s | agent | l 130151 | non_finite inc 1/1 24, clock inc 1/1 25, reset inc 1/1 26, no_space inc 1/1 27",
+  "tributary.db_io |  | Database Files | KiB/s | agent | l 130152 | dirtied inc 1/1024 81920, written inc 1/1024 40960",
   "tributary.receiver_children |  | Connected Children | children | streaming | l 130300 | connected abs 1/1 30",
   "tributary.receiver_samples |  | Samples Received | samples/s | streaming | a 130301 | received inc 1/1 31",
   "tributary.receiver_lines |  | Lines Not Understood | lines/s | streaming | l 130302 | unknown inc 1/1 32, malformed inc 1/1 33, no_chart inc 1/1 34, no_dimension inc 1/1 35",

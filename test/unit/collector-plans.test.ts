@@ -169,10 +169,10 @@ describe("a chart that a limit refused", () => {
   test("counts each of its values as dropped, and is there within a minute after the limit is renewed", () => {
     using world = new DiskWorld();
     const { host, database, clock } = world;
-    host.newChartAllowance = 1;
+    host.admission.newChartAllowance = 1;
     world.configure("exclude = 'sdb'\ncharts = { 'disk.ops' = false }");
     world.run(2);
-    const refused = host.refusedCharts;
+    const refused = host.admission.refusedCharts;
     expect([host.chartCount, refused > 5]).toEqual([1, true]);
     expect(host.balance.dropped.limit).toBeGreaterThan(refused);
     world.run(99);
@@ -182,7 +182,7 @@ describe("a chart that a limit refused", () => {
     const perRun = host.balance.dropped.limit - limit;
     expect(perRun).toBeGreaterThan(refused);
     // Asking again in vain is no further refusal.
-    expect(host.refusedCharts).toBe(refused);
+    expect(host.admission.refusedCharts).toBe(refused);
     database.renewChartAllowances(clock.nowUs());
     world.run(60);
     expect(world.listed("system.io")).toBe(true);
@@ -191,6 +191,6 @@ describe("a chart that a limit refused", () => {
     expect(host.balance.dropped.limit).toBe(after);
     expect(world.newest("system.io", 5)).toEqual(new Array(5).fill(50));
     expect(imbalance(host.balance)).toBe(0);
-    expect(host.refusedCharts).toBe(refused);
+    expect(host.admission.refusedCharts).toBe(refused);
   });
 });

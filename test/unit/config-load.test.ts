@@ -243,7 +243,7 @@ describe("flags beat the file:", () => {
   const bad: [ConfigFlags, string, string][] = [
     [{ history: "3" }, "--history: db.history: Invalid value: Expected >=5 but received 3", "5 to 864000"],
     [{ history: "abc" }, '--history: db.history: Invalid type: Expected number but received "abc"', "a whole number"],
-    [{ memory: "save" }, '--memory: db.mode: "save" is not supported by this version', '"none", "ram"'],
+    [{ memory: "disk" }, "--memory: db.mode: Invalid value", '"none", "ram", "save", "map"'],
     [{ listen: "8080" }, '--listen: web.listen: address "8080": "8080" is not a numeric address', "* for all of them"],
     [{ listen: "" }, "--listen: web.listen: the list is empty", "name an address"],
     [{ parent: "p:SSL", key: KEY }, "--parent: stream.destination: destination", "take :SSL away"],

@@ -54,19 +54,22 @@ describe("one mistake:", () => {
     },
     { text: "[agent]\nlabels = { a = 'b' }\nx.y = 1", at: "3:1", problem: "agent.x: unknown table", hint: "the keys" },
     // Keys of later versions
-    ...["web.tls = 'off'", "db.save_every = 1", "collector.statsd.enabled = true", "plugin.enabled = true"].map(
-      (text) => ({
-        text,
-        at: `1:${text.startsWith("plugin") ? 1 : text.indexOf(".") + 2}`,
-        problem: "is not supported by this version",
-        hint: "take it away",
-      }),
-    ),
+    ...[
+      "web.tls = 'off'",
+      "db.seconds_to_replicate = 1",
+      "collector.statsd.enabled = true",
+      "plugin.enabled = true",
+    ].map((text) => ({
+      text,
+      at: `1:${text.startsWith("plugin") ? 1 : text.indexOf(".") + 2}`,
+      problem: "is not supported by this version",
+      hint: "take it away",
+    })),
     {
-      text: "[db]\nmode = 'map'",
+      text: "[db]\nmode = 'disk'",
       at: "2:8",
-      problem: 'db.mode: "map" is not supported by this version',
-      hint: '"none", "ram"',
+      problem: "db.mode: Invalid value",
+      hint: '"none", "ram", "save", "map"',
     },
     {
       text: `[exporter.a]\ndestination = 'x'\ntype = 'json:http'`,

@@ -225,14 +225,14 @@ describe("limits", () => {
     expect([host.defineChart({ id: "a.a" }), host.defineChart({ id: "a.b" })]).not.toContain(null);
     expect(host.defineChart({ id: "a.c" })).toBeNull();
     expect(host.defineChart({ id: "a.a", title: "known ones may change" })).not.toBeNull();
-    expect([host.chartCount, host.refusedCharts]).toEqual([2, 1]);
+    expect([host.chartCount, host.admission.refusedCharts]).toEqual([2, 1]);
   });
 
   test("dimensions of a chart", () => {
     const host = newHost({}, { dimensionsPerChart: 2 });
     const chart = host.defineChart({ id: "a.a" })!;
     expect(["x", "y", "z", "x"].map((id) => host.defineDimension(chart, dimension(id)))).toEqual([0, 1, -1, 0]);
-    expect(host.refusedDimensions).toBe(1);
+    expect(host.admission.refusedDimensions).toBe(1);
   });
 
   test("memory: charts that do not fit are collected, their values counted as no_space, the others stored", () => {
@@ -274,7 +274,7 @@ describe("limits", () => {
       "memory_limit_bytes: longer texts of chart a.a",
     ]);
     expect(database.budget.bytes).toBeLessThanOrEqual(10_000);
-    expect([host.refusedCharts, host.refusedDimensions]).toEqual([1, 1]);
+    expect([host.admission.refusedCharts, host.admission.refusedDimensions]).toEqual([1, 1]);
     database.removeHost(host);
     expect(database.budget.bytes).toBe(0);
   });
@@ -591,7 +591,7 @@ describe("texts of definitions are bounded", () => {
     expect(host.defineDimension(chart, dimension("d", "absolute", { name: long }))).toBe(0);
     expect(chart.dimensions.list[0]!.name).toHaveLength(1000);
     expect(host.defineDimension(chart, dimension(long))).toBe(-1);
-    expect(host.refusedDimensions).toBe(1);
+    expect(host.admission.refusedDimensions).toBe(1);
   });
 
   test("of variables and of refused charts", () => {

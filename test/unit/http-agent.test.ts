@@ -97,6 +97,7 @@ describe("/api/v1/agent", () => {
       labels: {},
       refused_charts: 0,
       refused_dimensions: 0,
+      files_problem: "",
     });
     const account = balance as Record<string, number> & { dropped: Record<string, number> };
     // 117 samples of 8 dimensions: the first of each is a base.

@@ -9,7 +9,8 @@ import type { LinkStatus, PusherSettings } from "../../agent/pusher/pusher-world
 import { Pushers } from "../../agent/pusher/pushers.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import { commitLocal } from "../../agent/rrd/commit.ts";
-import type { Host, HostOptions } from "../../agent/rrd/host.ts";
+import type { Host } from "../../agent/rrd/host.ts";
+import type { HostOptions } from "../../agent/rrd/host-options.ts";
 import { ValueRow } from "../../agent/rrd/value-row.ts";
 import { PROMPT_V1 } from "../../agent/wire/answers.ts";
 import { parseStreamRequest, type ReceivedRequest } from "../../agent/wire/handshake.ts";

@@ -8,7 +8,7 @@ const atUs = (second: number) => (T0_SEC + second) * 1e6;
 
 function refused() {
   const host = newHost({ isLocal: true });
-  host.newChartAllowance = 0;
+  host.admission.newChartAllowance = 0;
   const chart = new HostCharts(host).line("a.b", META, 1);
   return { host, chart };
 }
@@ -21,7 +21,7 @@ describe("a refused chart", () => {
     expect(chart.dimension("x", "absolute", 3)).toBe(x);
     chart.variable("speed", 7);
     chart.commit(atUs(0));
-    host.newChartAllowance = 1;
+    host.admission.newChartAllowance = 1;
     x.set(1);
     y.setBig(1n);
     chart.commit(atUs(60));
@@ -54,7 +54,7 @@ describe("a refused chart", () => {
   ])("asks again $what", ({ stepSec, isMade }) => {
     const { host, chart } = refused();
     chart.commit(atUs(0));
-    host.newChartAllowance = 1;
+    host.admission.newChartAllowance = 1;
     chart.commit(atUs(stepSec));
     expect(host.chart("a.b") !== undefined).toBe(isMade);
   });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { MemoryBudget } from "../../agent/rrd/memory-budget.ts";
-import { ringSlots, Segment, segmentBytes } from "../../agent/rrd/store/segment.ts";
+import { ByteBudget } from "../../agent/rrd/byte-budget.ts";
+import { type Geometry, ringSlots, segmentBytes } from "../../agent/rrd/store/geometry.ts";
+import { Segment } from "../../agent/rrd/store/segment.ts";
 import { MemoryStore } from "../../agent/rrd/store/segment-store.ts";
 
 const COLUMNS = 64;
@@ -9,7 +10,8 @@ const SLOTS = 192;
 const LAP_SEC = 192 * 8_000_000;
 
 function newSegment(updateEverySec = 1): Segment {
-  return new Segment(new ArrayBuffer(segmentBytes(COLUMNS, SLOTS)), COLUMNS, SLOTS, updateEverySec);
+  const geometry: Geometry = { columns: COLUMNS, slots: SLOTS, updateEverySec };
+  return new Segment(new ArrayBuffer(segmentBytes(geometry)), geometry);
 }
 
 /** Stores a value as the commit does. */
@@ -42,16 +44,16 @@ describe("ringSlots", () => {
 describe("segment", () => {
   test("layout of the file (rrd.md §4.3): header, stamps, records, values from a page on, flags", () => {
     const segment = newSegment();
-    expect(segment.stamps.byteOffset).toBe(64);
+    expect(segment.stamps.byteOffset).toBe(128);
     expect(segment.stamps.length).toBe(3);
     expect(segment.records.byteOffset % 8).toBe(0);
     expect(segment.records.byteOffset).toBeGreaterThanOrEqual(64 + 3 * 12);
     expect(segment.records.byteLength).toBe(32 * COLUMNS);
     expect(segment.values.byteOffset % 4096).toBe(0);
     expect(segment.flags.byteOffset).toBe(segment.values.byteOffset + 4 * COLUMNS * SLOTS);
-    expect(segmentBytes(COLUMNS, SLOTS)).toBe(segment.flags.byteOffset + COLUMNS * SLOTS);
+    expect(segmentBytes({ columns: COLUMNS, slots: SLOTS })).toBe(segment.flags.byteOffset + COLUMNS * SLOTS);
     // One history of 3600 and 256 columns is 3.8 MB of values.
-    expect(segmentBytes(256, 3712)).toBeLessThan(256 * 3712 * 5 + 16_384);
+    expect(segmentBytes({ columns: 256, slots: 3712 })).toBeLessThan(256 * 3712 * 5 + 16_384);
   });
 
   test("a tile is 64 slots of one column side by side", () => {
@@ -94,6 +96,40 @@ describe("segment", () => {
     expect(segment.read(LAP_SEC + 64 + SLOTS, 0)).toBeNaN();
   });
 
+  test.each([
+    [64, 3],
+    [256, 3],
+    [256, 200],
+  ])("%d columns, %d in use: a block of a file is emptied by whole pages", (columns, used) => {
+    const geometry: Geometry = { columns, slots: SLOTS, updateEverySec: 1 };
+    const buffer = new ArrayBuffer(segmentBytes(geometry));
+    const segment = new Segment(buffer, geometry);
+    segment.takeColumns(used);
+    let isWorking = true;
+    let pages = 0;
+    segment.overwriteFile = (parts) => {
+      if (!isWorking) return false;
+      for (const { at, bytes } of parts) {
+        expect([at % 4096, bytes.length % 4096]).toEqual([0, 0]);
+        new Uint8Array(buffer).set(bytes, at);
+        pages += bytes.length / 4096;
+      }
+      return true;
+    };
+    for (const lap of [0, 1]) {
+      for (let second = 64; second < 128; second++) write(segment, used - 1, LAP_SEC + lap * SLOTS + second, second);
+    }
+    expect(pages).toBe(2 * (Math.ceil(used / 16) + columns / 64));
+    isWorking = false;
+    segment.flags[64 * columns] = 1;
+    expect(write(segment, 0, LAP_SEC + 2 * SLOTS + 64, 5)).toBe(true);
+    // Where the file cannot be written, the block is emptied all the same.
+    for (let second = 65; second < 128; second++) {
+      expect(segment.read(LAP_SEC + 2 * SLOTS + second, (used - 1) << 6)).toBeNaN();
+    }
+    expect(segment.flags[64 * columns]).toBe(0);
+  });
+
   test("a column used again is empty in every block, and so is a first one that was never emptied", () => {
     const segment = newSegment();
     const columns = segment.takeColumns(17);
@@ -111,7 +147,7 @@ describe("segment", () => {
   test("columns are counted, side by side while there is room, and never given twice", () => {
     const segment = newSegment();
     expect(segment.takeColumns(10)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    expect([segment.columnsInUse, segment.columnsFree]).toEqual([10, COLUMNS - 10]);
+    expect([segment.columnPool.inUse, segment.columnPool.free]).toEqual([10, COLUMNS - 10]);
     expect(segment.takeColumns(COLUMNS)).toHaveLength(COLUMNS - 10);
     expect(segment.takeColumns(1)).toEqual([]);
     for (const column of [20, 9, 10, 11]) segment.giveColumn(column);
@@ -127,10 +163,27 @@ describe("segment", () => {
     segment.records[first * 4] = 99;
     write(segment, 0, LAP_SEC, 1);
     segment.flags[segment.valueIndex(0, first << 6)] = 1;
+    segment.setRecordKey(first, 7);
+    expect(segment.recordKey(first)).toBe(7);
     segment.giveRecord(first);
-    expect(segment.takeRecord()).toBe(first);
-    expect(segment.records[first * 4]).toBe(0);
+    const others = Array.from({ length: COLUMNS - 1 }, () => segment.takeRecord());
+    expect(new Set([second, ...others]).size).toBe(COLUMNS);
+    expect(others).toContain(first);
+    expect([segment.records[first * 4], segment.recordKey(first)]).toEqual([0, 0]);
     expect(segment.flags[segment.valueIndex(0, first << 6)]).toBe(0);
+  });
+
+  test("blocks begin earlier by the phase, and go around as without one", () => {
+    const geometry: Geometry = { columns: COLUMNS, slots: SLOTS, updateEverySec: 10, phase: 7 };
+    const segment = new Segment(new ArrayBuffer(segmentBytes(geometry)), geometry);
+    const startSec = 10 * (LAP_SEC + 64 - 7);
+    for (let slot = 0; slot < 64; slot++) expect(write(segment, 3, startSec + 10 * slot, slot)).toBe(true);
+    expect(segment.stamps[1]).toBe(startSec);
+    expect([segment.stamps[0], segment.stamps[2]]).toEqual([0, 0]);
+    for (let slot = 0; slot < 64; slot++) expect(segment.read(startSec + 10 * slot, 3 << 6)).toBe(slot);
+    expect(segment.newestHeldSec(startSec + 5000)).toBe(startSec + 630);
+    expect(write(segment, 3, startSec + 10 * SLOTS, 1)).toBe(true);
+    expect(segment.read(startSec, 3 << 6)).toBeNaN();
   });
 
   test("times step by update_every", () => {
@@ -142,28 +195,33 @@ describe("segment", () => {
   });
 
   test("geometry that does not fit the buffer is refused", () => {
-    expect(() => new Segment(new ArrayBuffer(100), COLUMNS, SLOTS, 1)).toThrow();
-    expect(() => new Segment(new ArrayBuffer(segmentBytes(COLUMNS, 100)), COLUMNS, 100, 1)).toThrow();
+    const geometry: Geometry = { columns: COLUMNS, slots: SLOTS, updateEverySec: 1 };
+    expect(() => new Segment(new ArrayBuffer(100), geometry)).toThrow();
+    const odd = { ...geometry, slots: 100 };
+    expect(() => new Segment(new ArrayBuffer(segmentBytes(odd)), odd)).toThrow();
   });
 });
 
 describe("MemoryStore", () => {
+  const geometry: Geometry = { columns: COLUMNS, slots: SLOTS, updateEverySec: 1 };
+  const bytes = segmentBytes(geometry);
+
   test("admits by arithmetic, refuses beyond the limit, counts it, takes back", () => {
-    const budget = new MemoryBudget(1000);
+    const budget = new ByteBudget(2 * bytes + 1);
     const store = new MemoryStore(budget);
-    expect(store.allocate(600)?.byteLength).toBe(600);
-    expect(store.allocate(401)).toBeNull();
-    expect(store.allocate(400)?.byteLength).toBe(400);
-    expect([store.bytes, budget.bytes, store.refused]).toEqual([1000, 1000, 1]);
-    store.release(600);
-    expect([store.bytes, budget.bytes]).toEqual([400, 400]);
-    expect(store.allocate(600)).not.toBeNull();
+    const first = store.create(0, geometry)!;
+    expect(store.create(1, geometry)?.buffer.byteLength).toBe(bytes);
+    expect(store.create(2, geometry)).toBeNull();
+    expect([store.bytes, budget.bytes, store.refused]).toEqual([2 * bytes, 2 * bytes, 1]);
+    store.release(0, first);
+    expect([store.bytes, budget.bytes]).toEqual([bytes, bytes]);
+    expect(store.create(0, geometry)).not.toBeNull();
   });
 
   test("memory that the system does not have is a refusal, not an exception", () => {
-    const budget = new MemoryBudget(Number.MAX_SAFE_INTEGER);
+    const budget = new ByteBudget(Number.MAX_SAFE_INTEGER);
     const store = new MemoryStore(budget);
-    expect(store.allocate(2 ** 52)).toBeNull();
+    expect(store.create(0, { ...geometry, slots: 2 ** 40 })).toBeNull();
     expect([store.bytes, budget.bytes, store.refused]).toEqual([0, 0, 1]);
   });
 });

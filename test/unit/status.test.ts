@@ -27,6 +27,9 @@ function host(part: Partial<HostReport>): HostReport {
       dropped: NO_DROPS,
       imbalance: 0,
     },
+    files_problem: "",
+    refused_charts: 0,
+    refused_dimensions: 0,
     ...part,
   };
 }

@@ -1,40 +1,56 @@
-import type { MemoryBudget } from "../memory-budget.ts";
+import type { ByteBudget } from "../byte-budget.ts";
+import { type Geometry, segmentBytes } from "./geometry.ts";
+import { Segment } from "./segment.ts";
 
-/** Where the buffers of segments come from: plain memory now, files for the modes that survive a restart. */
+/** Where the segments of a host come from. */
 export interface SegmentStore {
-  /** @returns a zeroed buffer, or null when there is no room for it; the store has counted that. */
-  allocate(bytes: number): ArrayBuffer | null;
-  /** Gives back what {@link allocate} counted; the buffer itself is garbage-collected. */
-  release(bytes: number): void;
+  /** @param number position among the host's segments. @returns an empty one; null = no room, which was counted. */
+  create(number: number, geometry: Geometry): Segment | null;
+  /** Gives back what {@link create} took; the memory itself is garbage-collected. */
+  release(number: number, segment: Segment): void;
 }
 
 /**
  * Mode `ram`: zeroed memory, admitted by arithmetic before it is allocated. The kernel gives pages only when they are
- * first written, so an untouched ring costs nothing but counts in full.
+ * first written, so an untouched ring costs nothing but counts in full. One for all hosts.
  */
 export class MemoryStore implements SegmentStore {
   /** Bytes of all segments. */
   bytes = 0;
   /** Segments refused so far. */
   refused = 0;
-  private readonly budget: MemoryBudget;
+  private readonly budget: ByteBudget;
 
-  constructor(budget: MemoryBudget) {
+  constructor(budget: ByteBudget) {
     this.budget = budget;
   }
 
-  allocate(bytes: number): ArrayBuffer | null {
-    const buffer = this.budget.take(bytes) ? allocateZeroed(bytes) : undefined;
-    if (buffer === null) this.budget.give(bytes);
-    if (buffer == null) {
-      this.refused++;
-      return null;
-    }
-    this.bytes += bytes;
-    return buffer;
+  create(_number: number, geometry: Geometry): Segment | null {
+    if (!this.admit(geometry)) return null;
+    const buffer = allocateZeroed(segmentBytes(geometry));
+    if (buffer !== null) return new Segment(buffer, geometry);
+    this.giveBack(geometry);
+    this.refused++;
+    return null;
   }
 
-  release(bytes: number): void {
+  /** Counts a segment that is made or read elsewhere. @returns false = no room. */
+  admit(geometry: Geometry): boolean {
+    const bytes = segmentBytes(geometry);
+    if (!this.budget.take(bytes)) {
+      this.refused++;
+      return false;
+    }
+    this.bytes += bytes;
+    return true;
+  }
+
+  release(_number: number, segment: Segment): void {
+    this.giveBack(segment);
+  }
+
+  private giveBack(geometry: Geometry): void {
+    const bytes = segmentBytes(geometry);
     this.bytes -= bytes;
     this.budget.give(bytes);
   }

@@ -1,133 +1,145 @@
 import { assert } from "../../base/assert.ts";
+import type { FilePart } from "../../base/files.ts";
+import { ColumnPool } from "./column-pool.ts";
+import {
+  CHART_RECORD_BYTES,
+  checksOffset,
+  FIXED_HEADER_BYTES,
+  type Geometry,
+  headerBytes,
+  recordsOffset,
+  SEGMENT_COLUMNS,
+  segmentBytes,
+  TILE_SLOTS,
+} from "./geometry.ts";
 
-/** Slots of one tile: the values of one dimension over 64 consecutive slots lie side by side. */
-export const TILE_SLOTS = 64;
-/** Columns of a full segment; one column is one dimension. */
-export const SEGMENT_COLUMNS = 256;
-/** Columns of a host's first segment: small hosts need no more. */
-export const SEGMENT_COLUMNS_SMALL = 64;
 /** Blocks are emptied in runs of this many columns. */
 const CLEAR_COLUMNS = 16;
+/** Doubles of a chart record. */
+const RECORD_WIDTH = CHART_RECORD_BYTES / 8;
+/** Blocks between the open one and one that is sealed: late values still go to those, and the kernel writes them. */
+const SEAL_AFTER_BLOCKS = 2;
 
-const FIXED_HEADER_BYTES = 64;
-const CHART_RECORD_BYTES = 32;
-const PAGE_BYTES = 4096;
+/** Values and flags of an empty block, of any number of columns. */
+const EMPTY_VALUES = new Uint8Array(new Float32Array(SEGMENT_COLUMNS * TILE_SLOTS).fill(Number.NaN).buffer);
+const EMPTY_FLAGS = new Uint8Array(SEGMENT_COLUMNS * TILE_SLOTS);
 
-/**
- * Slots of the ring so that `history` of them are always readable: opening a block empties 64 slots at once, so one
- * block more than the history needs, in whole blocks, and at least two (hot-path.md §5.6).
- */
-export function ringSlots(history: number): number {
-  return Math.max(2 * TILE_SLOTS, Math.ceil((history + TILE_SLOTS - 1) / TILE_SLOTS) * TILE_SLOTS);
-}
-
-/** Bytes of one segment, header included: also the size of its file. */
-export function segmentBytes(columns: number, slots: number): number {
-  return headerBytes(columns, slots) + columns * slots * (Float32Array.BYTES_PER_ELEMENT + 1);
-}
-
-function headerBytes(columns: number, slots: number): number {
-  return Math.ceil((recordsOffset(slots) + columns * CHART_RECORD_BYTES) / PAGE_BYTES) * PAGE_BYTES;
-}
-
-/** Chart records follow the stamps and checksums, on a boundary of 8 bytes. */
-function recordsOffset(slots: number): number {
-  return Math.ceil((FIXED_HEADER_BYTES + (slots / TILE_SLOTS) * 12) / 8) * 8;
-}
+/** What is known of a block's content. */
+const UNKNOWN = 0;
+const SOUND = 1;
+const CORRUPT = 2;
 
 /**
- * Columns × slots of stored values over one buffer, plain or mapped, laid out as the file of rrd.md §4.3:
+ * Columns × slots of stored values over one buffer, plain or mapped, laid out as its file (README.md of this room):
  *
  * | part | type |
  * |---|---|
- * | fixed header | 64 bytes |
- * | block stamps: second of the block's first slot, 0 = never | f64 × blocks |
- * | block checksums | u32 × blocks |
- * | chart records: last updated s, first stored s, ids, reserved | 32 bytes × columns |
+ * | identity and state | 128 bytes, segment-header.ts |
+ * | block stamps: second of the block's first slot, negative = sealed, 0 = never | f64 × blocks |
+ * | block checksums, of sealed blocks | u32 × blocks |
+ * | chart records: last updated s, first stored s, u32 key, its checksum, last updated again | 32 bytes × columns |
  * | (next 4096 bytes boundary) values, see {@link valueIndex} | f32 × columns × slots |
  * | flags, one column a chart record | u8 × columns × slots |
  *
- * A slot belongs to a time: `slot(t) = (t / updateEvery) mod slots`. A block whose stamp is not the start expected
- * for a time reads as empty, so data of an earlier lap, or a zeroed buffer, can never show as new.
+ * A slot belongs to a time: `slot(t) = (t / updateEvery + phase) mod slots`. A block whose stamp is not the start
+ * expected for a time reads as empty, so data of an earlier lap, or a zeroed buffer, can never show as new.
  */
-export class Segment {
+export class Segment implements Geometry {
   readonly columns: number;
   readonly slots: number;
   readonly updateEverySec: number;
+  readonly phase: number;
   /** 1 ÷ {@link updateEverySec}: turns an increase per interval into a rate. */
   readonly perUpdate: number;
-  readonly stamps: Float64Array;
-  readonly values: Float32Array;
-  readonly flags: Uint8Array;
-  /** Four doubles a chart: last updated s, first stored s, (ids), (reserved). */
-  readonly records: Float64Array;
-  private readonly freeColumns: number[] = [];
-  private usedColumns = 0;
-  private readonly freeRecords: number[] = [];
-  private usedRecords = 0;
+  readonly columnPool: ColumnPool;
+  readonly recordPool: ColumnPool;
+  /** Views of the buffer; replaced by {@link moveTo}: read them anew each time. */
+  stamps!: Float64Array;
+  values!: Float32Array;
+  flags!: Uint8Array;
+  /** Four doubles a chart: last updated s, first stored s, (key and checksum), last updated s once more. */
+  records!: Float64Array;
+  /** Writes over parts of the file that the buffer maps, @returns false if it could not; null = it maps none. */
+  overwriteFile: ((parts: readonly FilePart[]) => boolean) | null = null;
+  /** Sealed blocks whose checksum was wrong: they read as empty. */
+  corruptBlocks = 0;
+  private checks!: Uint32Array;
+  /** {@link records} as integers. */
+  private recordWords!: Uint32Array;
+  private memory!: ArrayBuffer;
+  private readonly verdicts: Uint8Array;
 
-  constructor(buffer: ArrayBuffer, columns: number, slots: number, updateEverySec: number) {
+  /** @param buffer zeroed, or the content of a segment of this geometry. */
+  constructor(buffer: ArrayBuffer, { columns, slots, updateEverySec, phase = 0 }: Geometry) {
     assert(slots % TILE_SLOTS === 0, "a segment holds whole blocks");
-    assert(buffer.byteLength === segmentBytes(columns, slots), "buffer and geometry of a segment disagree");
-    const blocks = slots / TILE_SLOTS;
-    const header = headerBytes(columns, slots);
     this.columns = columns;
     this.slots = slots;
     this.updateEverySec = updateEverySec;
+    this.phase = phase;
     this.perUpdate = 1 / updateEverySec;
-    this.stamps = new Float64Array(buffer, FIXED_HEADER_BYTES, blocks);
-    this.records = new Float64Array(buffer, recordsOffset(slots), (columns * CHART_RECORD_BYTES) / 8);
-    this.values = new Float32Array(buffer, header, columns * slots);
-    this.flags = new Uint8Array(buffer, header + columns * slots * 4, columns * slots);
+    this.columnPool = new ColumnPool(columns);
+    this.recordPool = new ColumnPool(columns);
+    this.attach(buffer);
+    this.verdicts = Uint8Array.from(this.stamps, (stamp) => (stamp < 0 ? UNKNOWN : SOUND));
   }
 
-  get columnsInUse(): number {
-    return this.usedColumns - this.freeColumns.length;
+  get buffer(): ArrayBuffer {
+    return this.memory;
   }
 
-  get columnsFree(): number {
-    return this.columns - this.columnsInUse;
+  /** Goes on in another buffer, which takes over the content. */
+  moveTo(buffer: ArrayBuffer): void {
+    new Uint8Array(buffer).set(new Uint8Array(this.memory));
+    this.attach(buffer);
   }
 
   /** Takes up to `count` columns into use, empty in every block, side by side where that is possible. */
   takeColumns(count: number): number[] {
-    const fresh = this.columns - this.usedColumns;
-    const columns = fresh >= count ? [] : this.takeFreed(count);
-    while (columns.length < count && this.usedColumns < this.columns) columns.push(this.usedColumns++);
-    while (columns.length < count && this.freeColumns.length > 0) columns.push(this.freeColumns.pop()!);
+    const columns = this.columnPool.take(count);
     for (const column of columns) this.clearColumn(column);
     return columns;
   }
 
   giveColumn(column: number): void {
-    this.freeColumns.push(column);
+    this.columnPool.give(column);
   }
 
-  /** @returns a run of `count` freed columns, or none. */
-  private takeFreed(count: number): number[] {
-    this.freeColumns.sort((a, b) => a - b);
-    const at = this.freeColumns.findIndex(
-      (column, index) => this.freeColumns[index + count - 1] === column + count - 1,
-    );
-    return at < 0 ? [] : this.freeColumns.splice(at, count);
-  }
-
-  private clearColumn(column: number): void {
+  /** Empties a column in every block. */
+  clearColumn(column: number): void {
     for (let block = 0; block < this.stamps.length; block++) {
+      // Never written: as zero as it was made, and not in memory yet.
       if (this.stamps[block] === 0) continue;
+      this.unseal(block);
       const from = (block * this.columns + column) * TILE_SLOTS;
       this.values.fill(Number.NaN, from, from + TILE_SLOTS);
     }
   }
 
+  /** Empties columns in slots before a time, each its own. Blocks that were sealed are so again. */
+  clearColumnsBefore(columns: readonly { readonly column: number; readonly sinceSec: number }[]): void {
+    for (let block = 0; block < this.stamps.length; block++) {
+      const startSec = Math.abs(this.stamps[block]!);
+      const given = startSec === 0 ? [] : columns.filter(({ sinceSec }) => startSec < sinceSec);
+      if (given.length === 0) continue;
+      const wasSealed = this.stamps[block]! < 0;
+      this.unseal(block);
+      for (const { column, sinceSec } of given) {
+        const slots = Math.min(TILE_SLOTS, Math.ceil((sinceSec - startSec) / this.updateEverySec));
+        const from = (block * this.columns + column) * TILE_SLOTS;
+        this.values.fill(Number.NaN, from, from + slots);
+      }
+      if (wasSealed && this.stamps[block] === startSec) this.seal(block);
+    }
+  }
+
   /** Takes a chart record (and its flag column) into use. There is one for every column, so it never fails. */
   takeRecord(): number {
-    const record = this.freeRecords.pop() ?? this.usedRecords++;
-    assert(record < this.columns, "more charts than columns in a segment");
-    this.records.fill(0, record * 4, record * 4 + 4);
+    const [record] = this.recordPool.take(1);
+    assert(record !== undefined, "more charts than columns in a segment");
+    this.records.fill(0, record * RECORD_WIDTH, (record + 1) * RECORD_WIDTH);
     for (let block = 0; block < this.stamps.length; block++) {
-      // Never written: as zero as it was made, and not in memory yet.
       if (this.stamps[block] === 0) continue;
+      this.unseal(block);
       const from = (block * this.columns + record) * TILE_SLOTS;
       this.flags.fill(0, from, from + TILE_SLOTS);
     }
@@ -135,7 +147,33 @@ export class Segment {
   }
 
   giveRecord(record: number): void {
-    this.freeRecords.push(record);
+    this.records.fill(0, record * RECORD_WIDTH, (record + 1) * RECORD_WIDTH);
+    this.recordPool.give(record);
+  }
+
+  /** The newest slot of a chart is that of a time now; written twice, so that damage on the disk is noticed. */
+  date(record: number, timeSec: number): void {
+    this.records[record << 2] = timeSec;
+    this.records[(record << 2) + 3] = timeSec;
+  }
+
+  /** The first slot of a chart is that of a time. */
+  dateFirst(record: number, timeSec: number): void {
+    this.records[(record << 2) + 1] = timeSec;
+  }
+
+  /** Ties a record to a chart of the catalogue. */
+  setRecordKey(record: number, key: number): void {
+    const at = record * 2 * RECORD_WIDTH + 4;
+    this.recordWords[at] = key;
+    this.recordWords[at + 1] = keyChecksum(key);
+  }
+
+  /** Key of the chart that a record belongs to; 0 = none. */
+  recordKey(record: number): number {
+    const at = record * 2 * RECORD_WIDTH + 4;
+    const key = this.recordWords[at]!;
+    return key !== 0 && this.recordWords[at + 1] === keyChecksum(key) ? key : 0;
   }
 
   /**
@@ -143,10 +181,10 @@ export class Segment {
    * @returns false when the block already holds a later lap: an older sample must never wipe a newer one.
    */
   open(block: number, startSec: number): boolean {
-    const have = this.stamps[block]!;
-    if (have === startSec) return true;
+    const have = Math.abs(this.stamps[block]!);
     if (have > startSec) return false;
-    this.wipe(block, startSec);
+    if (have === startSec) this.unseal(block);
+    if (this.stamps[block] !== startSec) this.wipe(block, startSec);
     return true;
   }
 
@@ -160,22 +198,14 @@ export class Segment {
     this.wipe(this.slotOf(timeSec) >> 6, this.startOf(timeSec));
   }
 
-  /** Stamp of the block of a time. */
+  /** Start of the lap that the block of a time holds; 0 = none. */
   stampOf(timeSec: number): number {
-    return this.stamps[this.slotOf(timeSec) >> 6]!;
-  }
-
-  private wipe(block: number, startSec: number): void {
-    const from = block * this.columns * TILE_SLOTS;
-    const columns = Math.min(this.columns, Math.ceil(this.usedColumns / CLEAR_COLUMNS) * CLEAR_COLUMNS);
-    this.values.fill(Number.NaN, from, from + columns * TILE_SLOTS);
-    this.flags.fill(0, from, from + columns * TILE_SLOTS);
-    this.stamps[block] = startSec;
+    return Math.abs(this.stamps[this.slotOf(timeSec) >> 6]!);
   }
 
   /** Slot of a time, which must be a multiple of `updateEverySec`. */
   slotOf(timeSec: number): number {
-    return (timeSec / this.updateEverySec) % this.slots;
+    return (timeSec / this.updateEverySec + this.phase) % this.slots;
   }
 
   /** Position in {@link values} of the tile of (slot, tile offset): `column × 64`. */
@@ -183,18 +213,154 @@ export class Segment {
     return (slot >> 6) * this.columns * TILE_SLOTS + tile + (slot & 63);
   }
 
-  /** True if the block of `timeSec` holds the lap of that time. */
+  /** True if the block of `timeSec` holds the lap of that time, undamaged. */
   holds(timeSec: number): boolean {
-    return this.stampOf(timeSec) === this.startOf(timeSec);
-  }
-
-  /** Time of the first slot of the block of a time: its stamp when the block holds that lap. */
-  private startOf(timeSec: number): number {
-    return timeSec - (this.slotOf(timeSec) & 63) * this.updateEverySec;
+    const block = this.slotOf(timeSec) >> 6;
+    return Math.abs(this.stamps[block]!) === this.startOf(timeSec) && this.isSound(block);
   }
 
   /** Stored value at a time (a multiple of `updateEverySec`), NaN if empty. */
   read(timeSec: number, tile: number): number {
     return this.holds(timeSec) ? this.values[this.valueIndex(this.slotOf(timeSec), tile)]! : Number.NaN;
   }
+
+  /** Seals blocks that have been closed for long enough: from now on damage on the disk is noticed. */
+  sealOld(nowSec: number): void {
+    const closedSec = nowSec - (1 + SEAL_AFTER_BLOCKS) * TILE_SLOTS * this.updateEverySec;
+    for (let block = 0; block < this.stamps.length; block++) {
+      const stamp = this.stamps[block]!;
+      if (stamp <= 0 || stamp > closedSec) continue;
+      this.seal(block);
+    }
+  }
+
+  /**
+   * After a power cut: pages of blocks that were not sealed may be of an earlier lap, so they are given up, but for
+   * what was on the disk for certain. @param flushedSec up to which everything was.
+   */
+  distrustOpenBlocks(flushedSec: number): void {
+    for (let block = 0; block < this.stamps.length; block++) {
+      const startSec = this.stamps[block]!;
+      if (startSec <= 0) continue;
+      const slots = Math.floor((flushedSec - startSec) / this.updateEverySec) + 1;
+      if (slots <= 0) this.stamps[block] = 0;
+      else if (slots < TILE_SLOTS) this.clearSlotsFrom(block, slots);
+    }
+  }
+
+  /** Start of the lap that a block holds, undamaged; 0 = none. */
+  heldStart(block: number): number {
+    const startSec = Math.abs(this.stamps[block]!);
+    return startSec !== 0 && this.isSound(block) ? startSec : 0;
+  }
+
+  /** Newest time up to a second whose block is held, undamaged; 0 = none. */
+  newestHeldSec(upToSec: number): number {
+    let newest = 0;
+    for (let block = 0; block < this.stamps.length; block++) {
+      const startSec = this.heldStart(block);
+      if (startSec === 0 || startSec > upToSec) continue;
+      const endSec = startSec + (TILE_SLOTS - 1) * this.updateEverySec;
+      newest = Math.max(newest, Math.min(endSec, upToSec));
+    }
+    return newest;
+  }
+
+  /** The block was put into the buffer anew: what is known of its content does not count any more. */
+  protected reassess(block: number): void {
+    if (this.verdicts[block] === CORRUPT) this.corruptBlocks--;
+    this.verdicts[block] = this.stamps[block]! < 0 ? UNKNOWN : SOUND;
+  }
+
+  private attach(buffer: ArrayBuffer): void {
+    const { columns, slots } = this;
+    assert(buffer.byteLength === segmentBytes(this), "buffer and geometry of a segment disagree");
+    const blocks = slots / TILE_SLOTS;
+    const values = headerBytes(this);
+    const records = recordsOffset(slots);
+    this.memory = buffer;
+    this.stamps = new Float64Array(buffer, FIXED_HEADER_BYTES, blocks);
+    this.checks = new Uint32Array(buffer, checksOffset(slots), blocks);
+    this.records = new Float64Array(buffer, records, columns * RECORD_WIDTH);
+    this.recordWords = new Uint32Array(buffer, records, columns * RECORD_WIDTH * 2);
+    this.values = new Float32Array(buffer, values, columns * slots);
+    this.flags = new Uint8Array(buffer, values + columns * slots * 4, columns * slots);
+  }
+
+  private wipe(block: number, startSec: number): void {
+    const from = block * this.columns * TILE_SLOTS;
+    const used = Math.max(this.columnPool.end, this.recordPool.end);
+    const columns = Math.min(this.columns, Math.ceil(used / CLEAR_COLUMNS) * CLEAR_COLUMNS);
+    // Not yet of any lap while it is emptied: a process killed in between must leave no block half of the old one.
+    this.stamps[block] = 0;
+    if (!this.wipeFile(from, columns * TILE_SLOTS)) {
+      this.values.fill(Number.NaN, from, from + columns * TILE_SLOTS);
+      this.flags.fill(0, from, from + columns * TILE_SLOTS);
+    }
+    this.stamps[block] = startSec;
+    this.verdicts[block] = SOUND;
+  }
+
+  /**
+   * Empties a block through its file. It is of an hour ago and may have left memory: stores into the mapping would wait
+   * for the disk to read it page by page. By whole pages, or the kernel reads them all the same.
+   * @param from position of its first value and flag. @param count of values to empty. @returns false = not done.
+   */
+  private wipeFile(from: number, count: number): boolean {
+    const { values, flags, columns, overwriteFile } = this;
+    if (overwriteFile === null || columns > SEGMENT_COLUMNS) return false;
+    return overwriteFile([
+      { at: values.byteOffset + 4 * from, bytes: EMPTY_VALUES.subarray(0, 4 * count) },
+      { at: flags.byteOffset + from, bytes: EMPTY_FLAGS.subarray(0, columns * TILE_SLOTS) },
+    ]);
+  }
+
+  private seal(block: number): void {
+    this.checks[block] = this.checksum(block);
+    this.stamps[block] = -this.stamps[block]!;
+  }
+
+  private clearSlotsFrom(block: number, slot: number): void {
+    for (let column = 0; column < this.columns; column++) {
+      const from = (block * this.columns + column) * TILE_SLOTS;
+      this.values.fill(Number.NaN, from + slot, from + TILE_SLOTS);
+      this.flags.fill(0, from + slot, from + TILE_SLOTS);
+    }
+  }
+
+  /** Makes a sealed block writable again; a damaged one is empty then. */
+  private unseal(block: number): void {
+    const stamp = this.stamps[block]!;
+    if (stamp >= 0) return;
+    this.stamps[block] = this.isSound(block) ? -stamp : 0;
+  }
+
+  /** Whether a block is as it was sealed, or not sealed. */
+  protected isSound(block: number): boolean {
+    if (this.verdicts[block] === UNKNOWN) {
+      const isSound = this.checksum(block) === this.checks[block];
+      this.verdicts[block] = isSound ? SOUND : CORRUPT;
+      if (!isSound) this.corruptBlocks++;
+    }
+    return this.verdicts[block] === SOUND;
+  }
+
+  /** Of the stamp, the values and the flags of a block. */
+  private checksum(block: number): number {
+    const size = this.columns * TILE_SLOTS;
+    const { memory, values, flags } = this;
+    const start = new Float64Array([Math.abs(this.stamps[block]!)]);
+    const valueBytes = new Uint8Array(memory, values.byteOffset + block * size * 4, size * 4);
+    const flagBytes = new Uint8Array(memory, flags.byteOffset + block * size, size);
+    return Bun.hash.crc32(flagBytes, Bun.hash.crc32(valueBytes, Bun.hash.crc32(start)));
+  }
+
+  /** Time of the first slot of the block of a time: its stamp when the block holds that lap. */
+  private startOf(timeSec: number): number {
+    return timeSec - (this.slotOf(timeSec) & 63) * this.updateEverySec;
+  }
+}
+
+function keyChecksum(key: number): number {
+  return Bun.hash.crc32(Uint32Array.of(key));
 }

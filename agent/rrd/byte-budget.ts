@@ -1,8 +1,8 @@
 /**
- * What the database may take of the machine's memory: rings, definitions and variables, admitted by arithmetic before
- * they are made. One budget for all hosts.
+ * Bytes that may be taken, admitted by arithmetic before they are: the database has one for memory (rings in memory,
+ * definitions, variables) and one for the disk.
  */
-export class MemoryBudget {
+export class ByteBudget {
   readonly limitBytes: number;
   private used = 0;
 
@@ -20,6 +20,11 @@ export class MemoryBudget {
     if (this.used + bytes > this.limitBytes) return false;
     this.used += bytes;
     return true;
+  }
+
+  /** Takes what is there already, whatever the limit. */
+  hold(bytes: number): void {
+    this.used += bytes;
   }
 
   give(bytes: number): void {

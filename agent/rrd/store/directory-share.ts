@@ -1,0 +1,38 @@
+import type { Files } from "../../base/files.ts";
+import type { ByteBudget } from "../byte-budget.ts";
+import type { MemoryStore } from "./segment-store.ts";
+
+export const CATALOGUE_FILE = "catalog.jsonl";
+
+/** What the directories of all hosts share. */
+export interface DirectoryShare {
+  readonly files: Files;
+  /** Segments without a file: those of mode `save`, and those that could not get one. */
+  readonly memory: MemoryStore;
+  readonly disk: ByteBudget;
+  /** Checksum of the boot id of this machine. */
+  readonly bootCrc: number;
+  readonly nowSec: () => number;
+  /** Told when a host cannot use its files, with the reason, and when it can again (empty). */
+  readonly degraded: (directory: { readonly hostname: string; readonly path: string }, problem: string) => void;
+  readonly events: RestoreEvents;
+  readonly io: StorageCounters;
+}
+
+/** What the files cost, since the start. */
+export interface StorageCounters {
+  /** Files mapped now. */
+  mappings: number;
+  /** Bytes written to files: new segments, catalogues, saves. */
+  bytesWritten: number;
+  /** Hosts that run in memory because their files cannot be used. */
+  degradedHosts: number;
+}
+
+/** What happens to files that cannot be used. */
+export interface RestoreEvents {
+  /** A file was renamed, because it is damaged, foreign or newer. */
+  setAside(path: string, movedTo: string, problem: string): void;
+  /** Lines of the catalogue, or blocks, were left out. */
+  leftOut(path: string, what: string): void;
+}

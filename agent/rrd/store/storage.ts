@@ -1,0 +1,260 @@
+import { dirname, join } from "node:path";
+import { AgentError, errorText } from "../../base/errors.ts";
+import type { Files } from "../../base/files.ts";
+import { parseGuid } from "../../base/guid.ts";
+import type { ProcessFacts } from "../../base/process-facts.ts";
+import { ByteBudget } from "../byte-budget.ts";
+import type { Database } from "../database.ts";
+import type { Host } from "../host.ts";
+import type { HostDirectories } from "../host-directories.ts";
+import type { HostOptions } from "../host-options.ts";
+import type { StoredHost } from "./catalogue-format.ts";
+import type { CatalogueContent } from "./catalogue-read.ts";
+import { lockDirectory } from "./directory-lock.ts";
+import type { DirectoryShare, RestoreEvents, StorageCounters } from "./directory-share.ts";
+import { HostDirectory } from "./host-directory.ts";
+import { readHostCatalogue } from "./restore-host.ts";
+import { segmentNumber } from "./segment-file.ts";
+
+/** A host that cannot use its files tries again this often. */
+const RETRY_SEC = 60;
+/** Blocks are sealed, and catalogues looked at, once in this time for each host. */
+const UPKEEP_SEC = 64;
+/** Share of the free space that is left to others when there is no limit. */
+const FREE_SHARE_LEFT = 0.1;
+
+export interface StorageOptions {
+  /** `<state>/db`. */
+  readonly directory: string;
+  readonly files: Files;
+  readonly database: Database;
+  /** `db.disk_limit_bytes`; 0 = what the files have, and the space that is free now less 10 %. */
+  readonly diskLimitBytes: number;
+  /** Every so many seconds; 0 = never. */
+  readonly flushEverySec: number;
+  /** Every so many seconds; 0 = only at the end. */
+  readonly saveEverySec: number;
+  readonly processes: ProcessFacts;
+  readonly nowSec: () => number;
+  readonly events: StorageEvents;
+}
+
+export interface StorageEvents extends RestoreEvents {
+  /** A host cannot use its files. */
+  degraded(hostname: string, directory: string, problem: string): void;
+  /** It can again, and what it kept in memory is in them. */
+  recovered(hostname: string, directory: string): void;
+}
+
+/** The database's directory: who may use it, which hosts are in it, and what their files need from time to time. */
+export class Storage implements HostDirectories, AsyncDisposable {
+  readonly counters: StorageCounters = { mappings: 0, bytesWritten: 0, degradedHosts: 0 };
+  readonly disk: ByteBudget;
+  private readonly options: StorageOptions;
+  private readonly share: DirectoryShare;
+  private readonly hosts = new Map<string, HostDirectory>();
+  /** Catalogues that were read and not yet restored. */
+  private readonly contents = new Map<string, CatalogueContent>();
+  /** Machine GUIDs of hosts that are still to be restored, the next one last; null = nobody has asked for them. */
+  private archived: string[] | null = null;
+  private lock: Disposable | null = null;
+  private second = 0;
+  private isBusy = false;
+
+  /** @throws AgentError `database_in_use` when another process uses the directory. */
+  constructor(options: StorageOptions) {
+    const { files, database, directory, processes, nowSec, events } = options;
+    this.options = options;
+    this.takeLock();
+    this.disk = new ByteBudget(options.diskLimitBytes || spaceFor(files, directory));
+    this.share = {
+      files,
+      memory: database.store,
+      disk: this.disk,
+      bootCrc: Bun.hash.crc32(processes.bootId),
+      nowSec,
+      events,
+      io: this.counters,
+      degraded: (host, problem) => {
+        if (problem === "") events.recovered(host.hostname, host.path);
+        else events.degraded(host.hostname, host.path, problem);
+      },
+    };
+    database.useDirectories(this);
+  }
+
+  open({ machineGuid, memoryMode }: HostOptions): HostDirectory | null {
+    if (memoryMode !== "save" && memoryMode !== "map") return null;
+    const path = join(this.options.directory, machineGuid);
+    const content = this.contents.get(machineGuid) ?? this.catalogueOf(path, machineGuid);
+    this.contents.delete(machineGuid);
+    const directory = new HostDirectory(path, machineGuid, memoryMode, content, this.share);
+    this.hosts.set(machineGuid, directory);
+    return directory;
+  }
+
+  /** A host leaves the database: its files are written and closed. @param isDeleted they are removed instead. */
+  async closeHost(machineGuid: string, isDeleted: boolean): Promise<void> {
+    const directory = this.hosts.get(machineGuid);
+    this.hosts.delete(machineGuid);
+    if (isDeleted) directory?.remove();
+    else await directory?.close();
+  }
+
+  /**
+   * Puts the hosts that an earlier run kept into the database, those that it has already left out: readable at once,
+   * not connected. One after the other, for as long as there is time; the next call goes on where this one ended.
+   * @param optionsOf decides on mode and history of a stored host; null = leave it on the disk.
+   * @param hasTime asked before each further host. @returns true when none is left.
+   */
+  restoreArchived(optionsOf: (stored: StoredHost) => HostOptions | null, hasTime: () => boolean = () => true): boolean {
+    this.archived ??= this.storedGuids();
+    for (let machineGuid = this.archived.pop(); machineGuid !== undefined; machineGuid = this.archived.pop()) {
+      this.restoreHost(machineGuid, optionsOf);
+      if (!hasTime()) break;
+    }
+    return this.archived.length === 0;
+  }
+
+  /** Call once a second: whatever files need from time to time, a share of the hosts each time. */
+  tick(): void {
+    this.second++;
+    let index = 0;
+    for (const directory of this.hosts.values()) {
+      if ((this.second + index++) % UPKEEP_SEC === 0) {
+        directory.seal();
+        directory.tidy();
+      }
+    }
+    if (this.second % RETRY_SEC === 0 && this.mayWrite()) {
+      for (const directory of this.hosts.values()) directory.retry();
+    }
+    const { flushEverySec, saveEverySec } = this.options;
+    if (flushEverySec > 0 && this.second % flushEverySec === 0) void this.inTurn((directory) => directory.flush());
+    if (saveEverySec > 0 && this.second % saveEverySec === 0) void this.save();
+  }
+
+  /** Mode `save`: writes everything now. Nothing happens while the last time still goes on. */
+  async save(): Promise<void> {
+    await this.inTurn((directory) => directory.save());
+  }
+
+  /** Writes and closes everything. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const directory of this.hosts.values()) await directory.close();
+    this.lock?.[Symbol.dispose]();
+  }
+
+  /** Machine GUIDs of the hosts in the directory, in reverse order. */
+  private storedGuids(): string[] {
+    const { files, directory, events } = this.options;
+    try {
+      return files
+        .list(directory)
+        .filter((name) => parseGuid(name) === name)
+        .reverse();
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      events.leftOut(directory, errorText(error));
+      return [];
+    }
+  }
+
+  private restoreHost(machineGuid: string, optionsOf: (stored: StoredHost) => HostOptions | null): void {
+    const { directory, database } = this.options;
+    // Its child was faster: it has connected meanwhile.
+    if (database.host(machineGuid) !== undefined) return;
+    const content = this.catalogueOf(join(directory, machineGuid), machineGuid);
+    const options = content?.host == null ? null : optionsOf(content.host);
+    if (content?.host == null || options === null) return;
+    this.contents.set(machineGuid, content);
+    const host = database.addHost(options);
+    this.contents.delete(machineGuid);
+    if (host !== null) describeArchived(host, content.host);
+  }
+
+  private async inTurn(work: (directory: HostDirectory) => Promise<void>): Promise<void> {
+    if (this.isBusy) return;
+    this.isBusy = true;
+    try {
+      for (const directory of [...this.hosts.values()]) await work(directory);
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  /** A directory that cannot be written has no lock: its hosts find that out for themselves. */
+  private takeLock(): void {
+    if (this.lock !== null) return;
+    const { files, directory, processes, events } = this.options;
+    try {
+      this.lock = lockDirectory(files, directory, processes);
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code === "database_in_use") throw error;
+      events.leftOut(directory, errorText(error));
+    }
+  }
+
+  /** A directory that could not be locked at the start may be somebody else's by now: then it is left alone. */
+  private mayWrite(): boolean {
+    try {
+      this.takeLock();
+      return true;
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      this.options.events.leftOut(this.options.directory, errorText(error));
+      return false;
+    }
+  }
+
+  private catalogueOf(path: string, machineGuid: string): CatalogueContent | null {
+    try {
+      return readHostCatalogue(path, machineGuid, this.share);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      this.options.events.leftOut(path, errorText(error));
+      return null;
+    }
+  }
+}
+
+/** What a host that is not connected is known by. */
+function describeArchived(host: Host, stored: StoredHost): void {
+  host.program = stored.program;
+  host.version = stored.version;
+  host.timezone = stored.timezone;
+  host.abbrevTimezone = stored.abbrevTimezone;
+  host.utcOffsetSec = stored.utcOffsetSec;
+  host.tags = stored.tags;
+  host.registryHostname = stored.registryHostname;
+  host.systemInfo = stored.systemInfo;
+  host.hops = stored.hops;
+  host.lastCollectedUs = stored.lastSeenSec * 1e6;
+}
+
+/** What the files have already, and what they may take of the free space. */
+function spaceFor(files: Files, directory: string): number {
+  let bytes = Math.floor(freeSpace(files, directory) * (1 - FREE_SHARE_LEFT));
+  try {
+    for (const host of files.list(directory)) {
+      if (parseGuid(host) === undefined) continue;
+      const path = join(directory, host);
+      for (const name of files.list(path)) if (segmentNumber(name) >= 0) bytes += files.size(join(path, name)) ?? 0;
+    }
+  } catch (error) {
+    // What cannot be listed cannot be used either: nothing of it will be counted.
+    if (!(error instanceof AgentError)) throw error;
+  }
+  return bytes;
+}
+
+/** Of the disk that a directory is on, or will be once it can be made. */
+function freeSpace(files: Files, directory: string): number {
+  try {
+    return files.freeBytes(directory);
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    const parent = dirname(directory);
+    return parent === directory ? 0 : freeSpace(files, parent);
+  }
+}
