@@ -152,6 +152,13 @@ export class SimulatedDisk implements Files {
     }
   }
 
+  /** What the kernel does by itself from time to time: all content and all names get to the disk. */
+  writeBack(): void {
+    this.durableFiles = new Map(this.files);
+    this.pending = [];
+    for (const inode of this.files.values()) inode.durable = inode.snapshot();
+  }
+
   list(directory: string): string[] {
     this.begin("list", directory);
     if (this.problemOfParent(directory) === "ENOENT") return [];

@@ -1,5 +1,6 @@
 import type { ChartDefinition, ChartType } from "./chart.ts";
 import type { Dimension } from "./dimension.ts";
+import type { InternedTexts } from "./interned-texts.ts";
 
 /** What a chart definition from a collector or a stream says; absent parts take the defaults of rrd.md §1.2. */
 export interface ChartInput {
@@ -23,6 +24,7 @@ export interface ChartInput {
 /** Longest text of a definition: more does not fit into a line that the oldest receivers read whole. */
 export const TEXT_LENGTH_MAX = 1000;
 const ID_BYTES_MAX = 200;
+const UPDATE_EVERY_SEC_MAX = 3600;
 /**
  * What a chart and a dimension take beside the ring, with what the connection that brings them keeps, in bytes: upper
  * bounds of what memory.bench.ts measures (1,500 and 195 where dimensions are alike, 530 where every id is unique).
@@ -52,6 +54,41 @@ export function variableBytes(name: string): number {
 export function isChartId(id: string): boolean {
   const dot = id.indexOf(".");
   return dot > 0 && dot < id.length - 1;
+}
+
+/**
+ * What a chart is defined by, with the defaults of rrd.md §1.2 and its bounds.
+ * @param name that is not in use. @param updateEverySec of its host.
+ */
+export function chartDefinition(
+  id: string,
+  name: string,
+  input: ChartInput,
+  updateEverySec: number,
+  texts: InternedTexts,
+): ChartDefinition {
+  const text = (given: string | undefined) => texts.intern((given ?? "").slice(0, TEXT_LENGTH_MAX));
+  return {
+    id,
+    name,
+    title: text(input.title),
+    units: text(input.units),
+    family: text(input.family || id.slice(0, id.indexOf("."))),
+    context: text(input.context) || id,
+    chartType: input.chartType ?? "line",
+    priority: input.priority ?? 1000,
+    updateEverySec: Math.min(Math.max(1, Math.floor(input.updateEverySec || updateEverySec)), UPDATE_EVERY_SEC_MAX),
+    plugin: text(input.plugin),
+    module: text(input.module),
+    detail: input.detail === true,
+    hidden: input.hidden === true,
+    storeFirst: input.storeFirst === true,
+  };
+}
+
+/** True if both definitions agree in every field. */
+export function isSameDefinition(a: ChartDefinition, b: ChartDefinition): boolean {
+  return (Object.keys(a) as (keyof ChartDefinition)[]).every((key) => a[key] === b[key]);
 }
 
 /** A multiplier or divisor of 0, or one that is no number, means 1; a name has its bound. */

@@ -6,21 +6,21 @@ import {
   boundedDimension,
   type ChartInput,
   chartBytes,
+  chartDefinition,
   chartName,
   cutId,
   dimensionBytes,
   isChartId,
-  TEXT_LENGTH_MAX,
+  isSameDefinition,
   variableBytes,
 } from "./definition.ts";
-import { type Dimension, DimensionSet, isSameDimension } from "./dimension.ts";
+import { type Dimension, DimensionSet, hasSameMeaning, isSameDimension } from "./dimension.ts";
 import { DimensionPool } from "./dimension-pool.ts";
 import { HostAdmission } from "./host-admission.ts";
 import type { HostStore } from "./host-directories.ts";
 import type { HostOptions, HostShare, MemoryMode, RestoredDimension, SystemInfo } from "./host-options.ts";
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
 
-const UPDATE_EVERY_SEC_MAX = 3600;
 /** Variables kept per host and per chart, and the length of their names; real agents send one or two. */
 const VARIABLES_MAX = 100;
 const VARIABLE_NAME_LENGTH_MAX = 200;
@@ -158,8 +158,7 @@ export class Host {
       chart.dimensions = chart.dimensions.put(index, dimension);
       chart.journaled = Math.min(chart.journaled, index);
       this.pool.redefine(chart.start + index, dimension);
-      // What one algorithm carried over means nothing to another.
-      if (before.algorithm !== dimension.algorithm) this.pool.reset(chart.start + index, 1);
+      if (!hasSameMeaning(before, dimension)) this.restartDimension(chart, index);
       this.unsettle(chart);
       return index;
     }
@@ -179,8 +178,14 @@ export class Host {
     if (chart.isObsolete) return;
     chart.isObsolete = true;
     this.markChanged(chart);
-    // No commit may follow that would tell it.
-    if (chart.isSettled) this.files?.chartSettled(chart);
+    this.tellRetired(chart);
+  }
+
+  /** No commit may follow that would tell the files. */
+  private tellRetired(chart: Chart): void {
+    if (this.files === null || chart.dimensions.count === 0) return;
+    if (chart.isSettled) this.files.chartSettled(chart);
+    else this.settle(chart);
   }
 
   /** A retired chart is collected again: back on the list, senders repeat its definition. */
@@ -290,8 +295,9 @@ export class Host {
     chart.isObsolete = isObsolete;
     for (const [index, { dimension, segment, column }] of columns.entries()) {
       if (!this.admission.take(dimensionBytes(dimension))) return null;
-      chart.start = this.pool.append(chart.start, index, dimension, definition.storeFirst);
-      const isHeld = segment >= 0 && segment < this.ring!.segments.length;
+      // What is collected next follows on nothing: only in the first run of a chart may its first value count.
+      chart.start = this.pool.append(chart.start, index, dimension, false);
+      const isHeld = this.ring!.hasColumn(segment, column, definition.updateEverySec);
       this.pool.segment[chart.start + index] = isHeld ? segment : UNPLACED;
       this.pool.tile[chart.start + index] = isHeld ? column << 6 : 0;
     }
@@ -317,30 +323,37 @@ export class Host {
       return chart;
     }
     this.index.rename(chart, before.name, definition.name);
-    const changed = (Object.keys(definition) as (keyof ChartDefinition)[]).some(
-      (key) => before[key] !== definition[key],
-    );
-    if (changed || chart.isObsolete !== obsolete) {
+    if (!isSameDefinition(before, definition) || chart.isObsolete !== obsolete) {
       chart.version++;
       chart.journaled = -1;
       chart.isSettled = false;
     }
+    const isRetired = obsolete && !chart.isObsolete;
     chart.definition = definition;
     chart.isObsolete = obsolete;
     if (before.updateEverySec !== definition.updateEverySec) this.restartChart(chart);
     this.retryPlacing(chart);
     chart.syncClock = true;
     chart.isSteady = false;
+    if (isRetired) this.tellRetired(chart);
     return chart;
   }
 
   /** A new update_every puts the chart into another segment; what was stored at the old pace is given up. */
   private restartChart(chart: Chart): void {
     this.ring?.release(chart);
+    this.files?.columnsEmptied(chart, 0, chart.dimensions.count);
     chart.updateEveryUs = chart.definition.updateEverySec * 1e6;
     chart.forget();
     this.pool.reset(chart.start, chart.dimensions.count);
     this.unsettle(chart);
+  }
+
+  /** What it stored and carried over under another algorithm, multiplier or divisor is given up (rrd.md §4.3). */
+  private restartDimension(chart: Chart, index: number): void {
+    this.pool.reset(chart.start + index, 1);
+    this.ring?.clearColumn(chart.start + index, this.pool);
+    this.files?.columnsEmptied(chart, index, 1);
   }
 
   private retryPlacing(chart: Chart): void {
@@ -369,26 +382,7 @@ export class Host {
 
   private definitionOf(id: string, input: ChartInput, known: Chart | undefined): ChartDefinition {
     const type = id.slice(0, id.indexOf("."));
-    const updateEverySec = input.updateEverySec || this.updateEverySec;
-    return {
-      id,
-      name: this.index.uniqueName(id, chartName(id, type, input.name), known),
-      title: this.text(input.title),
-      units: this.text(input.units),
-      family: this.text(input.family || type),
-      context: this.text(input.context) || id,
-      chartType: input.chartType ?? "line",
-      priority: input.priority ?? 1000,
-      updateEverySec: Math.min(Math.max(1, Math.floor(updateEverySec)), UPDATE_EVERY_SEC_MAX),
-      plugin: this.text(input.plugin),
-      module: this.text(input.module),
-      detail: input.detail === true,
-      hidden: input.hidden === true,
-      storeFirst: input.storeFirst === true,
-    };
-  }
-
-  private text(given: string | undefined): string {
-    return this.share.texts.intern((given ?? "").slice(0, TEXT_LENGTH_MAX));
+    const name = this.index.uniqueName(id, chartName(id, type, input.name), known);
+    return chartDefinition(id, name, input, this.updateEverySec, this.share.texts);
   }
 }

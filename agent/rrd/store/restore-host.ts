@@ -27,7 +27,7 @@ export interface RestoreTarget {
 export function readHostCatalogue(path: string, machineGuid: string, share: DirectoryShare): CatalogueContent | null {
   const { events } = share;
   const file = join(path, CATALOGUE_FILE);
-  const bytes = share.files.read(file);
+  const bytes = readOrSetAside(file, share);
   if (bytes === null) return null;
   const content = readCatalogue(bytes);
   let problem = "";
@@ -40,6 +40,17 @@ export function readHostCatalogue(path: string, machineGuid: string, share: Dire
   }
   for (const { line, reason } of content.problems.slice(0, 10)) events.leftOut(file, `line ${line}: ${reason}`);
   return content;
+}
+
+/** A catalogue that cannot be read must not be written over: perhaps it can be another day. */
+function readOrSetAside(file: string, share: DirectoryShare): Buffer | null {
+  try {
+    return share.files.read(file);
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    setAside(file, error.message, share);
+    return null;
+  }
 }
 
 /**
@@ -79,6 +90,8 @@ class HostRestore {
     this.openSegments(charts);
     this.occupy(charts);
     for (const stored of charts) this.restoreChart(stored);
+    // An agent that is killed again and again would never come to it.
+    for (const segment of this.host.ring!.segments) segment.sealOver(this.share.nowSec());
   }
 
   /** Every segment that the catalogue names, in order; one that is missing or damaged begins anew. */
@@ -91,14 +104,7 @@ class HostRestore {
         if (segment >= 0) wanted.set(segment, { columns: SEGMENT_COLUMNS, slots, updateEverySec });
       }
     }
-    for (const name of this.share.files.list(this.directory.path)) {
-      const number = segmentNumber(name);
-      if (number < 0 || wanted.has(number)) continue;
-      const path = join(this.directory.path, name);
-      // No chart has a column there: the next segment may take its place, unless its charts were lost with their lines.
-      if (this.content.problems.length === 0) this.share.files.remove(path);
-      else setAside(path, "no chart of the catalogue is in it", this.share);
-    }
+    this.tidyUnwanted(wanted);
     const end = Math.max(-1, ...wanted.keys()) + 1;
     for (let number = 0; number < end; number++) {
       const geometry = wanted.get(number) ?? { columns: SEGMENT_COLUMNS, slots, updateEverySec: 1 };
@@ -109,25 +115,58 @@ class HostRestore {
     }
   }
 
-  /** @returns null when there is no such file that can be used; a damaged one was set aside. */
-  private openSegment(number: number, wanted: Geometry): Segment | null {
-    const { files, bootCrc } = this.share;
-    const path = join(this.directory.path, segmentFileName(number));
-    if (files.size(path) === null) return null;
-    const isMapped = this.directory.mode === "map";
-    const { machineGuid } = this.host;
+  /**
+   * Segments in which no chart of the catalogue has a column: the next ones may take their place, unless their charts
+   * were lost with their lines.
+   */
+  private tidyUnwanted(wanted: ReadonlyMap<number, Geometry>): void {
+    const { files } = this.share;
+    const { path } = this.directory;
     try {
-      const opened = openSegmentFile(files, path, { number, machineGuid, bootCrc, isMapped });
-      const problem = "problem" in opened ? opened.problem : mismatch(opened.segment, wanted);
-      if (problem !== "" || "problem" in opened) {
-        setAside(path, problem, this.share);
-        return null;
+      for (const name of files.list(path)) {
+        const number = segmentNumber(name);
+        if (number < 0 || wanted.has(number)) continue;
+        if (this.content.problems.length === 0) files.remove(join(path, name));
+        else setAside(join(path, name), "no chart of the catalogue is in it", this.share);
       }
-      return this.takeOver(number, opened.segment, wanted);
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       this.events.leftOut(path, error.message);
-      return null;
+    }
+  }
+
+  /** @returns null when there is no such file that can be used; it was set aside then. */
+  private openSegment(number: number, wanted: Geometry): Segment | null {
+    const { files, bootCrc } = this.share;
+    const path = join(this.directory.path, segmentFileName(number));
+    const isMapped = this.directory.mode === "map";
+    const { machineGuid } = this.host;
+    let problem = "";
+    let segment: Segment | null = null;
+    try {
+      if (files.size(path) === null) return null;
+      const opened = openSegmentFile(files, path, { number, machineGuid, bootCrc, isMapped });
+      if ("problem" in opened) problem = opened.problem;
+      else {
+        segment = opened.segment;
+        problem = mismatch(segment, wanted);
+      }
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      problem = error.message;
+    }
+    if (segment !== null && problem === "") return this.takeOver(number, segment, wanted);
+    this.setAsideQuietly(path, problem);
+    return null;
+  }
+
+  /** When that fails too, the file is in the way of a new one, which is told when that is needed. */
+  private setAsideQuietly(path: string, problem: string): void {
+    try {
+      setAside(path, problem, this.share);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      this.events.leftOut(path, problem);
     }
   }
 
@@ -136,9 +175,13 @@ class HostRestore {
     const isUsedWhole = isWhole(segment.buffer, this.share.bootCrc);
     this.wholes.set(number, isUsedWhole);
     if (!isUsedWhole) segment.distrustOpenBlocks(readState(segment.buffer).flushedSec);
-    if (segment.slots === wanted.slots) return this.directory.adopt(number, segment) ? segment : null;
     const geometry = { ...wanted, columns: segment.columns };
-    return this.directory.replace(number, resizedBuffer(segment, wanted.slots), geometry);
+    let taken: Segment | null = segment;
+    if (segment.slots !== wanted.slots) {
+      taken = this.directory.replace(number, resizedBuffer(segment, wanted.slots, this.share.nowSec()), geometry);
+    } else if (!this.directory.adopt(number, segment)) taken = null;
+    if (taken === null) this.events.leftOut(join(this.directory.path, segmentFileName(number)), "no room in memory");
+    return taken;
   }
 
   /** Columns and records that the catalogue names are in use. */
@@ -148,6 +191,7 @@ class HostRestore {
     for (const { dimensions } of charts) {
       for (const { segment, column } of dimensions) {
         if (segment < 0) continue;
+        if (column >= (this.host.ring!.segments[segment]?.columns ?? 0)) continue;
         const used = columns.get(segment) ?? new Set();
         columns.set(segment, used.add(column));
       }
@@ -158,6 +202,8 @@ class HostRestore {
       for (let record = 0; record < segment.columns; record++) {
         const key = segment.recordKey(record);
         if (keys.has(key) && !records.has(key)) records.set(key, record);
+        // Its key may be given again, and must not find what another chart left.
+        else if (key !== 0) segment.clearRecord(record);
       }
       segment.recordPool.occupy(new Set(records.values()));
       this.records.set(number, records);
@@ -173,14 +219,23 @@ class HostRestore {
     }
     const sinceSec = stored.dimensions.map((dimension) => dimension.sinceSec);
     this.directory.adoptChart(chart, stored.key, sinceSec);
+    this.emptyColumns(stored);
     host.ring!.restore(chart, (number) => this.records.get(number)?.get(stored.key));
     host.ring!.eachRecord(chart, (segment, record) => segment.setRecordKey(record, stored.key));
-    stored.dimensions.forEach(({ segment: number, column, sinceSec }) => {
-      const segment = host.ring!.segments[number];
-      // After a power cut a page may still show what its column held for its owner before.
-      if (segment !== undefined && this.wholes.get(number) === false) segment.clearColumnBefore(column, sinceSec);
-    });
     this.restoreTimes(chart);
+  }
+
+  /** Empties what columns of a chart hold that is not its own. */
+  private emptyColumns({ key, definition, dimensions }: StoredChart): void {
+    const ring = this.host.ring!;
+    for (const { segment: number, column, sinceSec } of dimensions) {
+      if (!ring.hasColumn(number, column, definition.updateEverySec)) continue;
+      const segment = ring.segments[number]!;
+      // Without a record nothing tells of when it is: the chart had given the column up, or lost the record.
+      if (this.records.get(number)?.get(key) === undefined) segment.clearColumns([column]);
+      // After a power cut a page may still show what its column held for its owner before.
+      else if (this.wholes.get(number) === false) segment.clearColumnBefore(column, sinceSec);
+    }
   }
 
   /** From when to when the ring holds a chart; what is in the future, or older than the ring, is not shown. */
@@ -191,11 +246,12 @@ class HostRestore {
     let lastSec = 0;
     this.host.ring!.eachRecord(chart, (segment, record) => {
       const last = lastDated(segment, record, nowSec + stepSec);
-      if (last === 0) return;
-      lastSec = Math.max(lastSec, last);
       const first = segment.records[(record << 2) + 1]!;
-      const isFirst = first > 0 && first <= last && first % stepSec === 0;
-      firstSec = Math.min(firstSec, isFirst ? first : last - this.host.historyEntries * stepSec + stepSec);
+      const isDated = first > 0 && first % stepSec === 0;
+      // All of it is in the future: the clock was put back.
+      if (last === 0 || (isDated && first > last)) return;
+      lastSec = Math.max(lastSec, last);
+      firstSec = Math.min(firstSec, isDated ? first : last - this.host.historyEntries * stepSec + stepSec);
     });
     if (lastSec === 0 || nowSec - lastSec > this.host.historyEntries * stepSec) return;
     chart.lastUpdatedUs = lastSec * 1e6;
@@ -203,16 +259,22 @@ class HostRestore {
   }
 }
 
-/** The time of the newest slot of a chart that a segment can prove; 0 = none. */
+/**
+ * The time of the newest slot of a chart that a segment can prove; 0 = none. When the clock was put back meanwhile,
+ * that is the newest one that is not in the future.
+ */
 function lastDated(segment: Segment, record: number, maxSec: number): number {
   const stepSec = segment.updateEverySec;
   let best = 0;
+  let isAhead = false;
   for (const at of [record << 2, (record << 2) + 3]) {
     const time = segment.records[at]!;
-    if (!(time > best && time <= maxSec && time % stepSec === 0)) continue;
-    best = Math.max(best, segment.holds(time) ? time : segment.newestHeldSec(time));
+    if (!(time > 0 && time % stepSec === 0)) continue;
+    if (time > maxSec) isAhead = true;
+    else best = Math.max(best, time);
   }
-  return best;
+  if (best === 0 && isAhead) best = Math.floor(maxSec / stepSec) * stepSec;
+  return best === 0 || segment.holds(best) ? best : segment.newestHeldSec(best);
 }
 
 function mismatch(segment: Segment, { updateEverySec }: Geometry): string {
@@ -220,8 +282,15 @@ function mismatch(segment: Segment, { updateEverySec }: Geometry): string {
   return `it has an interval of ${segment.updateEverySec} s, the catalogue says ${updateEverySec} s`;
 }
 
+/** Segments whose catalogue is gone: the charts of the next one must not find themselves in them. */
+export function setAsideSegments(path: string, share: DirectoryShare): void {
+  for (const name of share.files.list(path)) {
+    if (segmentNumber(name) >= 0) setAside(join(path, name), "there is no catalogue for it", share);
+  }
+}
+
 /** Renames a file that cannot be used, and tells it. It is never deleted. */
-function setAside(path: string, problem: string, { files, nowSec, events }: DirectoryShare): void {
+export function setAside(path: string, problem: string, { files, nowSec, events }: DirectoryShare): void {
   const movedTo = `${path}.bad-${Math.floor(nowSec())}`;
   files.rename(path, movedTo);
   events.setAside(path, movedTo, problem);

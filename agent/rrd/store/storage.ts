@@ -126,9 +126,9 @@ export class Storage implements HostDirectories, AsyncDisposable {
         directory.tidy();
       }
     }
-    if (this.second % RETRY_SEC === 0) {
-      this.takeLock();
-      for (const directory of this.hosts.values()) directory.retry();
+    if (this.second % RETRY_SEC === 0) this.retry();
+    for (const directory of this.hosts.values()) {
+      if (directory.hasMarks) void this.inTurn((one) => one.syncMarks());
     }
     const { flushEverySec, saveEverySec } = this.options;
     if (flushEverySec > 0 && this.second % flushEverySec === 0) void this.inTurn((directory) => directory.flush());
@@ -144,6 +144,16 @@ export class Storage implements HostDirectories, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const directory of this.hosts.values()) await directory.close();
     this.lock?.[Symbol.dispose]();
+  }
+
+  private retry(): void {
+    this.takeLock();
+    let hasUnsaved = false;
+    for (const directory of this.hosts.values()) {
+      directory.retry();
+      if (directory.mode === "save" && directory.problem !== "") hasUnsaved = true;
+    }
+    if (hasUnsaved) void this.inTurn(async (one) => (one.problem === "" ? undefined : await one.save()));
   }
 
   private async inTurn(work: (directory: HostDirectory) => Promise<void>): Promise<void> {
