@@ -52,11 +52,40 @@ export class ModelChart {
   private doneCount = 0;
   private syncClock = true;
   private readonly U: number;
-  private readonly options: ModelOptions;
+  readonly options: ModelOptions;
 
   constructor(options: ModelOptions) {
     this.options = options;
     this.U = options.updateEverySec * 1e6;
+  }
+
+  /** As it is now: what happens to one of the two later leaves the other alone. */
+  copy(): ModelChart {
+    const copy = this.nextRun(this.options.history);
+    this.dimensions.forEach((d, index) => {
+      copy.dimensions[index] = { ...d };
+    });
+    copy.LC = this.LC;
+    copy.doneCount = this.doneCount;
+    copy.syncClock = this.syncClock;
+    return copy;
+  }
+
+  /** The chart in a later run of the agent: what was stored is there, nothing that was collected (rrd.md §4.1). */
+  nextRun(history: number): ModelChart {
+    const next = new ModelChart({ ...this.options, history });
+    for (const [second, slot] of this.ring) next.ring.set(second, { ...slot, values: [...slot.values] });
+    for (const d of this.dimensions) next.dimensions.push({ ...d, n: 0, cv: 0n, lcv: 0n, c: 0, lc: 0, updated: false });
+    next.LU = this.LU;
+    next.counter = this.counter;
+    return next;
+  }
+
+  /** Another algorithm, multiplier or divisor: the dimension begins anew. */
+  redefineDimension(index: number, definition: ModelDimension): void {
+    const lcv = this.dimensions[index]!.lcv;
+    this.dimensions[index] = { ...definition, n: 0, cv: 0n, lcv, c: 0, lc: 0, max: 0n, updated: false };
+    for (const slot of this.ring.values()) if (index < slot.values.length) slot.values[index] = null;
   }
 
   add(dimension: ModelDimension): void {
@@ -141,7 +170,9 @@ export class ModelChart {
     if (this.LC === 0) return this.U;
     if (this.LC > nowUs + AHEAD_US) {
       // Our clock was put back: the chart goes with it.
-      this.LU = this.align(nowUs - this.U);
+      const before = this.align(nowUs - this.U);
+      if (this.LU > before) this.counter = Math.max(0, this.counter - (this.LU - before) / this.U);
+      this.LU = before;
       this.LC = this.LU + 500_000;
       return this.U;
     }

@@ -108,6 +108,8 @@ export class SimulatedDisk implements Files {
   isReadOnly = false;
   /** Calls so far, failed ones included: plans that walk through all steps count with it. */
   calls = 0;
+  /** Which calls failed by a plan. */
+  readonly failed = new Set<FileCall>();
   private readonly directories = new Set<string>(["/"]);
   private files = new Map<string, Inode>();
   /** Names that a power loss cannot take. */
@@ -151,6 +153,13 @@ export class SimulatedDisk implements Files {
       inode.losePower(random);
       inode.durable = inode.snapshot();
     }
+  }
+
+  /** What the kernel does by itself from time to time: all content and all names get to the disk. */
+  writeBack(): void {
+    this.durableFiles = new Map(this.files);
+    this.pending = [];
+    for (const inode of this.files.values()) inode.durable = inode.snapshot();
   }
 
   list(directory: string): string[] {
@@ -333,6 +342,7 @@ export class SimulatedDisk implements Files {
       if (!isBelow || (fault.call !== "any" && fault.call !== call) || fault.times === 0) continue;
       if (--fault.nth > 0) continue;
       fault.times--;
+      this.failed.add(call);
       takes?.(fault.takes);
       throw failure(call, path, fault.errno);
     }

@@ -6,7 +6,7 @@ import { DECIMAL_BYTES_MAX } from "../format/decimal.ts";
 import { writeFloat } from "../format/float-row.ts";
 import { TILE_SLOTS } from "../rrd/store/geometry.ts";
 import type { ChartPart, HostReader } from "../rrd/store/host-reader.ts";
-import type { HeldTimes } from "../rrd/store/restore-host.ts";
+import type { HeldTimes } from "../rrd/store/restore-rules.ts";
 import type { SegmentReader } from "../rrd/store/segment-reader.ts";
 import { DatabaseFiles, type InspectWorld } from "./database-files.ts";
 

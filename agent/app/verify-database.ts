@@ -2,7 +2,7 @@ import { counted } from "../base/counted.ts";
 import { AgentError, errorText } from "../base/errors.ts";
 import { TILE_SLOTS } from "../rrd/store/geometry.ts";
 import type { HostReader } from "../rrd/store/host-reader.ts";
-import { recordsByKey } from "../rrd/store/restore-host.ts";
+import { recordsByKey } from "../rrd/store/restore-rules.ts";
 import type { SegmentReader } from "../rrd/store/segment-reader.ts";
 import { DatabaseFiles, type InspectWorld } from "./database-files.ts";
 

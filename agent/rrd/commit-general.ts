@@ -360,7 +360,9 @@ function keepOne(chart: Chart, row: CollectedRow, index: number, place: number):
 /** Tells whether the next iteration may take the short way. */
 function becomeSteady(chart: Chart): void {
   const { pool } = chart.host;
-  chart.isSteady = chart.canBeSteady && chart.lastUpdatedUs % chart.updateEveryUs === 0 && !chart.syncClock;
+  // The first slot of a chart, which the short loops do not date, is stored here.
+  const isDated = chart.slotsPassed > 0 && chart.lastUpdatedUs % chart.updateEveryUs === 0;
+  chart.isSteady = chart.canBeSteady && isDated && !chart.syncClock;
   if (!chart.isSteady) return;
   chart.nextSlot = chart.segment!.slotOf((chart.lastUpdatedUs + chart.updateEveryUs) / 1e6);
   let isIrregular = false;

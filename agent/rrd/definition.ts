@@ -100,6 +100,11 @@ export function isChartId(id: string): boolean {
   return dot > 0 && dot < id.length - 1;
 }
 
+/** True if both definitions agree in every field. */
+export function isSameDefinition(a: ChartDefinition, b: ChartDefinition): boolean {
+  return (Object.keys(a) as (keyof ChartDefinition)[]).every((key) => a[key] === b[key]);
+}
+
 /** A multiplier or divisor of 0, or one that is no number, means 1; a name has its bound. */
 export function boundedDimension(dimension: Dimension): Dimension {
   const multiplier = dimension.multiplier || 1;

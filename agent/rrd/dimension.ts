@@ -144,6 +144,11 @@ function isEqual(a: readonly Dimension[], b: readonly Dimension[]): boolean {
   return a.length === b.length && a.every((dimension, index) => isSameDimension(dimension, b[index]!));
 }
 
+/** True if values stored under one definition mean the same under the other. */
+export function hasSameMeaning(a: Dimension, b: Dimension): boolean {
+  return a.algorithm === b.algorithm && a.multiplier === b.multiplier && a.divisor === b.divisor;
+}
+
 /** True if both definitions agree in every field. */
 export function isSameDimension(a: Dimension, b: Dimension): boolean {
   return (

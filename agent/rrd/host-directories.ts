@@ -14,6 +14,8 @@ export interface HostStore extends SegmentStore {
   attach(host: Host): void;
   /** A chart is new, or something of it changed: {@link Chart.journaled} says from where on. */
   chartSettled(chart: Chart): void;
+  /** Columns of a chart were emptied: what their dimensions stored so far is given up. */
+  columnsEmptied(chart: Chart, first: number, count: number): void;
   /** A chart left the database. */
   chartRemoved(chart: Chart): void;
   /** Name or system of the host changed. */

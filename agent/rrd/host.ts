@@ -12,9 +12,10 @@ import {
   cutId,
   dimensionBytes,
   isChartId,
+  isSameDefinition,
   variableBytes,
 } from "./definition.ts";
-import { type Dimension, DimensionSet, isSameDimension } from "./dimension.ts";
+import { type Dimension, DimensionSet, hasSameMeaning, isSameDimension } from "./dimension.ts";
 import { DimensionPool } from "./dimension-pool.ts";
 import { HostAdmission } from "./host-admission.ts";
 import type { HostStore } from "./host-directories.ts";
@@ -167,8 +168,7 @@ export class Host {
       chart.dimensions = chart.dimensions.put(index, dimension);
       chart.journaled = Math.min(chart.journaled, index);
       this.pool.redefine(chart.start + index, dimension);
-      // What one algorithm carried over means nothing to another.
-      if (before.algorithm !== dimension.algorithm) this.pool.reset(chart.start + index, 1);
+      if (!hasSameMeaning(before, dimension)) this.restartDimension(chart, index);
       this.unsettle(chart);
       return index;
     }
@@ -188,8 +188,14 @@ export class Host {
     if (chart.isObsolete) return;
     chart.isObsolete = true;
     this.markChanged(chart);
-    // No commit may follow that would tell it.
-    if (chart.isSettled) this.files?.chartSettled(chart);
+    this.tellRetired(chart);
+  }
+
+  /** No commit may follow that would tell the files. */
+  private tellRetired(chart: Chart): void {
+    if (this.files === null || chart.dimensions.count === 0) return;
+    if (chart.isSettled) this.files.chartSettled(chart);
+    else this.settle(chart);
   }
 
   /** A retired chart is collected again: back on the list, senders repeat its definition. */
@@ -299,8 +305,9 @@ export class Host {
     chart.isObsolete = isObsolete;
     for (const [index, { dimension, segment, column }] of columns.entries()) {
       if (!this.admission.take(dimensionBytes(dimension))) return null;
-      chart.start = this.pool.append(chart.start, index, dimension, definition.storeFirst);
-      const isHeld = segment >= 0 && segment < this.ring!.segments.length;
+      // What is collected next follows on nothing: only in the first run of a chart may its first value count.
+      chart.start = this.pool.append(chart.start, index, dimension, false);
+      const isHeld = this.ring!.hasColumn(segment, column, definition.updateEverySec);
       this.pool.segment[chart.start + index] = isHeld ? segment : UNPLACED;
       this.pool.tile[chart.start + index] = isHeld ? column << 6 : 0;
     }
@@ -325,30 +332,37 @@ export class Host {
       return this.redefineChart(chart, { ...definition, ...chartTexts(before) }, obsolete);
     }
     this.index.rename(chart, before.name, definition.name);
-    const changed = (Object.keys(definition) as (keyof ChartDefinition)[]).some(
-      (key) => before[key] !== definition[key],
-    );
-    if (changed || chart.isObsolete !== obsolete) {
+    if (!isSameDefinition(before, definition) || chart.isObsolete !== obsolete) {
       chart.version++;
       chart.journaled = -1;
       chart.isSettled = false;
     }
+    const isRetired = obsolete && !chart.isObsolete;
     chart.definition = definition;
     chart.isObsolete = obsolete;
     if (before.updateEverySec !== definition.updateEverySec) this.restartChart(chart);
     this.retryPlacing(chart);
     chart.syncClock = true;
     chart.isSteady = false;
+    if (isRetired) this.tellRetired(chart);
     return chart;
   }
 
   /** A new update_every puts the chart into another segment; what was stored at the old pace is given up. */
   private restartChart(chart: Chart): void {
     this.ring?.release(chart);
+    this.files?.columnsEmptied(chart, 0, chart.dimensions.count);
     chart.updateEveryUs = chart.definition.updateEverySec * 1e6;
     chart.forget();
     this.pool.reset(chart.start, chart.dimensions.count);
     this.unsettle(chart);
+  }
+
+  /** What it stored and carried over under another algorithm, multiplier or divisor is given up (rrd.md §4.3). */
+  private restartDimension(chart: Chart, index: number): void {
+    this.pool.reset(chart.start + index, 1);
+    this.ring?.clearColumn(chart.start + index, this.pool);
+    this.files?.columnsEmptied(chart, index, 1);
   }
 
   private retryPlacing(chart: Chart): void {

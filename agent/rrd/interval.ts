@@ -55,7 +55,10 @@ function setBack(chart: Chart, nowUs: number): number {
   const U = chart.updateEveryUs;
   const before = alignUs(nowUs - U, chart);
   const passed = Math.ceil((chart.lastUpdatedUs - before) / U);
-  if (passed > 0) chart.host.ring?.clearSlots(chart, (before + U) / 1e6, passed);
+  if (passed > 0) {
+    chart.host.ring?.clearSlots(chart, (before + U) / 1e6, passed);
+    chart.slotsPassed = Math.max(0, chart.slotsPassed - passed);
+  }
   chart.lastCollectedUs = before + START_PHASE_US;
   chart.lastUpdatedUs = before;
   chart.host.clockSetbacks++;

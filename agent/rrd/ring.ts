@@ -1,6 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { Chart } from "./chart.ts";
 import { RESET_FLAG } from "./counter-drop.ts";
+import type { DimensionPool } from "./dimension-pool.ts";
 import { ringSlots, SEGMENT_COLUMNS, SEGMENT_COLUMNS_SMALL, segmentBytes, TILE_SLOTS } from "./store/geometry.ts";
 import type { Segment } from "./store/segment.ts";
 import type { SegmentStore } from "./store/segment-store.ts";
@@ -55,6 +56,12 @@ export class Ring {
     this.settle(chart);
   }
 
+  /** Whether there is such a column, for charts of an update_every. */
+  hasColumn(number: number, column: number, updateEverySec: number): boolean {
+    const segment = this.segments[number];
+    return segment !== undefined && segment.updateEverySec === updateEverySec && column < segment.columns;
+  }
+
   /** Takes the next segment of a host that is restored, in the order of numbers. */
   adopt(segment: Segment): void {
     this.segments.push(segment);
@@ -96,6 +103,11 @@ export class Ring {
     }
     chart.segment = null;
     chart.firstTile = -1;
+  }
+
+  /** Empties the column of a dimension, which keeps it. @param place of the dimension in the pool of its host. */
+  clearColumn(place: number, pool: DimensionPool): void {
+    this.segments[pool.segment[place]!]?.clearColumns([pool.tile[place]! >> 6]);
   }
 
   /** Record of a chart in a segment that holds at least one of its columns. */
@@ -158,6 +170,7 @@ export class Ring {
     const { pool } = chart.host;
     const flagged = this.flagSegment(chart);
     if (flagged?.holds(timeSec)) {
+      flagged.openFor(timeSec);
       const at = this.flagIndex(chart, flagged, timeSec);
       flagged.flags.fill(0, at, at + count);
     }
@@ -170,7 +183,7 @@ export class Ring {
         number = pool.segment[place]!;
         // A block that is opened now is empty, one that holds a later lap is not touched.
         isHeld = segment.holds(timeSec);
-        if (!isHeld && opens) segment.openFor(timeSec);
+        if (isHeld || opens) segment.openFor(timeSec);
       }
       if (!isHeld) continue;
       const at = segment.valueIndex(segment.slotOf(timeSec), pool.tile[place]!);

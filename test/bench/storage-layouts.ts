@@ -8,7 +8,7 @@ import { Database } from "../../agent/rrd/database.ts";
 import type { Host } from "../../agent/rrd/host.ts";
 import type { MemoryMode } from "../../agent/rrd/host-options.ts";
 import { ringSlots } from "../../agent/rrd/store/geometry.ts";
-import { mapSegmentFile, writeSegmentFile } from "../../agent/rrd/store/segment-file.ts";
+import { createSegmentFile } from "../../agent/rrd/store/segment-file.ts";
 import { Storage } from "../../agent/rrd/store/storage.ts";
 import { loadValue } from "./load.ts";
 
@@ -135,8 +135,8 @@ export class RowLayout implements Layout {
     const files = createFiles();
     for (let host = 0; host < hosts; host++) {
       const path = join(this.directory, `rows-${host}.rrd`);
-      writeSegmentFile(files, path, new Uint8Array(0), charts * dimensions * this.slots * 4);
-      this.rings.push(new Float32Array(mapSegmentFile(files, path)));
+      const bytes = charts * dimensions * this.slots * 4;
+      this.rings.push(new Float32Array(createSegmentFile(files, path, new Uint8Array(0), bytes, false)));
     }
   }
 

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import type { Chart } from "../../agent/rrd/chart.ts";
+import { commitStreamed } from "../../agent/rrd/commit.ts";
 import { segmentBytes } from "../../agent/rrd/store/geometry.ts";
+import type { HostDirectory } from "../../agent/rrd/store/host-directory.ts";
 import { readIdentity, type SegmentIdentity, writeIdentity } from "../../agent/rrd/store/segment-header.ts";
+import { ValueRow } from "../../agent/rrd/value-row.ts";
 import { dimension } from "../simulated-host.ts";
 import { define, GUID, held, StorageWorld } from "../storage-world.ts";
 
@@ -136,7 +139,7 @@ describe("mode map", () => {
     world.storage.tick();
     for (let turn = 0; turn < 20; turn++) await Promise.resolve();
     expect(world.told).toEqual([
-      expect.stringMatching(/^degraded child: .*seg-0\.rrd: cannot flush to the disk: .*EIO/),
+      expect.stringMatching(/^degraded child: .*catalog\.jsonl: cannot flush to the disk: .*EIO/),
     ]);
     for (let second = 0; second < 60; second++) world.storage.tick();
     expect(world.told.slice(1)).toEqual(["recovered child"]);
@@ -205,4 +208,121 @@ describe("mode map", () => {
     expect(world.told).toHaveLength(1);
     expect(world.told[0]).toContain("aside seg-0.rrd: its blocks begin at a phase of");
   });
+  test("a chart that is retired by its definition is retired in the next run too", () => {
+    const world = new StorageWorld();
+    const host = world.host();
+    world.tick([define(host, "a.one", 1)], expectedAt);
+    host.defineChart({ id: "a.one", obsolete: true });
+    world.kill();
+    const again = world.host();
+    expect(again.chart("a.one")!.isObsolete).toBe(true);
+    // A chart of an earlier run that nobody collects any more.
+    again.reviveChart(again.chart("a.one")!);
+    again.retireChart(again.chart("a.one")!);
+    world.kill();
+    expect(world.host().chart("a.one")!.isObsolete).toBe(true);
+  });
+
+  test("a clock that goes back by minutes leaves sealed blocks sound", () => {
+    const world = new StorageWorld();
+    const more = { historyEntries: 500 };
+    const host = world.host("map", more);
+    const [one, two] = [define(host, "a.one", 1), define(host, "a.two", 1)];
+    for (let i = 0; i < 400; i++) world.tick([one, two], expectedAt);
+    for (let i = 0; i < 64; i++) world.storage.tick();
+    world.nowSec -= 300;
+    const before = held(two, 0, world.nowSec - 90, world.nowSec + 290);
+    expect(before.size).toBeGreaterThan(350);
+    for (let i = 0; i < 5; i++) world.tick([one], expectedAt);
+    world.nowSec += 300;
+    world.kill();
+    expect(held(world.host("map", more).chart("a.two")!, 0, world.nowSec - 395, world.nowSec - 15)).toEqual(before);
+  });
+
+  test("a chart that began anew after a long pause shows nothing from before in the next run", () => {
+    const world = new StorageWorld();
+    const more = { historyEntries: 60 };
+    const chart = define(world.host("map", more), "a.one", 1);
+    for (let i = 0; i < 30; i++) world.tick([chart], expectedAt);
+    world.nowSec += 70;
+    for (let i = 0; i < 10; i++) {
+      world.nowSec++;
+      const row = new ValueRow();
+      row.set(0, i);
+      commitStreamed(chart, row, i === 0 ? 0 : 1e6, world.nowSec * 1e6 + 500_000);
+    }
+    const entries = chart.entriesHeld;
+    world.kill();
+    expect([entries, world.host("map", { historyEntries: 200 }).chart("a.one")!.entriesHeld]).toEqual([9, 9]);
+  });
+
+  test("what is defined anew costs a power cut nothing of what was flushed", async () => {
+    const world = new StorageWorld();
+    const more = { historyEntries: 500 };
+    const host = world.host("map", more);
+    const chart = define(host, "a.one", 2);
+    for (let i = 0; i < 400; i++) world.tick([chart], expectedAt);
+    const before = held(chart, 0, world.nowSec - 400, world.nowSec - 1);
+    host.defineChart({ id: "a.one", title: "another title" });
+    host.defineDimension(chart, dimension("d0", "absolute", { name: "other" }));
+    world.tick([chart], expectedAt);
+    world.tick([chart], expectedAt);
+    await (host.files as HostDirectory).flush();
+    world.cutPower(() => 0.9);
+    expect(held(world.host("map", more).chart("a.one")!, 0, world.nowSec - 402, world.nowSec - 3)).toEqual(before);
+  });
+
+  test("a history that no disk has room for does not cost what is there", async () => {
+    const world = new StorageWorld();
+    const chart = define(world.host(), "a.one", 2);
+    for (let i = 0; i < 100; i++) world.tick([chart], expectedAt);
+    const before = held(chart, 0, world.nowSec - 120, world.nowSec);
+    await world.restart();
+    world.disk.fail("create", "ENOSPC", { times: 1000 });
+    const host = world.host("map", { historyEntries: 500 });
+    expect(held(host.chart("a.one")!, 0, world.nowSec - 120, world.nowSec)).toEqual(before);
+    expect(host.files!.problem).toContain("no space");
+    world.disk.heal();
+    for (let i = 0; i < 60; i++) world.storage.tick();
+    expect(host.files!.problem).toBe("");
+    world.kill();
+    expect(
+      held(world.host("map", { historyEntries: 500 }).chart("a.one")!, 0, world.nowSec - 120, world.nowSec),
+    ).toEqual(before);
+  });
+});
+
+describe.each(["ram", "save", "map"] as const)("mode %s", (mode) => {
+  test.each([{ multiplier: 8 }, { divisor: 10 }, { algorithm: "incremental" as const }])(
+    "another meaning empties a dimension, and no other: %o",
+    (change) => {
+      const world = new StorageWorld();
+      const host = world.host(mode);
+      const chart = define(host, "a.one", 2);
+      for (let i = 0; i < 50; i++) world.tick([chart], expectedAt);
+      const other = held(chart, 1, world.nowSec - 60, world.nowSec);
+      host.defineDimension(chart, dimension("d0", "absolute", change));
+      expect(held(chart, 0, world.nowSec - 60, world.nowSec).size).toBe(0);
+      expect(held(chart, 1, world.nowSec - 60, world.nowSec)).toEqual(other);
+      for (let i = 0; i < 10; i++) world.tick([chart], expectedAt);
+      expect(held(chart, 0, world.nowSec - 60, world.nowSec).size).toBe(9);
+    },
+  );
+});
+
+test("only in its first run does a chart that stores its first value do so", async () => {
+  const world = new StorageWorld();
+  let host = world.host();
+  let chart = host.defineChart({ id: "a.one", storeFirst: true })!;
+  host.defineDimension(chart, dimension("d0", "incremental"));
+  const counter = (_chart: Chart, _index: number, second: number) => second * 1000;
+  for (let i = 0; i < 20; i++) world.tick([chart], counter);
+  await world.restart();
+  host = world.host();
+  chart = host.chart("a.one")!;
+  const restartSec = world.nowSec;
+  for (let i = 0; i < 20; i++) world.tick([chart], counter);
+  const values = [...held(chart, 0, restartSec + 1, world.nowSec).values()];
+  expect(values.length).toBeGreaterThan(15);
+  expect(Math.max(...values)).toBeLessThan(2001);
 });

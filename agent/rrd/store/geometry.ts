@@ -7,6 +7,8 @@ export const SEGMENT_COLUMNS_SMALL = 64;
 export const PAGE_BYTES = 4096;
 /** Identity and state; see segment-header.ts. */
 export const FIXED_HEADER_BYTES = 128;
+/** f64, see segment-header.ts. */
+export const FLUSHED_AT = 72;
 export const CHART_RECORD_BYTES = 32;
 /** Of one block: f64 stamp and u32 checksum. */
 const BLOCK_BYTES = 12;

@@ -1,37 +1,23 @@
-import { join } from "node:path";
-import { AgentError, errorText } from "../../base/errors.ts";
+import { dirname, join } from "node:path";
+import { AgentError } from "../../base/errors.ts";
 import type { Chart } from "../chart.ts";
 import type { Host } from "../host.ts";
 import type { HostStore } from "../host-directories.ts";
 import { Catalogue } from "./catalogue.ts";
-import type { StoredChart } from "./catalogue-format.ts";
 import type { CatalogueContent } from "./catalogue-read.ts";
 import { CATALOGUE_FILE, type DirectoryShare } from "./directory-share.ts";
+import { FilesTrouble } from "./files-trouble.ts";
 import { type Geometry, headerBytes, segmentBytes } from "./geometry.ts";
-import { type RestoreTarget, restoreHost, setAside } from "./restore-host.ts";
+import { KnownCharts, storedChart, storedDimensions } from "./known-charts.ts";
+import { setAside, setAsideSegments } from "./quarantine.ts";
+import { type RestoreTarget, restoreHost } from "./restore-host.ts";
 import { Segment } from "./segment.ts";
-import {
-  mapSegmentFile,
-  overwriter,
-  replaceFiles,
-  segmentFileName,
-  segmentNumber,
-  writeSegmentFile,
-} from "./segment-file.ts";
-import { writeIdentity, writeState } from "./segment-header.ts";
-import { ownSinceSec, storedChart, storedDimensions, storedHost } from "./stored-definitions.ts";
+import { createSegmentFile, overwriter, replaceFiles, segmentFileName } from "./segment-file.ts";
+import { readState, writeIdentity, writeState } from "./segment-header.ts";
+import { storedHost } from "./stored-host.ts";
 
 /** Mappings of one process; the kernel allows 65,530 (rrd.md §4.2). */
 const MAPPINGS_MAX = 50_000;
-
-/** A chart as the catalogue knows it. */
-interface KnownChart {
-  readonly key: number;
-  /** The catalogue has all of it; else it is put whole the next time. */
-  isPut: boolean;
-  /** By dimension: what its column holds before this second is not its own. */
-  readonly sinceSec: number[];
-}
 
 /**
  * The files of one host in mode `save` or `map`: its catalogue and its segments. Whatever the disk does, the host goes
@@ -40,18 +26,20 @@ interface KnownChart {
 export class HostDirectory implements HostStore, RestoreTarget {
   readonly path: string;
   readonly mode: "save" | "map";
-  /** Why files cannot be used now; empty = they can. */
-  problem = "";
   private readonly share: DirectoryShare;
   private readonly machineGuid: string;
   private readonly segments = new Map<number, Segment>();
   /** Segments that have a file; in mode `map` they are mappings of it. */
   private readonly filed = new Set<number>();
-  /** Segments that hold all that is in the file of their number, if there is one: they may replace it. */
-  private readonly known = new Set<number>();
-  private readonly charts = new Map<Chart, KnownChart>();
+  /** Segments in memory that take the place of a file which is of use until then. */
+  private readonly replacing = new Set<number>();
+  /** Segments whose mark of being in use the disk need not have yet. */
+  private readonly unmarked = new Set<number>();
+  /** There are new names in the directory, which the disk need not have yet. */
+  private hasNewNames = true;
+  private readonly charts = new KnownCharts();
+  private readonly trouble: FilesTrouble;
   private catalogue: Catalogue | null = null;
-  private nextKey = 1;
   private host: Host | null = null;
   private content: CatalogueContent | null;
 
@@ -68,6 +56,11 @@ export class HostDirectory implements HostStore, RestoreTarget {
     this.mode = mode;
     this.content = content;
     this.share = share;
+    this.trouble = new FilesTrouble(share, this);
+  }
+
+  get problem(): string {
+    return this.trouble.problem;
   }
 
   attach(host: Host): void {
@@ -75,12 +68,19 @@ export class HostDirectory implements HostStore, RestoreTarget {
     const { content } = this;
     this.content = null;
     if (content === null) {
-      this.guard(() => this.startCatalogue());
+      this.trouble.guard(() => {
+        setAsideSegments(this.path, this.share);
+        this.startCatalogue();
+      });
       return;
     }
     this.catalogue = new Catalogue(this.share.files, join(this.path, CATALOGUE_FILE), content);
-    this.nextKey = content.nextKey;
-    this.guard(() => restoreHost(host, this, content, this.share));
+    this.charts.nextKey = content.nextKey;
+    this.trouble.guard(() => restoreHost(host, this, content, this.share));
+  }
+
+  fail(error: unknown): void {
+    this.trouble.fail(error);
   }
 
   get hostname(): string {
@@ -91,31 +91,39 @@ export class HostDirectory implements HostStore, RestoreTarget {
     const { files, memory, disk, io } = this.share;
     if (!isMapped && !memory.admit(segment)) return false;
     this.segments.set(number, segment);
-    this.known.add(number);
     // Read because it could not be mapped: its file gets the content back when it can be.
-    if (!isMapped && this.mode === "map") return true;
+    if (!isMapped && this.mode === "map") {
+      this.replacing.add(number);
+      return true;
+    }
     this.filed.add(number);
     disk.hold(segmentBytes(segment));
     if (!isMapped) return true;
     io.mappings++;
     segment.overwriteFile = overwriter(files, this.pathOf(number));
     this.markInUse(segment);
+    this.unmarked.add(number);
     return true;
   }
 
   adoptChart(chart: Chart, key: number, sinceSec: number[]): void {
-    this.charts.set(chart, { key, isPut: true, sinceSec });
+    this.charts.adopt(chart, key, sinceSec);
   }
 
+  /**
+   * Puts a segment with content in the place of the one in a file, in memory as long as that cannot be written.
+   * @returns null = no room in memory.
+   */
   replace(number: number, buffer: ArrayBuffer, geometry: Geometry): Segment | null {
     const segment = new Segment(buffer, geometry);
-    this.known.add(number);
-    if (this.mode === "map") this.putInFile(number, segment);
-    else if (this.share.memory.admit(segment)) {
+    this.replacing.add(number);
+    if (!this.share.memory.admit(segment)) return null;
+    this.segments.set(number, segment);
+    if (this.mode === "map") this.trouble.guard(() => this.moveToFile(number, segment));
+    else {
       this.filed.add(number);
       this.share.disk.hold(buffer.byteLength);
-    } else return null;
-    this.segments.set(number, segment);
+    }
     return segment;
   }
 
@@ -135,48 +143,47 @@ export class HostDirectory implements HostStore, RestoreTarget {
   }
 
   chartSettled(chart: Chart): void {
-    const known = this.charts.get(chart) ?? { key: this.nextKey++, isPut: false, sinceSec: [] };
-    this.charts.set(chart, known);
+    const known = this.charts.settle(chart, this.share.nowSec());
     const from = Math.max(0, chart.journaled);
-    const sinceSec = ownSinceSec(chart, this.share.nowSec());
-    for (let index = from; index < chart.dimensions.count; index++) known.sinceSec[index] = sinceSec;
-    this.guard(() => {
-      const isWhole = chart.journaled < 0 || !known.isPut;
-      known.isPut = false;
-      // What cannot be put now is there when the files can be used again: then the catalogue is written anew.
-      if (this.mode === "save" || this.catalogue === null) return;
-      if (isWhole) this.catalogue.putChart(storedChart(chart, known.key, known.sinceSec));
-      else this.catalogue.putDimensions(known.key, from, storedDimensions(chart, known.sinceSec, from));
-      known.isPut = true;
+    this.journal((catalogue) => {
+      if (chart.journaled < 0) catalogue.putChart(storedChart(chart, known));
+      else catalogue.putDimensions(known.key, from, storedDimensions(chart, known, from));
     });
     chart.journaled = chart.dimensions.count;
     this.host!.ring!.eachRecord(chart, (segment, record) => segment.setRecordKey(record, known.key));
   }
 
   chartRemoved(chart: Chart): void {
-    const known = this.charts.get(chart);
-    this.charts.delete(chart);
-    if (known !== undefined && this.mode === "map") this.guard(() => this.catalogue?.removeChart(known.key));
+    const key = this.charts.remove(chart);
+    if (key !== undefined) this.journal((catalogue) => catalogue.removeChart(key));
+  }
+
+  columnsEmptied(chart: Chart, first: number, count: number): void {
+    this.charts.emptied(chart, first, count);
   }
 
   hostChanged(): void {
-    if (this.mode === "map") this.guard(() => this.catalogue?.putHost(storedHost(this.host!, this.mode)));
+    this.journal((catalogue) => catalogue.putHost(storedHost(this.host!, this.mode)));
   }
 
-  /** Puts everything where it belongs, after a time without files. Nothing happens when nothing is amiss. */
+  /**
+   * Puts everything where it belongs, after a time without files. Nothing happens when nothing is amiss; mode `save`
+   * shows with the next {@link save} whether anything still is.
+   */
   retry(): void {
-    if (this.problem === "") return;
-    this.guard(() => {
+    if (this.problem === "" || this.mode === "save") return;
+    this.trouble.guard(() => {
+      if (this.catalogue === null) setAsideSegments(this.path, this.share);
       this.startCatalogue();
-      if (this.mode === "map") for (const [number, segment] of this.segments) this.leaveMemory(number, segment);
-      this.recovered();
+      for (const [number, segment] of this.segments) this.moveToFile(number, segment);
+      this.trouble.recovered();
     });
   }
 
   /** Rewrites the catalogue when most of it is out of date. */
   tidy(): void {
     if (this.mode !== "map" || this.problem !== "" || this.catalogue === null) return;
-    this.guard(() => this.catalogue!.rewriteIfWorth(storedHost(this.host!, this.mode), this.storedCharts()));
+    this.trouble.guard(() => this.catalogue!.rewriteIfWorth(storedHost(this.host!, this.mode), this.charts.stored()));
     // Definitions are rare: a descriptor for each of a thousand hosts would be a waste.
     this.catalogue.close();
   }
@@ -187,19 +194,32 @@ export class HostDirectory implements HostStore, RestoreTarget {
     for (const segment of this.segments.values()) segment.sealOld(nowSec);
   }
 
-  /** Makes the kernel write all mapped files to the disk, one after the other; then no power cut can take that away. */
-  async flush(): Promise<void> {
-    const { files, nowSec, bootCrc } = this.share;
-    try {
-      for (const [number, segment] of this.mode === "map" ? this.filedSegments() : []) {
-        const flushedSec = nowSec() - 1;
-        await files.sync(this.pathOf(number));
-        writeState(segment.buffer, { isClosed: false, bootCrc, flushedSec });
-      }
-      await this.syncCatalogue();
-    } catch (error) {
-      this.fail(error);
+  /** The files that an earlier run closed in order must not pass for whole after a power cut in this one. */
+  async syncMarks(): Promise<void> {
+    for (const number of [...this.unmarked]) {
+      this.unmarked.delete(number);
+      await this.trouble.guardAsync(() => this.share.files.sync(this.pathOf(number)));
     }
+  }
+
+  get hasMarks(): boolean {
+    return this.unmarked.size > 0;
+  }
+
+  /** Makes the kernel write all files to the disk, one after the other; then no power cut can take that away. */
+  async flush(): Promise<void> {
+    if (this.mode !== "map" || this.problem !== "") return;
+    const { files, nowSec } = this.share;
+    await this.trouble.guardAsync(async () => {
+      await this.syncNames();
+      for (const [number, segment] of this.filedSegments()) {
+        segment.beginFlush(nowSec());
+        await files.sync(this.pathOf(number));
+        // Only now is it true; and only with the next sync it is there for who starts after a power cut.
+        segment.endFlush();
+        await files.sync(this.pathOf(number));
+      }
+    });
   }
 
   /**
@@ -209,44 +229,45 @@ export class HostDirectory implements HostStore, RestoreTarget {
   async save(): Promise<void> {
     if (this.mode !== "save" || this.host === null) return;
     const { files, io } = this.share;
-    try {
+    await this.trouble.guardAsync(async () => {
       files.makeDirectory(this.path);
       // As the charts are now: what is defined while segments are written is not in all of them yet.
-      const host = storedHost(this.host, this.mode);
-      const charts = [...this.storedCharts()];
+      const host = storedHost(this.host!, this.mode);
+      const charts = [...this.charts.stored()];
       io.bytesWritten += await replaceFiles(files, this.signedContents());
+      // A catalogue that is newer than the segments would give columns to the wrong charts; an older one cannot.
+      files.syncDirectory(this.path);
       this.catalogue ??= new Catalogue(files, join(this.path, CATALOGUE_FILE));
       this.catalogue.rewrite(host, charts);
       this.catalogue.close();
       files.syncDirectory(this.path);
-      this.recovered();
-    } catch (error) {
-      this.fail(error);
-    }
+      this.trouble.recovered();
+    });
   }
 
   /** Ends the use of the files in order: {@link save}, or everything on the disk and marked as whole. */
   async close(): Promise<void> {
     if (this.mode === "save") return await this.save();
+    this.retry();
     const filed = this.filedSegments();
     const { files } = this.share;
-    try {
-      this.hostChanged();
-      this.catalogue?.close();
-      await this.syncCatalogue();
+    this.hostChanged();
+    this.catalogue?.close();
+    await this.trouble.guardAsync(async () => {
+      await this.syncNames();
+      for (const [, segment] of filed) segment.sealOver(this.share.nowSec());
       for (const [number] of filed) await files.sync(this.pathOf(number));
-      // The mark reaches the disk later than what it vouches for; a power cut before that costs the open blocks.
       for (const [number, segment] of filed) this.sign(number, segment, true);
-    } catch (error) {
-      this.fail(error);
-    }
+      // The mark must reach the disk later than what it vouches for.
+      for (const [number] of filed) await files.sync(this.pathOf(number));
+    });
   }
 
   /** Deletes all files; the host must not be used any more. */
   remove(): void {
     const { files } = this.share;
     this.catalogue?.close();
-    this.guard(() => {
+    this.trouble.guard(() => {
       for (const name of files.list(this.path)) files.remove(join(this.path, name));
       files.removeDirectory(this.path);
     });
@@ -254,7 +275,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
 
   private createMapped(number: number, geometry: Geometry): Segment | null {
     let segment: Segment | null = null;
-    this.guard(() => {
+    this.trouble.guard(() => {
       const identity = { ...geometry, number, machineGuid: this.machineGuid, createdSec: this.share.nowSec() };
       const header = new ArrayBuffer(headerBytes(geometry));
       writeIdentity(header, identity);
@@ -265,24 +286,19 @@ export class HostDirectory implements HostStore, RestoreTarget {
     return segment;
   }
 
-  /** Makes a segment in memory one in a file of its own. */
-  private putInFile(number: number, segment: Segment): void {
-    this.sign(number, segment, false);
-    segment.moveTo(this.newFile(number, new Uint8Array(segment.buffer), segmentBytes(segment)));
-    segment.overwriteFile = overwriter(this.share.files, this.pathOf(number));
-  }
-
   /** @returns the mapping of a new file. */
   private newFile(number: number, content: Uint8Array, bytes: number): ArrayBuffer {
-    const { files, disk, io } = this.share;
+    const { files, io, disk } = this.share;
     const path = this.pathOf(number);
     if (io.mappings >= MAPPINGS_MAX) throw new AgentError("mappings_max", `${MAPPINGS_MAX} files are mapped already`);
-    this.keepUnknown(number);
-    this.takeDisk(bytes);
+    const isReplacing = this.replacing.has(number);
+    if (!isReplacing) this.setAsideStranger(number);
+    if (!disk.take(bytes)) throw diskLimit(disk.limitBytes);
     try {
-      writeSegmentFile(files, path, content, bytes);
-      const buffer = mapSegmentFile(files, path);
+      const buffer = createSegmentFile(files, path, content, bytes, isReplacing);
+      this.hasNewNames = true;
       io.bytesWritten += bytes;
+      this.replacing.delete(number);
       this.filed.add(number);
       io.mappings++;
       return buffer;
@@ -292,58 +308,44 @@ export class HostDirectory implements HostStore, RestoreTarget {
     }
   }
 
-  private leaveMemory(number: number, segment: Segment): void {
-    if (this.filed.has(number)) return;
-    this.putInFile(number, segment);
-    this.share.memory.release(number, segment);
+  /** A file in the place of a new segment is one that could not be opened: perhaps it can be another day. */
+  private setAsideStranger(number: number): void {
+    const path = this.pathOf(number);
+    if (this.share.files.size(path) !== null)
+      setAside(path, "it could not be used, and its place is needed", this.share);
   }
 
-  private takeDisk(bytes: number): void {
-    const { disk } = this.share;
-    if (!disk.take(bytes)) throw new AgentError("disk_limit", `the disk limit of ${disk.limitBytes} bytes is reached`);
+  private moveToFile(number: number, segment: Segment): void {
+    if (this.filed.has(number)) return;
+    // One that takes the place of another file is on the disk before it does.
+    const flushedSec = this.replacing.has(number) ? segment.newestHeldSec(this.share.nowSec()) : 0;
+    this.sign(number, segment, false, flushedSec);
+    segment.moveTo(this.newFile(number, new Uint8Array(segment.buffer), segmentBytes(segment)));
+    segment.overwriteFile = overwriter(this.share.files, this.pathOf(number));
+    this.share.memory.release(number, segment);
   }
 
   private startCatalogue(): void {
     const { files } = this.share;
     files.makeDirectory(this.path);
-    if (this.catalogue === null) this.setSegmentsAside();
-    this.catalogue ??= new Catalogue(files, join(this.path, CATALOGUE_FILE));
-    if (this.mode === "save") return;
-    this.catalogue.rewrite(storedHost(this.host!, this.mode), this.storedCharts());
-    for (const known of this.charts.values()) known.isPut = true;
-  }
-
-  /** Without a catalogue nothing is known of them, but they are never overwritten. */
-  private setSegmentsAside(): void {
-    for (const name of this.share.files.list(this.path)) {
-      if (segmentNumber(name) < 0) continue;
-      setAside(join(this.path, name), "there is no catalogue that says what is in it", this.share);
-    }
-  }
-
-  /** What the disk holds of values is nothing without the lines that say whose they are. */
-  private async syncCatalogue(): Promise<void> {
-    const isWritten = this.mode === "map" && this.problem === "" && this.catalogue !== null;
-    if (isWritten) await this.share.files.sync(join(this.path, CATALOGUE_FILE));
-  }
-
-  private *storedCharts(): Iterable<StoredChart> {
-    for (const [chart, known] of this.charts) yield storedChart(chart, known.key, known.sinceSec);
+    const catalogue = this.catalogue ?? new Catalogue(files, join(this.path, CATALOGUE_FILE));
+    if (this.mode === "map") catalogue.rewrite(storedHost(this.host!, this.mode), this.charts.stored());
+    this.catalogue = catalogue;
+    this.hasNewNames = true;
   }
 
   /** Says in its header which segment it is and whether it is whole. */
-  private sign(number: number, segment: Segment, isClosed: boolean): void {
+  private sign(number: number, segment: Segment, isClosed: boolean, flushedSec = 0): void {
     const { bootCrc, nowSec } = this.share;
     const { columns, slots, updateEverySec, phase, buffer } = segment;
     const geometry = { columns, slots, updateEverySec, phase };
     writeIdentity(buffer, { ...geometry, number, machineGuid: this.machineGuid, createdSec: nowSec() });
-    writeState(buffer, { isClosed, bootCrc, flushedSec: 0 });
+    writeState(buffer, { isClosed, bootCrc, flushedSec });
   }
 
   private *signedContents(): Iterable<{ path: string; content: Uint8Array }> {
     for (const [number, segment] of [...this.segments]) {
-      if (!this.filed.has(number)) this.takeDisk(segmentBytes(segment));
-      this.filed.add(number);
+      this.claimDisk(number, segment);
       this.sign(number, segment, true);
       yield { path: this.pathOf(number), content: new Uint8Array(segment.buffer) };
     }
@@ -354,44 +356,43 @@ export class HostDirectory implements HostStore, RestoreTarget {
     return [...this.segments].filter(([number]) => this.filed.has(number));
   }
 
-  /** A file that could not be opened is not overwritten. */
-  private keepUnknown(number: number): void {
-    const path = this.pathOf(number);
-    if (this.known.has(number)) return;
-    if (this.share.files.size(path) !== null) setAside(path, "it could not be opened at the start", this.share);
-    this.known.add(number);
+  private claimDisk(number: number, segment: Segment): void {
+    if (this.filed.has(number)) return;
+    if (!this.replacing.delete(number)) this.setAsideStranger(number);
+    const { disk } = this.share;
+    if (!disk.take(segmentBytes(segment))) throw diskLimit(disk.limitBytes);
+    this.filed.add(number);
   }
 
+  /** The names in the directory, and what the catalogue says, are on the disk then. */
+  private async syncNames(): Promise<void> {
+    const { files } = this.share;
+    await files.sync(join(this.path, CATALOGUE_FILE));
+    if (!this.hasNewNames) return;
+    files.syncDirectory(this.path);
+    files.syncDirectory(dirname(this.path));
+    this.hasNewNames = false;
+  }
+
+  /** Adds to the catalogue; while files cannot be used it waits for {@link retry}, which writes all of it. */
+  private journal(put: (catalogue: Catalogue) => void): void {
+    const { catalogue } = this;
+    if (this.mode === "map" && this.problem === "" && catalogue !== null) this.trouble.guard(() => put(catalogue));
+  }
+
+  /** Once closed in order, all of a file was on the disk; else only what it says itself. */
   private markInUse(segment: Segment): void {
-    writeState(segment.buffer, { isClosed: false, bootCrc: this.share.bootCrc, flushedSec: 0 });
+    const { bootCrc, nowSec } = this.share;
+    const { isClosed, flushedSec } = readState(segment.buffer);
+    const nowFlushedSec = isClosed ? segment.newestHeldSec(nowSec()) : flushedSec;
+    writeState(segment.buffer, { isClosed: false, bootCrc, flushedSec: nowFlushedSec });
   }
 
   private pathOf(number: number): string {
     return join(this.path, segmentFileName(number));
   }
+}
 
-  /** Does something with files; a failure makes the host go on without them. */
-  private guard(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  fail(error: unknown): void {
-    if (!(error instanceof AgentError)) throw error;
-    const wasDegraded = this.problem !== "";
-    this.problem = errorText(error);
-    if (wasDegraded) return;
-    this.share.io.degradedHosts++;
-    this.share.degraded(this, this.problem);
-  }
-
-  private recovered(): void {
-    if (this.problem === "") return;
-    this.problem = "";
-    this.share.io.degradedHosts--;
-    this.share.degraded(this, "");
-  }
+function diskLimit(limitBytes: number): AgentError {
+  return new AgentError("disk_limit", `the disk limit of ${limitBytes} bytes is reached`);
 }

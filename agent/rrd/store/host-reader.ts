@@ -12,7 +12,7 @@ import {
   recordsByKey,
   type WantedSegment,
   wantedSegments,
-} from "./restore-host.ts";
+} from "./restore-rules.ts";
 import { segmentFileName, segmentNumber } from "./segment-file.ts";
 import { SegmentReader } from "./segment-reader.ts";
 

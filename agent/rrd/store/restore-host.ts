@@ -6,15 +6,11 @@ import type { StoredChart, StoredDimension } from "./catalogue-format.ts";
 import { type CatalogueContent, readCatalogue } from "./catalogue-read.ts";
 import { CATALOGUE_FILE, type DirectoryShare, type RestoreEvents } from "./directory-share.ts";
 import { type Geometry, ringSlots, SEGMENT_COLUMNS } from "./geometry.ts";
+import { distrustAfterPowerCut } from "./power-cut.ts";
+import { setAside } from "./quarantine.ts";
+import { catalogueProblem, heldTimes, misfit, recordsByKey, wantedSegments } from "./restore-rules.ts";
 import type { Segment } from "./segment.ts";
-import {
-  distrustAfterPowerCut,
-  type OpenedSegment,
-  openSegmentFile,
-  resizedBuffer,
-  segmentFileName,
-  segmentNumber,
-} from "./segment-file.ts";
+import { type OpenedSegment, openSegmentFile, resizedBuffer, segmentFileName, segmentNumber } from "./segment-file.ts";
 
 /** The directory of a host, as far as a restore needs it. */
 export interface RestoreTarget {
@@ -35,7 +31,7 @@ export interface RestoreTarget {
 export function readHostCatalogue(path: string, machineGuid: string, share: DirectoryShare): CatalogueContent | null {
   const { events } = share;
   const file = join(path, CATALOGUE_FILE);
-  const bytes = share.files.read(file);
+  const bytes = readOrSetAside(file, share);
   if (bytes === null) return null;
   const content = readCatalogue(bytes);
   const problem = catalogueProblem(content, machineGuid);
@@ -47,71 +43,15 @@ export function readHostCatalogue(path: string, machineGuid: string, share: Dire
   return content;
 }
 
-/** Why a catalogue cannot be used for a host; empty = it can. */
-export function catalogueProblem(content: CatalogueContent, machineGuid: string): string {
-  if (content.isNewer) return "written by a newer version";
-  if (content.host === null) return "it names no host";
-  return content.host.machineGuid === machineGuid ? "" : `it belongs to host ${content.host.machineGuid}`;
-}
-
-/** What a segment must be to hold the charts that the catalogue puts there. */
-export interface WantedSegment {
-  readonly updateEverySec: number;
-  readonly columnsMin: number;
-}
-
-/** Segments that hold columns of charts, by number. */
-export function wantedSegments(charts: Iterable<StoredChart>): Map<number, WantedSegment> {
-  const wanted = new Map<number, WantedSegment>();
-  for (const { definition, dimensions } of charts) {
-    const { updateEverySec } = definition;
-    for (const { segment, column } of dimensions) {
-      const columnsMin = wanted.get(segment)?.columnsMin ?? 0;
-      if (segment >= 0 && column >= columnsMin) wanted.set(segment, { updateEverySec, columnsMin: column + 1 });
-    }
+/** A catalogue that cannot be read must not be written over: perhaps it can be another day. */
+function readOrSetAside(file: string, share: DirectoryShare): Buffer | null {
+  try {
+    return share.files.read(file);
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    setAside(file, error.message, share);
+    return null;
   }
-  return wanted;
-}
-
-/** Records of a segment by the key of their chart. @param keys of the charts in the catalogue. */
-export function recordsByKey(segment: Segment, keys: { has(key: number): boolean }): Map<number, number> {
-  const records = new Map<number, number>();
-  for (let record = 0; record < segment.columns; record++) {
-    const key = segment.recordKey(record);
-    if (keys.has(key) && !records.has(key)) records.set(key, record);
-  }
-  return records;
-}
-
-/** First and last slot of a chart that its ring shows, both inclusive. */
-export interface HeldTimes {
-  readonly firstSec: number;
-  readonly lastSec: number;
-}
-
-/**
- * From when to when the ring holds a chart, by its records in all its segments; null = nothing that can be proved.
- * @param historyEntries slots that the ring shows at most. What lies in the future is not believed.
- */
-export function heldTimes(
-  records: Iterable<readonly [Segment, number]>,
-  {
-    updateEverySec: stepSec,
-    historyEntries,
-    nowSec,
-  }: { updateEverySec: number; historyEntries: number; nowSec: number },
-): HeldTimes | null {
-  let firstSec = Number.POSITIVE_INFINITY;
-  let lastSec = 0;
-  for (const [segment, record] of records) {
-    const last = lastDated(segment, record, nowSec + stepSec);
-    if (last === 0) continue;
-    lastSec = Math.max(lastSec, last);
-    const first = segment.records[(record << 2) + 1]!;
-    const isFirst = first > 0 && first <= last && first % stepSec === 0;
-    firstSec = Math.min(firstSec, isFirst ? first : last - historyEntries * stepSec + stepSec);
-  }
-  return lastSec === 0 ? null : { firstSec, lastSec };
 }
 
 /**
@@ -156,18 +96,16 @@ class HostRestore {
     this.occupy(charts);
     this.host.pool.reserve(charts.reduce((sum, { dimensions }) => sum + dimensions.length, 0));
     for (const stored of charts) this.restoreChart(stored);
+    // An agent that is killed again and again would never come to it.
+    for (const segment of this.host.ring!.segments) segment.sealOver(this.share.nowSec());
   }
 
   /** Every segment that the catalogue names, in order; one that is missing or damaged begins anew. */
   private openSegments(charts: readonly StoredChart[]): void {
     const wanted = wantedSegments(charts);
     const slots = ringSlots(this.host.historyEntries);
+    this.tidyUnwanted(wanted);
     const { phase } = this.host.ring!;
-    for (const name of this.share.files.list(this.directory.path)) {
-      const number = segmentNumber(name);
-      if (number < 0 || wanted.has(number)) continue;
-      this.clear(join(this.directory.path, name));
-    }
     const end = Math.max(-1, ...wanted.keys()) + 1;
     for (let number = 0; number < end; number++) {
       const { updateEverySec, columnsMin } = wanted.get(number) ?? { updateEverySec: 1, columnsMin: 0 };
@@ -178,33 +116,53 @@ class HostRestore {
     }
   }
 
-  /** No chart has a column there: the next segment may take its place, unless its charts were lost with their lines. */
-  private clear(path: string): void {
+  /**
+   * Segments in which no chart of the catalogue has a column: the next ones may take their place, unless their charts
+   * were lost with their lines.
+   */
+  private tidyUnwanted(wanted: ReadonlyMap<number, unknown>): void {
+    const { files } = this.share;
+    const { path } = this.directory;
     try {
-      if (this.content.problems.length === 0) this.share.files.remove(path);
-      else setAside(path, "no chart of the catalogue is in it", this.share);
-    } catch (error) {
-      this.directory.fail(error);
-    }
-  }
-
-  /** @returns null when there is no such file that can be used; a damaged one was set aside. */
-  private openSegment(number: number, wanted: Geometry, columnsMin: number): Segment | null {
-    const path = join(this.directory.path, segmentFileName(number));
-    try {
-      if (this.share.files.size(path) === null) return null;
-      const { opened, isMapped } = this.open(path, number);
-      const { phase } = this.host.ring!;
-      const problem = "problem" in opened ? opened.problem : misfit(opened.segment, { ...wanted, columnsMin }, phase);
-      if (problem !== "" || "problem" in opened) {
-        setAside(path, problem, this.share);
-        return null;
+      for (const name of files.list(path)) {
+        const number = segmentNumber(name);
+        if (number < 0 || wanted.has(number)) continue;
+        if (this.content.problems.length === 0) files.remove(join(path, name));
+        else setAside(join(path, name), "no chart of the catalogue is in it", this.share);
       }
-      return this.takeOver(number, opened.segment, isMapped, wanted);
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       this.events.leftOut(path, error.message);
-      return null;
+    }
+  }
+
+  /** @returns null when there is no such file that can be used; it was set aside then. */
+  private openSegment(number: number, wanted: Geometry, columnsMin: number): Segment | null {
+    const path = join(this.directory.path, segmentFileName(number));
+    let problem = "";
+    try {
+      if (this.share.files.size(path) === null) return null;
+      const { opened, isMapped } = this.open(path, number);
+      if ("problem" in opened) problem = opened.problem;
+      else {
+        problem = misfit(opened.segment, { ...wanted, columnsMin }, this.host.ring!.phase);
+        if (problem === "") return this.takeOver(number, opened.segment, isMapped, wanted);
+      }
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      problem = error.message;
+    }
+    this.setAsideQuietly(path, problem);
+    return null;
+  }
+
+  /** When that fails too, the file is in the way of a new one, which is told when that is needed. */
+  private setAsideQuietly(path: string, problem: string): void {
+    try {
+      setAside(path, problem, this.share);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      this.events.leftOut(path, problem);
     }
   }
 
@@ -230,9 +188,13 @@ class HostRestore {
     // Then a page may also still show what a column held for its owner before.
     const isWhole = distrustAfterPowerCut(segment, this.share.bootCrc);
     if (!isWhole) segment.clearColumnsBefore(this.owned.get(number) ?? []);
-    if (segment.slots === wanted.slots) return this.directory.adopt(number, segment, isMapped) ? segment : null;
     const geometry = { ...wanted, columns: segment.columns };
-    return this.directory.replace(number, resizedBuffer(segment, wanted.slots), geometry);
+    let taken: Segment | null = segment;
+    if (segment.slots !== wanted.slots) {
+      taken = this.directory.replace(number, resizedBuffer(segment, wanted.slots, this.share.nowSec()), geometry);
+    } else if (!this.directory.adopt(number, segment, isMapped)) taken = null;
+    if (taken === null) this.events.leftOut(join(this.directory.path, segmentFileName(number)), "no room in memory");
+    return taken;
   }
 
   /** Columns and records that the catalogue names are in use. */
@@ -242,6 +204,7 @@ class HostRestore {
     for (const { dimensions } of charts) {
       for (const { segment, column } of dimensions) {
         if (segment < 0) continue;
+        if (column >= (this.host.ring!.segments[segment]?.columns ?? 0)) continue;
         const used = columns.get(segment) ?? new Set();
         columns.set(segment, used.add(column));
       }
@@ -249,6 +212,11 @@ class HostRestore {
     this.host.ring!.segments.forEach((segment, number) => {
       segment.columnPool.occupy(columns.get(number) ?? new Set());
       const records = recordsByKey(segment, keys);
+      const kept = new Set(records.values());
+      for (let record = 0; record < segment.columns; record++) {
+        // Its key may be given again, and must not find what another chart left.
+        if (segment.recordKey(record) !== 0 && !kept.has(record)) segment.clearRecord(record);
+      }
       segment.recordPool.occupy(new Set(records.values()));
       this.records.set(number, records);
     });
@@ -263,12 +231,24 @@ class HostRestore {
     }
     const sinceSec = stored.dimensions.map((dimension) => dimension.sinceSec);
     this.directory.adoptChart(chart, stored.key, sinceSec);
+    this.emptyColumns(stored);
     host.ring!.restore(chart, (number) => this.records.get(number)?.get(stored.key));
     host.ring!.eachRecord(chart, (segment, record) => segment.setRecordKey(record, stored.key));
     this.restoreTimes(chart);
   }
 
-  /** What is older than the ring is not shown: the next slot of the chart would be a lap away. */
+  /** Empties what columns of a chart hold that is not its own. */
+  private emptyColumns({ key, definition, dimensions }: StoredChart): void {
+    const ring = this.host.ring!;
+    for (const { segment: number, column } of dimensions) {
+      if (!ring.hasColumn(number, column, definition.updateEverySec)) continue;
+      const segment = ring.segments[number]!;
+      // Without a record nothing tells of when it is: the chart had given the column up, or lost the record.
+      if (this.records.get(number)?.get(key) === undefined) segment.clearColumns([column]);
+    }
+  }
+
+  /** From when to when the ring holds a chart; what is in the future, or older than the ring, is not shown. */
   private restoreTimes(chart: Chart): void {
     const { updateEverySec } = chart.definition;
     const { historyEntries } = this.host;
@@ -280,33 +260,4 @@ class HostRestore {
     chart.lastUpdatedUs = times.lastSec * 1e6;
     chart.slotsPassed = (times.lastSec - times.firstSec) / updateEverySec + 1;
   }
-}
-
-/** The time of the newest slot of a chart that a segment can prove; 0 = none. */
-function lastDated(segment: Segment, record: number, maxSec: number): number {
-  const stepSec = segment.updateEverySec;
-  let best = 0;
-  for (const at of [record << 2, (record << 2) + 3]) {
-    const time = segment.records[at]!;
-    if (!(time > best && time <= maxSec && time % stepSec === 0)) continue;
-    best = Math.max(best, segment.holds(time) ? time : segment.newestHeldSec(time));
-  }
-  return best;
-}
-
-/** Why a segment cannot hold the charts that the catalogue puts there; empty = it can. */
-export function misfit(segment: Segment, { updateEverySec, columnsMin }: WantedSegment, phase: number): string {
-  if (segment.columns < columnsMin) {
-    return `it has ${segment.columns} columns, the catalogue says at least ${columnsMin}`;
-  }
-  if (segment.phase !== phase) return `its blocks begin at a phase of ${segment.phase}, those of its host at ${phase}`;
-  if (segment.updateEverySec === updateEverySec) return "";
-  return `it has an interval of ${segment.updateEverySec} s, the catalogue says ${updateEverySec} s`;
-}
-
-/** Renames a file that cannot be used, and tells it. It is never deleted. */
-export function setAside(path: string, problem: string, { files, nowSec, events }: DirectoryShare): void {
-  const movedTo = `${path}.bad-${Math.floor(nowSec())}`;
-  files.rename(path, movedTo);
-  events.setAside(path, movedTo, problem);
 }

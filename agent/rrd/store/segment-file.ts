@@ -2,7 +2,7 @@ import { AgentError } from "../../base/errors.ts";
 import type { FilePart, Files } from "../../base/files.ts";
 import { type Geometry, PAGE_BYTES, segmentBytes, TILE_SLOTS } from "./geometry.ts";
 import { Segment } from "./segment.ts";
-import { readIdentity, readState, type SegmentIdentity } from "./segment-header.ts";
+import { readIdentity, type SegmentIdentity } from "./segment-header.ts";
 
 /** Zeros are written in pieces of this size. */
 const ZEROS = new Uint8Array(65_536);
@@ -21,9 +21,10 @@ export function segmentNumber(name: string): number {
 /**
  * Writes a segment file, whole or not at all. Its blocks are taken from the disk now, as zeros if there is no content:
  * a mapped file that finds the disk full later would end the process (rrd.md §4.2).
- * @param content of the whole file, or only its header. @throws AgentError `file_…`
+ * @param content of the whole file, or only its header.
+ * @param isSynced returns once the disk has it: the file that it replaces is of use still. @throws AgentError `file_…`
  */
-export function writeSegmentFile(files: Files, path: string, content: Uint8Array, fileBytes: number): void {
+function writeSegmentFile(files: Files, path: string, content: Uint8Array, fileBytes: number, isSynced: boolean): void {
   const temporary = `${path}.tmp`;
   try {
     using file = files.create(temporary);
@@ -31,12 +32,33 @@ export function writeSegmentFile(files: Files, path: string, content: Uint8Array
     for (let left = fileBytes - content.length; left > 0; left -= ZEROS.length) {
       file.write(left < ZEROS.length ? ZEROS.subarray(0, left) : ZEROS);
     }
+    // A new one is not synced: after a power cut a file without its content is set aside like any other damaged one.
+    if (isSynced) file.sync();
+    files.rename(temporary, path);
   } catch (error) {
-    files.remove(temporary);
+    removeQuietly(files, temporary);
     throw error;
   }
-  // Not synced: after a power cut a file without its content is set aside like any other damaged one.
-  files.rename(temporary, path);
+}
+
+/**
+ * {@link writeSegmentFile}, and maps it; a new file that cannot be mapped does not stay.
+ * @throws AgentError `file_…`
+ */
+export function createSegmentFile(
+  files: Files,
+  path: string,
+  content: Uint8Array,
+  fileBytes: number,
+  isReplacing: boolean,
+): ArrayBuffer {
+  writeSegmentFile(files, path, content, fileBytes, isReplacing);
+  try {
+    return mapSegmentFile(files, path);
+  } catch (error) {
+    if (!isReplacing) removeQuietly(files, path);
+    throw error;
+  }
 }
 
 /**
@@ -66,7 +88,7 @@ function writeWhole(files: Files, path: string, content: Uint8Array): void {
 }
 
 /** Maps a segment file. @throws AgentError `file_…` */
-export function mapSegmentFile(files: Files, path: string): ArrayBuffer {
+function mapSegmentFile(files: Files, path: string): ArrayBuffer {
   const bytes = files.map(path);
   if (bytes.byteOffset !== 0 || !(bytes.buffer instanceof ArrayBuffer)) {
     throw new AgentError("file_map", `${path}: the mapping does not begin with the file`);
@@ -121,44 +143,36 @@ export function strangerProblem(
 }
 
 /**
- * Gives up what a power cut may have spoilt.
- * @returns whether nothing had to be: what its columns hold from before they changed hands is theirs, too.
- */
-export function distrustAfterPowerCut(segment: Segment, bootCrc: number): boolean {
-  if (isWhole(segment.buffer, bootCrc)) return true;
-  segment.distrustOpenBlocks(readState(segment.buffer).flushedSec);
-  return false;
-}
-
-/**
- * Whether all that the file holds was written before its last user ended: it was closed in order, or the machine has
- * not been started anew since, so that the kernel kept every page.
- */
-export function isWhole(buffer: ArrayBuffer, bootCrc: number): boolean {
-  const state = readState(buffer);
-  return state.isClosed || state.bootCrc === bootCrc;
-}
-
-/**
  * The content of a segment in a ring of another length: the newest blocks that fit, each at its new place.
+ * @param nowSec blocks that begin later were written under a clock that has been put right since: others go before.
  * @returns a buffer for `slots` slots, header of the identity left empty.
  */
-export function resizedBuffer(old: Segment, slots: number): ArrayBuffer {
+export function resizedBuffer(old: Segment, slots: number, nowSec: number): ArrayBuffer {
   const { columns, updateEverySec, phase } = old;
   const geometry: Geometry = { columns, updateEverySec, phase, slots };
   const resized = new Segment(new ArrayBuffer(segmentBytes(geometry)), geometry);
   resized.records.set(old.records);
   const size = old.columns * TILE_SLOTS;
+  const rank = (block: number) => old.heldStart(block) - (old.heldStart(block) > nowSec ? nowSec + 1e12 : 0);
   const blocks = [...old.stamps.keys()].filter((block) => old.heldStart(block) !== 0);
-  blocks.sort((a, b) => old.heldStart(a) - old.heldStart(b));
+  blocks.sort((a, b) => rank(a) - rank(b));
   for (const block of blocks) {
     const startSec = old.heldStart(block);
     const to = resized.slotOf(startSec) >> 6;
     resized.values.set(old.values.subarray(block * size, (block + 1) * size), to * size);
     resized.flags.set(old.flags.subarray(block * size, (block + 1) * size), to * size);
-    resized.stamps[to] = startSec;
+    resized.claim(to, startSec);
   }
+  resized.sealOver(nowSec);
   return resized.buffer;
+}
+
+function removeQuietly(files: Files, path: string): void {
+  try {
+    files.remove(path);
+  } catch {
+    // Why the file could not be written is what the caller is told; the next attempt empties it.
+  }
 }
 
 /** The memory of what was read, copied only when it is a part of something larger. */

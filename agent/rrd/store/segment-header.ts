@@ -1,5 +1,13 @@
 import { guidBytes, guidText } from "../../base/guid.ts";
-import { type Geometry, headerBytes, PAGE_BYTES, SEGMENT_COLUMNS, segmentBytes, TILE_SLOTS } from "./geometry.ts";
+import {
+  FLUSHED_AT,
+  type Geometry,
+  headerBytes,
+  PAGE_BYTES,
+  SEGMENT_COLUMNS,
+  segmentBytes,
+  TILE_SLOTS,
+} from "./geometry.ts";
 
 /** `RRD1`. */
 const MAGIC = 0x31445252;
@@ -10,7 +18,6 @@ const BYTE_ORDER = 0x01020304;
 const IDENTITY_END = 60;
 const STATE_AT = 64;
 const BOOT_AT = 68;
-const FLUSHED_AT = 72;
 const CLOSED = 1;
 
 /** What a segment file says of itself. */

@@ -1,7 +1,8 @@
 import type { Files, ReadableFile } from "../../base/files.ts";
 import { checksOffset, FIXED_HEADER_BYTES, headerBytes, PAGE_BYTES, segmentBytes, TILE_SLOTS } from "./geometry.ts";
+import { distrustAfterPowerCut, isWhole } from "./power-cut.ts";
 import { Segment } from "./segment.ts";
-import { distrustAfterPowerCut, isWhole, segmentFileName, strangerProblem } from "./segment-file.ts";
+import { segmentFileName, strangerProblem } from "./segment-file.ts";
 import { readIdentity, readState, type SegmentIdentity, type SegmentState } from "./segment-header.ts";
 
 /** Times a block is read that its agent changes meanwhile, or that seems damaged. */
@@ -94,26 +95,32 @@ export class SegmentReader extends Segment implements Disposable {
   private load(block: number): void {
     if (this.loaded[block] === 1) return;
     this.loaded[block] = 1;
-    let startSec = 0;
+    let isSteady = false;
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-      startSec = Math.abs(this.stamps[block]!);
-      this.readBlock(block);
+      const startSec = Math.abs(this.stamps[block]!);
+      isSteady = this.readBlock(block) && Math.abs(this.stamps[block]!) === startSec;
       this.reassess(block);
-      if (Math.abs(this.stamps[block]!) === startSec && super.isSound(block)) return;
+      if (isSteady && super.isSound(block)) return;
     }
-    if (Math.abs(this.stamps[block]!) === startSec) return;
+    if (isSteady) return;
     this.stamps[block] = 0;
     this.reassess(block);
   }
 
-  private readBlock(block: number): void {
+  /** @returns whether stamp and checksum are of one moment. */
+  private readBlock(block: number): boolean {
     const { buffer, columns, slots, values, flags } = this;
     const size = columns * TILE_SLOTS;
     const read = (at: number, bytes: number) => this.file.readInto(new Uint8Array(buffer, at, bytes), at);
     read(values.byteOffset + block * size * 4, size * 4);
     read(flags.byteOffset + block * size, size);
-    read(FIXED_HEADER_BYTES + block * 8, 8);
-    // Behind the stamp: what is sealed by then has its checksum.
+    const readStamp = () => {
+      read(FIXED_HEADER_BYTES + block * 8, 8);
+      return this.stamps[block]!;
+    };
+    const before = readStamp();
+    // Behind the stamp: what is sealed by then has its checksum; and before it: it may be open again, for a later lap.
     read(checksOffset(slots) + block * 4, 4);
+    return readStamp() === before;
   }
 }

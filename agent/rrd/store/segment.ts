@@ -5,6 +5,7 @@ import {
   CHART_RECORD_BYTES,
   checksOffset,
   FIXED_HEADER_BYTES,
+  FLUSHED_AT,
   type Geometry,
   headerBytes,
   recordsOffset,
@@ -12,6 +13,7 @@ import {
   segmentBytes,
   TILE_SLOTS,
 } from "./geometry.ts";
+import { blockChecksum, keyChecksum, stampChecksum } from "./segment-checksum.ts";
 
 /** Blocks are emptied in runs of this many columns. */
 const CLEAR_COLUMNS = 16;
@@ -36,7 +38,7 @@ const CORRUPT = 2;
  * |---|---|
  * | identity and state | 128 bytes, segment-header.ts |
  * | block stamps: second of the block's first slot, negative = sealed, 0 = never | f64 × blocks |
- * | block checksums, of sealed blocks | u32 × blocks |
+ * | block checksums: of sealed blocks all of it, of others the stamp | u32 × blocks |
  * | chart records: last updated s, first stored s, u32 key, its checksum, last updated again | 32 bytes × columns |
  * | (next 4096 bytes boundary) values, see {@link valueIndex} | f32 × columns × slots |
  * | flags, one column a chart record | u8 × columns × slots |
@@ -64,6 +66,10 @@ export class Segment implements Geometry {
   /** Sealed blocks whose checksum was wrong: they read as empty. */
   corruptBlocks = 0;
   private checks!: Uint32Array;
+  /** One number of the state in the header, see segment-header.ts. */
+  private flushed!: Float64Array;
+  /** What {@link flushed} becomes when the flush that is going on ends. */
+  private flushingSec = 0;
   /** {@link records} as integers. */
   private recordWords!: Uint32Array;
   private memory!: ArrayBuffer;
@@ -81,6 +87,7 @@ export class Segment implements Geometry {
     this.recordPool = new ColumnPool(columns);
     this.attach(buffer);
     this.verdicts = Uint8Array.from(this.stamps, (stamp) => (stamp < 0 ? UNKNOWN : SOUND));
+    this.checkStamps();
   }
 
   get buffer(): ArrayBuffer {
@@ -96,7 +103,7 @@ export class Segment implements Geometry {
   /** Takes up to `count` columns into use, empty in every block, side by side where that is possible. */
   takeColumns(count: number): number[] {
     const columns = this.columnPool.take(count);
-    for (const column of columns) this.clearColumn(column);
+    this.clearColumns(columns);
     return columns;
   }
 
@@ -104,15 +111,14 @@ export class Segment implements Geometry {
     this.columnPool.give(column);
   }
 
-  /** Empties a column in every block. */
-  clearColumn(column: number): void {
-    for (let block = 0; block < this.stamps.length; block++) {
-      // Never written: as zero as it was made, and not in memory yet.
-      if (this.stamps[block] === 0) continue;
-      this.unseal(block);
-      const from = (block * this.columns + column) * TILE_SLOTS;
-      this.values.fill(Number.NaN, from, from + TILE_SLOTS);
-    }
+  /** Empties columns in every block. */
+  clearColumns(columns: readonly number[]): void {
+    this.changeAll((block) => {
+      for (const column of columns) {
+        const from = (block * this.columns + column) * TILE_SLOTS;
+        this.values.fill(Number.NaN, from, from + TILE_SLOTS);
+      }
+    });
   }
 
   /** Empties columns in slots before a time, each its own. Blocks that were sealed are so again. */
@@ -121,14 +127,15 @@ export class Segment implements Geometry {
       const startSec = Math.abs(this.stamps[block]!);
       const given = startSec === 0 ? [] : columns.filter(({ sinceSec }) => startSec < sinceSec);
       if (given.length === 0) continue;
-      const wasSealed = this.stamps[block]! < 0;
-      this.unseal(block);
-      for (const { column, sinceSec } of given) {
-        const slots = Math.min(TILE_SLOTS, Math.ceil((sinceSec - startSec) / this.updateEverySec));
+      const runs = given.map(({ column, sinceSec }) => {
         const from = (block * this.columns + column) * TILE_SLOTS;
-        this.values.fill(Number.NaN, from, from + slots);
-      }
-      if (wasSealed && this.stamps[block] === startSec) this.seal(block);
+        return [from, from + Math.min(TILE_SLOTS, Math.ceil((sinceSec - startSec) / this.updateEverySec))] as const;
+      });
+      // As a rule they are empty already, and sealed: then there is nothing to do.
+      if (runs.every(([from, to]) => this.values.subarray(from, to).every(Number.isNaN))) continue;
+      this.changeBlock(block, () => {
+        for (const [from, to] of runs) this.values.fill(Number.NaN, from, to);
+      });
     }
   }
 
@@ -136,19 +143,22 @@ export class Segment implements Geometry {
   takeRecord(): number {
     const [record] = this.recordPool.take(1);
     assert(record !== undefined, "more charts than columns in a segment");
-    this.records.fill(0, record * RECORD_WIDTH, (record + 1) * RECORD_WIDTH);
-    for (let block = 0; block < this.stamps.length; block++) {
-      if (this.stamps[block] === 0) continue;
-      this.unseal(block);
+    this.clearRecord(record);
+    this.changeAll((block) => {
       const from = (block * this.columns + record) * TILE_SLOTS;
       this.flags.fill(0, from, from + TILE_SLOTS);
-    }
+    });
     return record;
   }
 
   giveRecord(record: number): void {
-    this.records.fill(0, record * RECORD_WIDTH, (record + 1) * RECORD_WIDTH);
+    this.clearRecord(record);
     this.recordPool.give(record);
+  }
+
+  /** Ties a record to no chart. */
+  clearRecord(record: number): void {
+    this.records.fill(0, record * RECORD_WIDTH, (record + 1) * RECORD_WIDTH);
   }
 
   /** The newest slot of a chart is that of a time now; written twice, so that damage on the disk is noticed. */
@@ -226,26 +236,40 @@ export class Segment implements Geometry {
 
   /** Seals blocks that have been closed for long enough: from now on damage on the disk is noticed. */
   sealOld(nowSec: number): void {
-    const closedSec = nowSec - (1 + SEAL_AFTER_BLOCKS) * TILE_SLOTS * this.updateEverySec;
+    this.seal(nowSec - (1 + SEAL_AFTER_BLOCKS) * TILE_SLOTS * this.updateEverySec);
+  }
+
+  /** @param closedSec blocks that began later are left open. */
+  private seal(closedSec: number): void {
     for (let block = 0; block < this.stamps.length; block++) {
       const stamp = this.stamps[block]!;
-      if (stamp <= 0 || stamp > closedSec) continue;
-      this.seal(block);
+      if (stamp > 0 && stamp <= closedSec) this.sealBlock(block);
     }
   }
 
   /**
-   * After a power cut: pages of blocks that were not sealed may be of an earlier lap, so they are given up, but for
-   * what was on the disk for certain. @param flushedSec up to which everything was.
+   * The disk is about to get everything; {@link endFlush} says that it has. Blocks that are over are sealed: what comes
+   * over them in the next lap must not pass for them.
    */
-  distrustOpenBlocks(flushedSec: number): void {
-    for (let block = 0; block < this.stamps.length; block++) {
-      const startSec = this.stamps[block]!;
-      if (startSec <= 0) continue;
-      const slots = Math.floor((flushedSec - startSec) / this.updateEverySec) + 1;
-      if (slots <= 0) this.stamps[block] = 0;
-      else if (slots < TILE_SLOTS) this.clearSlotsFrom(block, slots);
-    }
+  beginFlush(nowSec: number): void {
+    this.flushingSec = this.newestHeldSec(nowSec - 1);
+    this.sealOver(this.flushingSec);
+  }
+
+  /** Seals all blocks that are over, late values or not. */
+  sealOver(nowSec: number): void {
+    this.seal(nowSec - TILE_SLOTS * this.updateEverySec);
+  }
+
+  endFlush(): void {
+    this.flushed[0] = this.flushingSec;
+  }
+
+  /** Gives a block, whose values are there already, to the lap that starts at a time. */
+  claim(block: number, startSec: number): void {
+    this.checks[block] = stampChecksum(startSec);
+    this.stamps[block] = startSec;
+    this.verdicts[block] = SOUND;
   }
 
   /** Start of the lap that a block holds, undamaged; 0 = none. */
@@ -281,6 +305,7 @@ export class Segment implements Geometry {
     this.memory = buffer;
     this.stamps = new Float64Array(buffer, FIXED_HEADER_BYTES, blocks);
     this.checks = new Uint32Array(buffer, checksOffset(slots), blocks);
+    this.flushed = new Float64Array(buffer, FLUSHED_AT, 1);
     this.records = new Float64Array(buffer, records, columns * RECORD_WIDTH);
     this.recordWords = new Uint32Array(buffer, records, columns * RECORD_WIDTH * 2);
     this.values = new Float32Array(buffer, values, columns * slots);
@@ -297,8 +322,42 @@ export class Segment implements Geometry {
       this.values.fill(Number.NaN, from, from + columns * TILE_SLOTS);
       this.flags.fill(0, from, from + columns * TILE_SLOTS);
     }
-    this.stamps[block] = startSec;
-    this.verdicts[block] = SOUND;
+    // What is late to open its block is not on the disk yet, although its time is.
+    this.flushed[0] = Math.min(this.flushed[0]!, startSec - this.updateEverySec);
+    this.flushingSec = Math.min(this.flushingSec, startSec - this.updateEverySec);
+    this.claim(block, startSec);
+  }
+
+  /** Changes every block that was ever written; the others are as zero as they were made, and not in memory yet. */
+  private changeAll(change: (block: number) => void): void {
+    for (let block = 0; block < this.stamps.length; block++) this.changeBlock(block, change);
+  }
+
+  private changeBlock(block: number, change: (block: number) => void): void {
+    const wasSealed = this.stamps[block]! < 0;
+    this.unseal(block);
+    if (this.stamps[block] === 0) return;
+    change(block);
+    // Left open it would have no protection until somebody seals it again.
+    if (wasSealed) this.sealBlock(block);
+  }
+
+  private sealBlock(block: number): void {
+    this.checks[block] = blockChecksum(this, block);
+    this.stamps[block] = -this.stamps[block]!;
+  }
+
+  /** A stamp that is damaged would show an open block under another time. */
+  private checkStamps(): void {
+    for (let block = 0; block < this.stamps.length; block++) {
+      const stamp = this.stamps[block]!;
+      if (stamp <= 0) continue;
+      const check = this.checks[block]!;
+      // The process may have ended between the stamp and its checksum, while it sealed or unsealed the block.
+      if (check === stampChecksum(stamp) || check === blockChecksum(this, block)) continue;
+      this.stamps[block] = 0;
+      this.corruptBlocks++;
+    }
   }
 
   /**
@@ -315,52 +374,27 @@ export class Segment implements Geometry {
     ]);
   }
 
-  private seal(block: number): void {
-    this.checks[block] = this.checksum(block);
-    this.stamps[block] = -this.stamps[block]!;
-  }
-
-  private clearSlotsFrom(block: number, slot: number): void {
-    for (let column = 0; column < this.columns; column++) {
-      const from = (block * this.columns + column) * TILE_SLOTS;
-      this.values.fill(Number.NaN, from + slot, from + TILE_SLOTS);
-      this.flags.fill(0, from + slot, from + TILE_SLOTS);
-    }
-  }
-
   /** Makes a sealed block writable again; a damaged one is empty then. */
   private unseal(block: number): void {
     const stamp = this.stamps[block]!;
     if (stamp >= 0) return;
-    this.stamps[block] = this.isSound(block) ? -stamp : 0;
+    const isSound = this.isSound(block);
+    this.stamps[block] = isSound ? -stamp : 0;
+    if (isSound) this.checks[block] = stampChecksum(-stamp);
   }
 
   /** Whether a block is as it was sealed, or not sealed. */
   protected isSound(block: number): boolean {
     if (this.verdicts[block] === UNKNOWN) {
-      const isSound = this.checksum(block) === this.checks[block];
+      const isSound = blockChecksum(this, block) === this.checks[block];
       this.verdicts[block] = isSound ? SOUND : CORRUPT;
       if (!isSound) this.corruptBlocks++;
     }
     return this.verdicts[block] === SOUND;
   }
 
-  /** Of the stamp, the values and the flags of a block. */
-  private checksum(block: number): number {
-    const size = this.columns * TILE_SLOTS;
-    const { memory, values, flags } = this;
-    const start = new Float64Array([Math.abs(this.stamps[block]!)]);
-    const valueBytes = new Uint8Array(memory, values.byteOffset + block * size * 4, size * 4);
-    const flagBytes = new Uint8Array(memory, flags.byteOffset + block * size, size);
-    return Bun.hash.crc32(flagBytes, Bun.hash.crc32(valueBytes, Bun.hash.crc32(start)));
-  }
-
   /** Time of the first slot of the block of a time: its stamp when the block holds that lap. */
   private startOf(timeSec: number): number {
     return timeSec - (this.slotOf(timeSec) & 63) * this.updateEverySec;
   }
-}
-
-function keyChecksum(key: number): number {
-  return Bun.hash.crc32(Uint32Array.of(key));
 }

@@ -126,8 +126,9 @@ export class Storage implements HostDirectories, AsyncDisposable {
         directory.tidy();
       }
     }
-    if (this.second % RETRY_SEC === 0 && this.mayWrite()) {
-      for (const directory of this.hosts.values()) directory.retry();
+    if (this.second % RETRY_SEC === 0 && this.mayWrite()) this.retry();
+    for (const directory of this.hosts.values()) {
+      if (directory.hasMarks) void this.inTurn((one) => one.syncMarks());
     }
     const { flushEverySec, saveEverySec } = this.options;
     if (flushEverySec > 0 && this.second % flushEverySec === 0) void this.inTurn((directory) => directory.flush());
@@ -171,6 +172,15 @@ export class Storage implements HostDirectories, AsyncDisposable {
     const host = database.addHost(options);
     this.contents.delete(machineGuid);
     if (host !== null) describeArchived(host, content.host);
+  }
+
+  private retry(): void {
+    let hasUnsaved = false;
+    for (const directory of this.hosts.values()) {
+      directory.retry();
+      if (directory.mode === "save" && directory.problem !== "") hasUnsaved = true;
+    }
+    if (hasUnsaved) void this.inTurn(async (one) => (one.problem === "" ? undefined : await one.save()));
   }
 
   private async inTurn(work: (directory: HostDirectory) => Promise<void>): Promise<void> {

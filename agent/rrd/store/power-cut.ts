@@ -1,0 +1,44 @@
+import { TILE_SLOTS } from "./geometry.ts";
+import type { Segment } from "./segment.ts";
+import { readState } from "./segment-header.ts";
+
+/**
+ * In a shorter ring the next lap comes before the block is sealed and the kernel has written that: what a page of an
+ * open block holds is never certain there.
+ */
+const TRUSTED_SLOTS_MIN = 6 * TILE_SLOTS;
+
+/**
+ * Whether all that a file holds was written before its last user ended: it was closed in order, or the machine has
+ * not been started anew since, so that the kernel kept every page.
+ */
+export function isWhole(buffer: ArrayBuffer, bootCrc: number): boolean {
+  const state = readState(buffer);
+  return state.isClosed || state.bootCrc === bootCrc;
+}
+
+/**
+ * Gives up what a power cut may have spoilt: pages of blocks that were not sealed may be of an earlier lap.
+ * @returns whether nothing had to be: what its columns hold from before they changed hands is theirs, too.
+ */
+export function distrustAfterPowerCut(segment: Segment, bootCrc: number): boolean {
+  if (isWhole(segment.buffer, bootCrc)) return true;
+  const { flushedSec } = readState(segment.buffer);
+  for (let block = 0; block < segment.stamps.length; block++) {
+    const startSec = segment.stamps[block]!;
+    if (startSec <= 0) continue;
+    // What was on the disk for certain stays.
+    const slots = Math.floor((flushedSec - startSec) / segment.updateEverySec) + 1;
+    if (slots <= 0 || segment.slots < TRUSTED_SLOTS_MIN) segment.stamps[block] = 0;
+    else if (slots < TILE_SLOTS) clearSlotsFrom(segment, block, slots);
+  }
+  return false;
+}
+
+function clearSlotsFrom(segment: Segment, block: number, slot: number): void {
+  for (let column = 0; column < segment.columns; column++) {
+    const from = (block * segment.columns + column) * TILE_SLOTS;
+    segment.values.fill(Number.NaN, from + slot, from + TILE_SLOTS);
+    segment.flags.fill(0, from + slot, from + TILE_SLOTS);
+  }
+}

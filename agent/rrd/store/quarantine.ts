@@ -1,0 +1,17 @@
+import { join } from "node:path";
+import type { DirectoryShare } from "./directory-share.ts";
+import { segmentNumber } from "./segment-file.ts";
+
+/** Segments whose catalogue is gone: the charts of the next one must not find themselves in them. */
+export function setAsideSegments(path: string, share: DirectoryShare): void {
+  for (const name of share.files.list(path)) {
+    if (segmentNumber(name) >= 0) setAside(join(path, name), "there is no catalogue for it", share);
+  }
+}
+
+/** Renames a file that cannot be used, and tells it. It is never deleted. */
+export function setAside(path: string, problem: string, { files, nowSec, events }: DirectoryShare): void {
+  const movedTo = `${path}.bad-${Math.floor(nowSec())}`;
+  files.rename(path, movedTo);
+  events.setAside(path, movedTo, problem);
+}
