@@ -272,6 +272,20 @@ describe("mode map", () => {
     expect(held(world.host("map", more).chart("a.one")!, 0, world.nowSec - 402, world.nowSec - 3)).toEqual(before);
   });
 
+  test("a history that memory has no room for sets the file aside, whole", async () => {
+    const world = new StorageWorld({}, { memoryBytes: 400_000 });
+    const path = `/state/db/${GUID}`;
+    const chart = define(world.host("map", { historyEntries: 200 }), "a.one", 2);
+    for (let i = 0; i < 100; i++) world.tick([chart], expectedAt);
+    await world.restart();
+    const before = Buffer.from(world.disk.read(`${path}/seg-0.rrd`)!);
+    world.host("map", { historyEntries: 3600 });
+    const aside = world.disk.list(path).filter((name) => name.includes(".bad-"));
+    expect(aside).toHaveLength(1);
+    expect(world.disk.read(`${path}/${aside[0]}`)!.length).toBe(before.length);
+    expect(world.told[0]).toContain("no room in memory");
+  });
+
   test("a history that no disk has room for does not cost what is there", async () => {
     const world = new StorageWorld();
     const chart = define(world.host(), "a.one", 2);

@@ -116,8 +116,9 @@ export class HostDirectory implements HostStore, RestoreTarget {
    */
   replace(number: number, buffer: ArrayBuffer, geometry: Geometry): Segment | null {
     const segment = new Segment(buffer, geometry);
-    this.replacing.add(number);
+    // The file stays what it is then: a new segment sets it aside.
     if (!this.share.memory.admit(segment)) return null;
+    this.replacing.add(number);
     this.segments.set(number, segment);
     if (this.mode === "map") this.trouble.guard(() => this.moveToFile(number, segment));
     else {
