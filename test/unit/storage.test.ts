@@ -306,6 +306,37 @@ describe("mode map", () => {
   });
 });
 
+describe.each(["save", "map"] as const)("mode %s: a host that is made anew", (mode) => {
+  test.each(["at rest", "while files are saved"] as const)(
+    "with another history, %s, keeps what it held",
+    async (when) => {
+      const world = new StorageWorld();
+      world.database.watch({
+        hostAdded: () => {},
+        hostRemoved: (host) => void world.storage.closeHost(host.machineGuid, false),
+      });
+      const chart = define(world.host(mode), "a.one", 70);
+      for (let i = 0; i < 20; i++) world.tick([chart], expectedAt);
+      const saving = when === "at rest" ? null : world.storage.save();
+      for (let i = 0; i < 20; i++) world.tick([chart], expectedAt);
+      const before = held(chart, 69, world.nowSec - 40, world.nowSec);
+      expect(before.size).toBe(39);
+      const { hostname, os, updateEverySec, gapIterations } = chart.host;
+      const kept = { machineGuid: GUID, hostname, os, updateEverySec, memoryMode: mode, gapIterations, isLocal: false };
+      world.database.remakeHost(chart.host, { ...kept, historyEntries: 500 });
+      const again = () => held(world.database.host(GUID)!.chart("a.one")!, 69, world.nowSec - 40, world.nowSec);
+      expect(again()).toEqual(before);
+      await saving;
+      for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+      expect(again()).toEqual(before);
+      await world.restart();
+      world.host(mode, { historyEntries: 500 });
+      expect(again()).toEqual(before);
+      expect(world.told).toEqual([]);
+    },
+  );
+});
+
 describe.each(["ram", "save", "map"] as const)("mode %s", (mode) => {
   test.each([{ multiplier: 8 }, { divisor: 10 }, { algorithm: "incremental" as const }])(
     "another meaning empties a dimension, and no other: %o",
