@@ -367,9 +367,10 @@ export class StoreHistory {
     return "flush";
   }
 
-  /** A minute of what the storage does by itself. */
-  private upkeep(): string {
+  /** A minute of what the storage does by itself, and what follows from it. */
+  private async upkeep(): Promise<string> {
     for (let i = 0; i < 64; i++) this.world.storage.tick();
+    for (let i = 0; i < 100; i++) await Promise.resolve();
     return "upkeep";
   }
 

@@ -150,7 +150,7 @@ export class Agent {
       afterTick: () => this.pushers.flushAll(),
     });
     this.collectors = this.createCollectorPlans();
-    this.database.watch({ hostAdded: () => {}, hostRemoved: (host) => this.hostRemoved(host) });
+    this.database.watch({ hostAdded: () => {}, hostRemoved: (host, isRemade) => this.hostRemoved(host, isRemade) });
   }
 
   /**
@@ -265,9 +265,10 @@ export class Agent {
     this.database.removeObsoleteCharts(nowUs, db.cleanup_obsolete_charts_after_seconds * 1e6);
   }
 
-  private hostRemoved(host: Host): void {
+  private hostRemoved(host: Host, isRemade: boolean): void {
     this.links.hostRemoved(host);
-    void this.storage?.closeHost(host.machineGuid, this.config.db.delete_orphan_hosts_files);
+    const isDeleted = !isRemade && this.config.db.delete_orphan_hosts_files;
+    void this.storage?.closeHost(host.machineGuid, isDeleted);
   }
 
   private createCollectorPlans(): CollectorPlans {

@@ -24,7 +24,8 @@ const FIRST_DEFINITIONS_US = 60_000_000;
 /** Told of hosts that come and go, so that `app` can attach a pusher to them. Must not throw. */
 export interface HostWatcher {
   hostAdded(host: Host): void;
-  hostRemoved(host: Host): void;
+  /** @param isRemade it comes back at once, with other options. */
+  hostRemoved(host: Host, isRemade: boolean): void;
 }
 
 /** All hosts of this agent, the local one first. */
@@ -124,14 +125,14 @@ export class Database {
 
   /** Makes a host anew with other options; what its files hold and still fits comes back. */
   remakeHost(host: Host, options: HostOptions): Host | null {
-    this.removeHost(host);
+    this.removeHost(host, true);
     return this.addHost(options);
   }
 
-  /** Forgets a host and frees its memory. */
-  removeHost(host: Host): void {
+  /** Forgets a host and frees its memory. @param isRemade it is made anew at once. */
+  removeHost(host: Host, isRemade = false): void {
     if (!this.byGuid.delete(host.machineGuid)) return;
-    for (const watcher of this.watchers) watcher.hostRemoved(host);
+    for (const watcher of this.watchers) watcher.hostRemoved(host, isRemade);
     host.dispose();
   }
 

@@ -144,10 +144,11 @@ peerTest(
     const archived = await readKnown(agent, GUID, charts, seconds, window);
     expect([archived.wrong, archived.missing]).toEqual([[], []]);
     const child = lab.use(await KnownChild.connect(agent.port, CHILD, charts));
-    await waitFor("values in memory", SEEN_MS, async () => ((await hostOf(agent, GUID))?.balance.stored ?? 0) > 0);
+    const isStored = async () => (await reportOf(agent)).hosts.every(({ balance }) => balance.stored > 0);
+    await waitFor("values of both hosts in memory", SEEN_MS, isStored);
     const { hosts } = await reportOf(agent);
+    expect(hosts.map(({ balance }) => balance.imbalance)).toEqual([0, 0]);
     for (const host of hosts) expect(host.files_problem).toContain("EROFS");
-    expect(hosts.every(({ balance }) => balance.stored > 0 && balance.imbalance === 0)).toBe(true);
     expect(linesOf(agent, "rrd.files_unusable").length).toBe(hosts.length);
     expect(linesOf(agent, "rrd.file_set_aside")).toEqual([]);
     expect(child.child.isClosed).toBe(false);

@@ -29,9 +29,7 @@ class Specimen {
     for (let i = 0; i < 60; i++) world.tick(charts, expectedAt);
     charts.push(define(host, "a.two", 2));
     for (let i = 0; i < 75; i++) world.tick(charts, expectedAt);
-    // A kill, and a start which seals what is over.
-    world.kill();
-    world.host("map", { historyEntries: 60 });
+    for (const segment of host.ring!.segments) segment.sealOver(world.nowSec);
     world.kill();
     for (const name of world.disk.list(DIRECTORY))
       this.files.set(name, Uint8Array.from(world.disk.read(`${DIRECTORY}/${name}`)!));

@@ -272,6 +272,20 @@ describe("mode map", () => {
     expect(held(world.host("map", more).chart("a.one")!, 0, world.nowSec - 402, world.nowSec - 3)).toEqual(before);
   });
 
+  test("a history that memory has no room for sets the file aside, whole", async () => {
+    const world = new StorageWorld({}, { memoryBytes: 400_000 });
+    const path = `/state/db/${GUID}`;
+    const chart = define(world.host("map", { historyEntries: 200 }), "a.one", 2);
+    for (let i = 0; i < 100; i++) world.tick([chart], expectedAt);
+    await world.restart();
+    const before = Buffer.from(world.disk.read(`${path}/seg-0.rrd`)!);
+    world.host("map", { historyEntries: 3600 });
+    const aside = world.disk.list(path).filter((name) => name.includes(".bad-"));
+    expect(aside).toHaveLength(1);
+    expect(world.disk.read(`${path}/${aside[0]}`)!.length).toBe(before.length);
+    expect(world.told[0]).toContain("no room in memory");
+  });
+
   test("a history that no disk has room for does not cost what is there", async () => {
     const world = new StorageWorld();
     const chart = define(world.host(), "a.one", 2);
@@ -290,6 +304,37 @@ describe("mode map", () => {
       held(world.host("map", { historyEntries: 500 }).chart("a.one")!, 0, world.nowSec - 120, world.nowSec),
     ).toEqual(before);
   });
+});
+
+describe.each(["save", "map"] as const)("mode %s: a host that is made anew", (mode) => {
+  test.each(["at rest", "while files are saved"] as const)(
+    "with another history, %s, keeps what it held",
+    async (when) => {
+      const world = new StorageWorld();
+      world.database.watch({
+        hostAdded: () => {},
+        hostRemoved: (host) => void world.storage.closeHost(host.machineGuid, false),
+      });
+      const chart = define(world.host(mode), "a.one", 70);
+      for (let i = 0; i < 20; i++) world.tick([chart], expectedAt);
+      const saving = when === "at rest" ? null : world.storage.save();
+      for (let i = 0; i < 20; i++) world.tick([chart], expectedAt);
+      const before = held(chart, 69, world.nowSec - 40, world.nowSec);
+      expect(before.size).toBe(39);
+      const { hostname, os, updateEverySec, gapIterations } = chart.host;
+      const kept = { machineGuid: GUID, hostname, os, updateEverySec, memoryMode: mode, gapIterations, isLocal: false };
+      world.database.remakeHost(chart.host, { ...kept, historyEntries: 500 });
+      const again = () => held(world.database.host(GUID)!.chart("a.one")!, 69, world.nowSec - 40, world.nowSec);
+      expect(again()).toEqual(before);
+      await saving;
+      for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+      expect(again()).toEqual(before);
+      await world.restart();
+      world.host(mode, { historyEntries: 500 });
+      expect(again()).toEqual(before);
+      expect(world.told).toEqual([]);
+    },
+  );
 });
 
 describe.each(["ram", "save", "map"] as const)("mode %s", (mode) => {

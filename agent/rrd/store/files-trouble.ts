@@ -1,4 +1,5 @@
 import { AgentError, errorText } from "../../base/errors.ts";
+import type { ByteBudget } from "../byte-budget.ts";
 import type { DirectoryShare } from "./directory-share.ts";
 
 /** Whether the files of one host can be used, and who is told when that changes. */
@@ -47,4 +48,9 @@ export class FilesTrouble {
     this.share.io.degradedHosts++;
     this.share.degraded(this.directory, this.problem);
   }
+}
+
+/** @throws AgentError `disk_limit` */
+export function takeDisk(disk: ByteBudget, bytes: number): void {
+  if (!disk.take(bytes)) throw new AgentError("disk_limit", `the disk limit of ${disk.limitBytes} bytes is reached`);
 }

@@ -1,5 +1,10 @@
 /** Slots of one tile: the values of one dimension over 64 consecutive slots lie side by side. */
 export const TILE_SLOTS = 64;
+/**
+ * In a shorter ring the next lap comes before the block is sealed and the kernel has written that: what a page of an
+ * open block holds is never certain there.
+ */
+export const TRUSTED_SLOTS_MIN = 6 * TILE_SLOTS;
 /** Columns of a full segment; one column is one dimension. */
 export const SEGMENT_COLUMNS = 256;
 /** Columns of a host's first segment: small hosts need no more. */

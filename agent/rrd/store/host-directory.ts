@@ -4,16 +4,18 @@ import type { Chart } from "../chart.ts";
 import type { Host } from "../host.ts";
 import type { HostStore } from "../host-directories.ts";
 import { Catalogue } from "./catalogue.ts";
+import type { StoredChart, StoredHost } from "./catalogue-format.ts";
 import type { CatalogueContent } from "./catalogue-read.ts";
 import { CATALOGUE_FILE, type DirectoryShare } from "./directory-share.ts";
-import { FilesTrouble } from "./files-trouble.ts";
+import { FilesTrouble, takeDisk } from "./files-trouble.ts";
 import { type Geometry, headerBytes, segmentBytes } from "./geometry.ts";
 import { KnownCharts, storedChart, storedDimensions } from "./known-charts.ts";
-import { setAside, setAsideSegments } from "./quarantine.ts";
+import { setAsideSegments, setAsideStranger } from "./quarantine.ts";
 import { type RestoreTarget, restoreHost } from "./restore-host.ts";
 import { Segment } from "./segment.ts";
-import { createSegmentFile, overwriter, replaceFiles, segmentFileName } from "./segment-file.ts";
-import { readState, writeIdentity, writeState } from "./segment-header.ts";
+import { createSegmentFile, overwriter, replaceFiles, replaceFilesNow, segmentFileName } from "./segment-file.ts";
+import { writeIdentity } from "./segment-header.ts";
+import { markInUse, type SegmentOwner, sign } from "./segment-signature.ts";
 import { storedHost } from "./stored-host.ts";
 
 /** Mappings of one process; the kernel allows 65,530 (rrd.md §4.2). */
@@ -41,6 +43,8 @@ export class HostDirectory implements HostStore, RestoreTarget {
   private readonly trouble: FilesTrouble;
   private catalogue: Catalogue | null = null;
   private host: Host | null = null;
+  /** See {@link leave}. */
+  private hasLeft = false;
   private content: CatalogueContent | null;
 
   /** @param content of the catalogue that is there already; {@link attach} restores it. */
@@ -101,7 +105,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
     if (!isMapped) return true;
     io.mappings++;
     segment.overwriteFile = overwriter(files, this.pathOf(number));
-    this.markInUse(segment);
+    markInUse(segment, this.share);
     this.unmarked.add(number);
     return true;
   }
@@ -116,8 +120,9 @@ export class HostDirectory implements HostStore, RestoreTarget {
    */
   replace(number: number, buffer: ArrayBuffer, geometry: Geometry): Segment | null {
     const segment = new Segment(buffer, geometry);
-    this.replacing.add(number);
+    // The file stays what it is then: a new segment sets it aside.
     if (!this.share.memory.admit(segment)) return null;
+    this.replacing.add(number);
     this.segments.set(number, segment);
     if (this.mode === "map") this.trouble.guard(() => this.moveToFile(number, segment));
     else {
@@ -234,20 +239,30 @@ export class HostDirectory implements HostStore, RestoreTarget {
       // As the charts are now: what is defined while segments are written is not in all of them yet.
       const host = storedHost(this.host!, this.mode);
       const charts = [...this.charts.stored()];
-      io.bytesWritten += await replaceFiles(files, this.signedContents());
-      // A catalogue that is newer than the segments would give columns to the wrong charts; an older one cannot.
-      files.syncDirectory(this.path);
-      this.catalogue ??= new Catalogue(files, join(this.path, CATALOGUE_FILE));
-      this.catalogue.rewrite(host, charts);
-      this.catalogue.close();
-      files.syncDirectory(this.path);
-      this.trouble.recovered();
+      io.bytesWritten += await replaceFiles(files, this.signedContents(), () => !this.hasLeft);
+      if (!this.hasLeft) this.finishSave(host, charts);
     });
   }
 
+  /**
+   * The host leaves the database, and may be made anew at once: its files get all that it holds, for who opens them
+   * next. In mode `save` that waits for the disk; in mode `map` the kernel has it, and {@link close} can follow.
+   */
+  leave(): void {
+    if (this.mode === "save" && this.host !== null) {
+      this.trouble.guard(() => {
+        const { files, io } = this.share;
+        files.makeDirectory(this.path);
+        io.bytesWritten += replaceFilesNow(files, this.signedContents());
+        this.finishSave(storedHost(this.host!, this.mode), this.charts.stored());
+      });
+    }
+    this.hasLeft = true;
+  }
+
   /** Ends the use of the files in order: {@link save}, or everything on the disk and marked as whole. */
-  async close(): Promise<void> {
-    if (this.mode === "save") return await this.save();
+  async close(isTakenOver: () => boolean = () => false): Promise<void> {
+    if (this.mode === "save") return this.hasLeft ? undefined : await this.save();
     this.retry();
     const filed = this.filedSegments();
     const { files } = this.share;
@@ -255,10 +270,13 @@ export class HostDirectory implements HostStore, RestoreTarget {
     this.catalogue?.close();
     await this.trouble.guardAsync(async () => {
       await this.syncNames();
-      for (const [, segment] of filed) segment.sealOver(this.share.nowSec());
       for (const [number] of filed) await files.sync(this.pathOf(number));
-      for (const [number, segment] of filed) this.sign(number, segment, true);
-      // The mark must reach the disk later than what it vouches for.
+      if (isTakenOver()) return;
+      for (const [number, segment] of filed) {
+        segment.sealOver(this.share.nowSec());
+        sign(segment, this.identityOf(number), this.share, { isClosed: true });
+      }
+      // Seals and the mark must reach the disk later than what they vouch for.
       for (const [number] of filed) await files.sync(this.pathOf(number));
     });
   }
@@ -273,15 +291,25 @@ export class HostDirectory implements HostStore, RestoreTarget {
     });
   }
 
+  private finishSave(host: StoredHost, charts: Iterable<StoredChart>): void {
+    const { files } = this.share;
+    // A catalogue that is newer than the segments would give columns to the wrong charts; an older one cannot.
+    files.syncDirectory(this.path);
+    this.catalogue ??= new Catalogue(files, join(this.path, CATALOGUE_FILE));
+    this.catalogue.rewrite(host, charts);
+    this.catalogue.close();
+    files.syncDirectory(this.path);
+    this.trouble.recovered();
+  }
+
   private createMapped(number: number, geometry: Geometry): Segment | null {
     let segment: Segment | null = null;
     this.trouble.guard(() => {
-      const identity = { ...geometry, number, machineGuid: this.machineGuid, createdSec: this.share.nowSec() };
       const header = new ArrayBuffer(headerBytes(geometry));
-      writeIdentity(header, identity);
+      writeIdentity(header, { ...geometry, ...this.identityOf(number) });
       segment = new Segment(this.newFile(number, new Uint8Array(header), segmentBytes(geometry)), geometry);
       segment.overwriteFile = overwriter(this.share.files, this.pathOf(number));
-      this.markInUse(segment);
+      markInUse(segment, this.share);
     });
     return segment;
   }
@@ -292,8 +320,8 @@ export class HostDirectory implements HostStore, RestoreTarget {
     const path = this.pathOf(number);
     if (io.mappings >= MAPPINGS_MAX) throw new AgentError("mappings_max", `${MAPPINGS_MAX} files are mapped already`);
     const isReplacing = this.replacing.has(number);
-    if (!isReplacing) this.setAsideStranger(number);
-    if (!disk.take(bytes)) throw diskLimit(disk.limitBytes);
+    if (!isReplacing) setAsideStranger(path, this.share);
+    takeDisk(disk, bytes);
     try {
       const buffer = createSegmentFile(files, path, content, bytes, isReplacing);
       this.hasNewNames = true;
@@ -308,18 +336,11 @@ export class HostDirectory implements HostStore, RestoreTarget {
     }
   }
 
-  /** A file in the place of a new segment is one that could not be opened: perhaps it can be another day. */
-  private setAsideStranger(number: number): void {
-    const path = this.pathOf(number);
-    if (this.share.files.size(path) !== null)
-      setAside(path, "it could not be used, and its place is needed", this.share);
-  }
-
   private moveToFile(number: number, segment: Segment): void {
     if (this.filed.has(number)) return;
     // One that takes the place of another file is on the disk before it does.
     const flushedSec = this.replacing.has(number) ? segment.newestHeldSec(this.share.nowSec()) : 0;
-    this.sign(number, segment, false, flushedSec);
+    sign(segment, this.identityOf(number), this.share, { isClosed: false, flushedSec });
     segment.moveTo(this.newFile(number, new Uint8Array(segment.buffer), segmentBytes(segment)));
     segment.overwriteFile = overwriter(this.share.files, this.pathOf(number));
     this.share.memory.release(number, segment);
@@ -334,34 +355,23 @@ export class HostDirectory implements HostStore, RestoreTarget {
     this.hasNewNames = true;
   }
 
-  /** Says in its header which segment it is and whether it is whole. */
-  private sign(number: number, segment: Segment, isClosed: boolean, flushedSec = 0): void {
-    const { bootCrc, nowSec } = this.share;
-    const { columns, slots, updateEverySec, phase, buffer } = segment;
-    const geometry = { columns, slots, updateEverySec, phase };
-    writeIdentity(buffer, { ...geometry, number, machineGuid: this.machineGuid, createdSec: nowSec() });
-    writeState(buffer, { isClosed, bootCrc, flushedSec });
-  }
-
   private *signedContents(): Iterable<{ path: string; content: Uint8Array }> {
     for (const [number, segment] of [...this.segments]) {
-      this.claimDisk(number, segment);
-      this.sign(number, segment, true);
-      yield { path: this.pathOf(number), content: new Uint8Array(segment.buffer) };
+      if (this.hasLeft) return;
+      const path = this.pathOf(number);
+      if (!this.filed.has(number)) {
+        if (!this.replacing.delete(number)) setAsideStranger(path, this.share);
+        takeDisk(this.share.disk, segmentBytes(segment));
+        this.filed.add(number);
+      }
+      sign(segment, this.identityOf(number), this.share, { isClosed: true });
+      yield { path, content: new Uint8Array(segment.buffer) };
     }
   }
 
   /** Copies: they stay what they are while files are written. */
   private filedSegments(): [number, Segment][] {
     return [...this.segments].filter(([number]) => this.filed.has(number));
-  }
-
-  private claimDisk(number: number, segment: Segment): void {
-    if (this.filed.has(number)) return;
-    if (!this.replacing.delete(number)) this.setAsideStranger(number);
-    const { disk } = this.share;
-    if (!disk.take(segmentBytes(segment))) throw diskLimit(disk.limitBytes);
-    this.filed.add(number);
   }
 
   /** The names in the directory, and what the catalogue says, are on the disk then. */
@@ -380,19 +390,11 @@ export class HostDirectory implements HostStore, RestoreTarget {
     if (this.mode === "map" && this.problem === "" && catalogue !== null) this.trouble.guard(() => put(catalogue));
   }
 
-  /** Once closed in order, all of a file was on the disk; else only what it says itself. */
-  private markInUse(segment: Segment): void {
-    const { bootCrc, nowSec } = this.share;
-    const { isClosed, flushedSec } = readState(segment.buffer);
-    const nowFlushedSec = isClosed ? segment.newestHeldSec(nowSec()) : flushedSec;
-    writeState(segment.buffer, { isClosed: false, bootCrc, flushedSec: nowFlushedSec });
+  private identityOf(number: number): SegmentOwner {
+    return { number, machineGuid: this.machineGuid, createdSec: this.share.nowSec() };
   }
 
   private pathOf(number: number): string {
     return join(this.path, segmentFileName(number));
   }
-}
-
-function diskLimit(limitBytes: number): AgentError {
-  return new AgentError("disk_limit", `the disk limit of ${limitBytes} bytes is reached`);
 }

@@ -1,12 +1,6 @@
-import { TILE_SLOTS } from "./geometry.ts";
+import { TILE_SLOTS, TRUSTED_SLOTS_MIN } from "./geometry.ts";
 import type { Segment } from "./segment.ts";
 import { readState } from "./segment-header.ts";
-
-/**
- * In a shorter ring the next lap comes before the block is sealed and the kernel has written that: what a page of an
- * open block holds is never certain there.
- */
-const TRUSTED_SLOTS_MIN = 6 * TILE_SLOTS;
 
 /**
  * Whether all that a file holds was written before its last user ended: it was closed in order, or the machine has

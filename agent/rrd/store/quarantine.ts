@@ -9,6 +9,11 @@ export function setAsideSegments(path: string, share: DirectoryShare): void {
   }
 }
 
+/** A file in the place of a new segment is one that could not be opened: perhaps it can be another day. */
+export function setAsideStranger(path: string, share: DirectoryShare): void {
+  if (share.files.size(path) !== null) setAside(path, "it could not be used, and its place is needed", share);
+}
+
 /** Renames a file that cannot be used, and tells it. It is never deleted. */
 export function setAside(path: string, problem: string, { files, nowSec, events }: DirectoryShare): void {
   const movedTo = `${path}.bad-${Math.floor(nowSec())}`;

@@ -97,7 +97,7 @@ class HostRestore {
     this.host.pool.reserve(charts.reduce((sum, { dimensions }) => sum + dimensions.length, 0));
     for (const stored of charts) this.restoreChart(stored);
     // An agent that is killed again and again would never come to it.
-    for (const segment of this.host.ring!.segments) segment.sealOver(this.share.nowSec());
+    for (const segment of this.host.ring!.segments) segment.sealOld(this.share.nowSec());
   }
 
   /** Every segment that the catalogue names, in order; one that is missing or damaged begins anew. */

@@ -61,30 +61,48 @@ export function createSegmentFile(
   }
 }
 
+/** A file and what is to be its content. */
+export interface FileContent {
+  readonly path: string;
+  readonly content: Uint8Array;
+}
+
 /**
  * Writes files beside the old ones, each flushed to the disk, and then puts all in their place.
- * @param contents asked for one after the other; each is written as it is then. @returns bytes written.
+ * @param contents asked for one after the other; each is written as it is then.
+ * @param isWanted asked before the old ones are replaced; false = they stay. @returns bytes written.
  */
 export async function replaceFiles(
   files: Files,
-  contents: Iterable<{ path: string; content: Uint8Array }>,
+  contents: Iterable<FileContent>,
+  isWanted: () => boolean,
 ): Promise<number> {
   const written: string[] = [];
   let bytes = 0;
   for (const { path, content } of contents) {
-    writeWhole(files, `${path}.tmp`, content);
+    using file = files.create(`${path}.tmp`);
+    file.write(content);
     bytes += content.length;
     written.push(path);
     await files.sync(`${path}.tmp`);
   }
-  for (const path of written) files.rename(`${path}.tmp`, path);
+  if (isWanted()) for (const path of written) files.rename(`${path}.tmp`, path);
   return bytes;
 }
 
-/** Writes a file with all its content. @throws AgentError `file_…`; then a part of it may be there. */
-function writeWhole(files: Files, path: string, content: Uint8Array): void {
-  using file = files.create(path);
-  file.write(content);
+/** {@link replaceFiles} that waits for the disk. */
+export function replaceFilesNow(files: Files, contents: Iterable<FileContent>): number {
+  const written: string[] = [];
+  let bytes = 0;
+  for (const { path, content } of contents) {
+    using file = files.create(`${path}.now`);
+    file.write(content);
+    file.sync();
+    bytes += content.length;
+    written.push(path);
+  }
+  for (const path of written) files.rename(`${path}.now`, path);
+  return bytes;
 }
 
 /** Maps a segment file. @throws AgentError `file_…` */

@@ -12,6 +12,7 @@ import {
   SEGMENT_COLUMNS,
   segmentBytes,
   TILE_SLOTS,
+  TRUSTED_SLOTS_MIN,
 } from "./geometry.ts";
 import { blockChecksum, keyChecksum, stampChecksum } from "./segment-checksum.ts";
 
@@ -113,29 +114,23 @@ export class Segment implements Geometry {
 
   /** Empties columns in every block. */
   clearColumns(columns: readonly number[]): void {
-    this.changeAll((block) => {
-      for (const column of columns) {
-        const from = (block * this.columns + column) * TILE_SLOTS;
-        this.values.fill(Number.NaN, from, from + TILE_SLOTS);
-      }
-    });
+    this.clearColumnsBefore(columns.map((column) => ({ column, sinceSec: Number.POSITIVE_INFINITY })));
   }
 
-  /** Empties columns in slots before a time, each its own. Blocks that were sealed are so again. */
+  /** Empties columns in slots before a time, each its own. */
   clearColumnsBefore(columns: readonly { readonly column: number; readonly sinceSec: number }[]): void {
     for (let block = 0; block < this.stamps.length; block++) {
       const startSec = Math.abs(this.stamps[block]!);
+      // Never written: as zero as it was made, and not in memory yet.
       const given = startSec === 0 ? [] : columns.filter(({ sinceSec }) => startSec < sinceSec);
-      if (given.length === 0) continue;
       const runs = given.map(({ column, sinceSec }) => {
         const from = (block * this.columns + column) * TILE_SLOTS;
         return [from, from + Math.min(TILE_SLOTS, Math.ceil((sinceSec - startSec) / this.updateEverySec))] as const;
       });
-      // As a rule they are empty already, and sealed: then there is nothing to do.
+      // As a rule they are empty, and their block may stay sealed.
       if (runs.every(([from, to]) => this.values.subarray(from, to).every(Number.isNaN))) continue;
-      this.changeBlock(block, () => {
-        for (const [from, to] of runs) this.values.fill(Number.NaN, from, to);
-      });
+      this.unseal(block);
+      for (const [from, to] of runs) this.values.fill(Number.NaN, from, to);
     }
   }
 
@@ -144,10 +139,12 @@ export class Segment implements Geometry {
     const [record] = this.recordPool.take(1);
     assert(record !== undefined, "more charts than columns in a segment");
     this.clearRecord(record);
-    this.changeAll((block) => {
+    for (let block = 0; block < this.stamps.length; block++) {
       const from = (block * this.columns + record) * TILE_SLOTS;
+      if (this.stamps[block] === 0 || this.flags.subarray(from, from + TILE_SLOTS).every(isZero)) continue;
+      this.unseal(block);
       this.flags.fill(0, from, from + TILE_SLOTS);
-    });
+    }
     return record;
   }
 
@@ -236,33 +233,39 @@ export class Segment implements Geometry {
 
   /** Seals blocks that have been closed for long enough: from now on damage on the disk is noticed. */
   sealOld(nowSec: number): void {
-    this.seal(nowSec - (1 + SEAL_AFTER_BLOCKS) * TILE_SLOTS * this.updateEverySec);
+    const blockSec = TILE_SLOTS * this.updateEverySec;
+    // What was flushed is safe as it is: a seal would tie it to values that came later and may not be written yet. The
+    // next flush seals it; without one, it has to be long before the next lap.
+    const safeSec = this.slots >= TRUSTED_SLOTS_MIN ? this.flushed[0]! - blockSec : 0;
+    const halfLapSec = nowSec - (this.slots / 2) * this.updateEverySec;
+    this.seal(nowSec - (1 + SEAL_AFTER_BLOCKS) * blockSec, (stamp) => stamp > safeSec || stamp < halfLapSec);
   }
 
   /** @param closedSec blocks that began later are left open. */
-  private seal(closedSec: number): void {
+  private seal(closedSec: number, isWanted?: (stamp: number) => boolean): void {
     for (let block = 0; block < this.stamps.length; block++) {
       const stamp = this.stamps[block]!;
-      if (stamp > 0 && stamp <= closedSec) this.sealBlock(block);
+      if (stamp > 0 && stamp <= closedSec && isWanted?.(stamp) !== false) this.sealBlock(block);
     }
   }
 
-  /**
-   * The disk is about to get everything; {@link endFlush} says that it has. Blocks that are over are sealed: what comes
-   * over them in the next lap must not pass for them.
-   */
+  /** The disk is about to get everything; {@link endFlush} says that it has. */
   beginFlush(nowSec: number): void {
     this.flushingSec = this.newestHeldSec(nowSec - 1);
+  }
+
+  /**
+   * Takes effect with the next flush. Blocks that are over are sealed, as their values are on the disk: what comes over
+   * them in the next lap must not pass for them.
+   */
+  endFlush(): void {
     this.sealOver(this.flushingSec);
+    this.flushed[0] = this.flushingSec;
   }
 
   /** Seals all blocks that are over, late values or not. */
   sealOver(nowSec: number): void {
     this.seal(nowSec - TILE_SLOTS * this.updateEverySec);
-  }
-
-  endFlush(): void {
-    this.flushed[0] = this.flushingSec;
   }
 
   /** Gives a block, whose values are there already, to the lap that starts at a time. */
@@ -328,20 +331,6 @@ export class Segment implements Geometry {
     this.claim(block, startSec);
   }
 
-  /** Changes every block that was ever written; the others are as zero as they were made, and not in memory yet. */
-  private changeAll(change: (block: number) => void): void {
-    for (let block = 0; block < this.stamps.length; block++) this.changeBlock(block, change);
-  }
-
-  private changeBlock(block: number, change: (block: number) => void): void {
-    const wasSealed = this.stamps[block]! < 0;
-    this.unseal(block);
-    if (this.stamps[block] === 0) return;
-    change(block);
-    // Left open it would have no protection until somebody seals it again.
-    if (wasSealed) this.sealBlock(block);
-  }
-
   private sealBlock(block: number): void {
     this.checks[block] = blockChecksum(this, block);
     this.stamps[block] = -this.stamps[block]!;
@@ -397,4 +386,8 @@ export class Segment implements Geometry {
   private startOf(timeSec: number): number {
     return timeSec - (this.slotOf(timeSec) & 63) * this.updateEverySec;
   }
+}
+
+function isZero(value: number): boolean {
+  return value === 0;
 }

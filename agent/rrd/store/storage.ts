@@ -97,8 +97,9 @@ export class Storage implements HostDirectories, AsyncDisposable {
   async closeHost(machineGuid: string, isDeleted: boolean): Promise<void> {
     const directory = this.hosts.get(machineGuid);
     this.hosts.delete(machineGuid);
-    if (isDeleted) directory?.remove();
-    else await directory?.close();
+    if (isDeleted) return directory?.remove();
+    directory?.leave();
+    await directory?.close(() => this.hosts.has(machineGuid));
   }
 
   /**
