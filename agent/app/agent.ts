@@ -268,7 +268,7 @@ export class Agent {
   private hostRemoved(host: Host, isRemade: boolean): void {
     this.links.hostRemoved(host);
     const isDeleted = !isRemade && this.config.db.delete_orphan_hosts_files;
-    void this.storage?.closeHost(host.machineGuid, isDeleted);
+    this.storage?.closeHost(host.machineGuid, isDeleted);
   }
 
   private createCollectorPlans(): CollectorPlans {

@@ -37,6 +37,10 @@ export function openStorage(config: Config, database: Database, { clock, log, fi
         const text = "the host goes on in memory; tried again every 60 s";
         log.error("rrd.files_unusable", { host, path, problem, text });
       },
+      unsaved: (host, path, problem) => {
+        const text = "what its files do not hold yet is lost";
+        log.error("rrd.host_unsaved", { host, path, problem, text });
+      },
       recovered: (host, path) => log.info("rrd.files_usable", { host, path }),
     },
   });

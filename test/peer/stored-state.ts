@@ -39,7 +39,7 @@ export async function storeKnown(folder: string, state: StoredState): Promise<[n
     saveEverySec: 0,
     processes: createProcessFacts(),
     nowSec: () => nowSec,
-    events: { setAside: refuse, leftOut: refuse, degraded: refuse, recovered: refuse },
+    events: { setAside: refuse, leftOut: refuse, degraded: refuse, recovered: refuse, unsaved: refuse },
   });
   const host = database.addHost({
     machineGuid: state.guid,

@@ -29,10 +29,12 @@ export interface StorageCounters {
   degradedHosts: number;
 }
 
-/** What happens to files that cannot be used. */
+/** What happens to files that cannot be used, and to what cannot be put into them. */
 export interface RestoreEvents {
   /** A file was renamed, because it is damaged, foreign or newer. */
   setAside(path: string, movedTo: string, problem: string): void;
   /** Lines of the catalogue, or blocks, were left out. */
   leftOut(path: string, what: string): void;
+  /** The files of a host that leaves, or of an agent that ends, could not be written: what they lack is lost. */
+  unsaved(hostname: string, directory: string, problem: string): void;
 }

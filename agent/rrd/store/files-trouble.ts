@@ -6,6 +6,8 @@ import type { DirectoryShare } from "./directory-share.ts";
 export class FilesTrouble {
   /** Why they cannot be used now; empty = they can. */
   problem = "";
+  private isLeft = false;
+  private hasToldLoss = false;
   private readonly share: DirectoryShare;
   private readonly directory: { readonly hostname: string; readonly path: string };
 
@@ -31,10 +33,17 @@ export class FilesTrouble {
     }
   }
 
+  /** The host leaves: what fails from now on is not tried again. */
+  leave(): void {
+    if (this.problem !== "" && !this.isLeft) this.share.io.degradedHosts--;
+    this.isLeft = true;
+  }
+
   /** Everything is where it belongs again. */
   recovered(): void {
     if (this.problem === "") return;
     this.problem = "";
+    if (this.isLeft) return;
     this.share.io.degradedHosts--;
     this.share.degraded(this.directory, "");
   }
@@ -44,6 +53,11 @@ export class FilesTrouble {
     if (!(error instanceof AgentError)) throw error;
     const wasDegraded = this.problem !== "";
     this.problem = errorText(error);
+    if (this.isLeft) {
+      if (!this.hasToldLoss) this.share.events.unsaved(this.directory.hostname, this.directory.path, this.problem);
+      this.hasToldLoss = true;
+      return;
+    }
     if (wasDegraded) return;
     this.share.io.degradedHosts++;
     this.share.degraded(this.directory, this.problem);

@@ -68,40 +68,24 @@ export interface FileContent {
 }
 
 /**
- * Writes files beside the old ones, each flushed to the disk, and then puts all in their place.
- * @param contents asked for one after the other; each is written as it is then.
- * @param isWanted asked before the old ones are replaced; false = they stay. @returns bytes written.
+ * Writes files beside the old ones, and when all are on the disk puts them in their place. Steps as {@link DiskSteps}
+ * takes them.
+ * @param contents asked for one after the other; each is written as it is then. @returns bytes written.
  */
-export async function replaceFiles(
-  files: Files,
-  contents: Iterable<FileContent>,
-  isWanted: () => boolean,
-): Promise<number> {
+export function* replaceFiles(files: Files, contents: Iterable<FileContent>): Generator<string, number> {
   const written: string[] = [];
   let bytes = 0;
   for (const { path, content } of contents) {
-    using file = files.create(`${path}.tmp`);
-    file.write(content);
+    const temporary = `${path}.tmp`;
+    {
+      using file = files.create(temporary);
+      file.write(content);
+    }
     bytes += content.length;
     written.push(path);
-    await files.sync(`${path}.tmp`);
+    yield temporary;
   }
-  if (isWanted()) for (const path of written) files.rename(`${path}.tmp`, path);
-  return bytes;
-}
-
-/** {@link replaceFiles} that waits for the disk. */
-export function replaceFilesNow(files: Files, contents: Iterable<FileContent>): number {
-  const written: string[] = [];
-  let bytes = 0;
-  for (const { path, content } of contents) {
-    using file = files.create(`${path}.now`);
-    file.write(content);
-    file.sync();
-    bytes += content.length;
-    written.push(path);
-  }
-  for (const path of written) files.rename(`${path}.now`, path);
+  for (const path of written) files.rename(`${path}.tmp`, path);
   return bytes;
 }
 

@@ -20,6 +20,8 @@ import { segmentNumber } from "./segment-file.ts";
 const RETRY_SEC = 60;
 /** Blocks are sealed, and catalogues looked at, once in this time for each host. */
 const UPKEEP_SEC = 64;
+/** Hosts whose files are closed side by side at the end. */
+const CLOSERS_MAX = 16;
 /** Share of the free space that is left to others when there is no limit. */
 const FREE_SHARE_LEFT = 0.1;
 
@@ -46,6 +48,9 @@ export interface StorageEvents extends RestoreEvents {
   recovered(hostname: string, directory: string): void;
 }
 
+/** What is done for all hosts from time to time. */
+type Round = "marks" | "flush" | "save";
+
 /** The database's directory: who may use it, which hosts are in it, and what their files need from time to time. */
 export class Storage implements HostDirectories, AsyncDisposable {
   readonly counters: StorageCounters = { mappings: 0, bytesWritten: 0, degradedHosts: 0 };
@@ -53,20 +58,31 @@ export class Storage implements HostDirectories, AsyncDisposable {
   private readonly options: StorageOptions;
   private readonly share: DirectoryShare;
   private readonly hosts = new Map<string, HostDirectory>();
+  /** Hosts that have left, and whose files are still to be closed. */
+  private readonly leaving = new Map<string, HostDirectory>();
+  /** Those that nobody closes yet, the next one first; some may be back in the database. */
+  private readonly unclosed: [machineGuid: string, directory: HostDirectory][] = [];
+  private readonly closers = new Set<Promise<void>>();
+  /** By machine GUID: bytes of the files of hosts that are not in the database. They take space all the same. */
+  private readonly closedBytes: Map<string, number>;
   /** Catalogues that were read and not yet restored. */
   private readonly contents = new Map<string, CatalogueContent>();
   /** Machine GUIDs of hosts that are still to be restored, the next one last; null = nobody has asked for them. */
   private archived: string[] | null = null;
   private lock: Disposable | null = null;
   private second = 0;
-  private isBusy = false;
+  private readonly rounds = new Map<Round, Promise<void>>();
 
   /** @throws AgentError `database_in_use` when another process uses the directory. */
   constructor(options: StorageOptions) {
     const { files, database, directory, processes, nowSec, events } = options;
     this.options = options;
     this.takeLock();
-    this.disk = new ByteBudget(options.diskLimitBytes || spaceFor(files, directory));
+    this.closedBytes = storedBytes(files, directory);
+    const usedBytes = this.closedBytes.values().reduce((sum, bytes) => sum + bytes, 0);
+    const freeBytes = () => Math.floor(freeSpace(files, directory) * (1 - FREE_SHARE_LEFT));
+    this.disk = new ByteBudget(options.diskLimitBytes || usedBytes + freeBytes());
+    this.disk.hold(usedBytes);
     this.share = {
       files,
       memory: database.store,
@@ -85,6 +101,10 @@ export class Storage implements HostDirectories, AsyncDisposable {
 
   open({ machineGuid, memoryMode }: HostOptions): HostDirectory | null {
     if (memoryMode !== "save" && memoryMode !== "map") return null;
+    this.endLeaving(machineGuid);
+    // What is opened is counted anew.
+    this.disk.give(this.closedBytes.get(machineGuid) ?? 0);
+    this.closedBytes.delete(machineGuid);
     const path = join(this.options.directory, machineGuid);
     const content = this.contents.get(machineGuid) ?? this.catalogueOf(path, machineGuid);
     this.contents.delete(machineGuid);
@@ -93,13 +113,17 @@ export class Storage implements HostDirectories, AsyncDisposable {
     return directory;
   }
 
-  /** A host leaves the database: its files are written and closed. @param isDeleted they are removed instead. */
-  async closeHost(machineGuid: string, isDeleted: boolean): Promise<void> {
+  /**
+   * A host leaves the database: its files are written and closed, one host after the other, or at once when it comes
+   * back. @param isDeleted they are removed instead.
+   */
+  closeHost(machineGuid: string, isDeleted: boolean): void {
     const directory = this.hosts.get(machineGuid);
+    if (directory === undefined) return;
     this.hosts.delete(machineGuid);
-    if (isDeleted) return directory?.remove();
-    directory?.leave();
-    await directory?.close(() => this.hosts.has(machineGuid));
+    if (isDeleted) directory.remove();
+    else this.leave(machineGuid, directory);
+    if (this.closers.size === 0) this.addCloser();
   }
 
   /**
@@ -129,21 +153,24 @@ export class Storage implements HostDirectories, AsyncDisposable {
     }
     if (this.second % RETRY_SEC === 0 && this.mayWrite()) this.retry();
     for (const directory of this.hosts.values()) {
-      if (directory.hasMarks) void this.inTurn((one) => one.syncMarks());
+      if (directory.hasMarks) void this.inTurn("marks", (one) => one.syncMarks());
     }
     const { flushEverySec, saveEverySec } = this.options;
-    if (flushEverySec > 0 && this.second % flushEverySec === 0) void this.inTurn((directory) => directory.flush());
+    if (flushEverySec > 0 && this.second % flushEverySec === 0) void this.inTurn("flush", (one) => one.flush());
     if (saveEverySec > 0 && this.second % saveEverySec === 0) void this.save();
   }
 
   /** Mode `save`: writes everything now. Nothing happens while the last time still goes on. */
   async save(): Promise<void> {
-    await this.inTurn((directory) => directory.save());
+    await this.inTurn("save", (directory) => directory.save());
   }
 
   /** Writes and closes everything. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const directory of this.hosts.values()) await directory.close();
+    for (const [machineGuid, directory] of this.hosts) this.leave(machineGuid, directory);
+    this.hosts.clear();
+    while (this.closers.size < CLOSERS_MAX && this.unclosed.length > 0) this.addCloser();
+    await Promise.all(this.closers);
     this.lock?.[Symbol.dispose]();
   }
 
@@ -181,17 +208,49 @@ export class Storage implements HostDirectories, AsyncDisposable {
       directory.retry();
       if (directory.mode === "save" && directory.problem !== "") hasUnsaved = true;
     }
-    if (hasUnsaved) void this.inTurn(async (one) => (one.problem === "" ? undefined : await one.save()));
+    if (hasUnsaved) void this.inTurn("save", async (one) => (one.problem === "" ? undefined : await one.save()));
   }
 
-  private async inTurn(work: (directory: HostDirectory) => Promise<void>): Promise<void> {
-    if (this.isBusy) return;
-    this.isBusy = true;
-    try {
-      for (const directory of [...this.hosts.values()]) await work(directory);
-    } finally {
-      this.isBusy = false;
+  /** Does something for all hosts, one after the other; a round that still goes on is not begun anew. */
+  private inTurn(round: Round, work: (directory: HostDirectory) => Promise<void>): Promise<void> {
+    const going = this.rounds.get(round) ?? this.goRound(work).finally(() => this.rounds.delete(round));
+    this.rounds.set(round, going);
+    return going;
+  }
+
+  private async goRound(work: (directory: HostDirectory) => Promise<void>): Promise<void> {
+    for (const [machineGuid, directory] of [...this.hosts]) {
+      if (this.hosts.get(machineGuid) === directory) await work(directory);
     }
+  }
+
+  private leave(machineGuid: string, directory: HostDirectory): void {
+    directory.leave();
+    this.leaving.set(machineGuid, directory);
+    this.unclosed.push([machineGuid, directory]);
+  }
+
+  private addCloser(): void {
+    const closer = this.closeLeaving();
+    this.closers.add(closer);
+    void closer.finally(() => this.closers.delete(closer));
+  }
+
+  private async closeLeaving(): Promise<void> {
+    for (let next = this.unclosed.shift(); next !== undefined; next = this.unclosed.shift()) {
+      const [machineGuid, directory] = next;
+      // Somebody may have opened the files before, or does so meanwhile.
+      const isLeaving = () => this.leaving.get(machineGuid) === directory;
+      if (isLeaving()) await directory.close();
+      if (isLeaving()) this.endLeaving(machineGuid);
+    }
+  }
+
+  private endLeaving(machineGuid: string): void {
+    const directory = this.leaving.get(machineGuid);
+    if (directory === undefined) return;
+    this.leaving.delete(machineGuid);
+    this.closedBytes.set(machineGuid, directory.finish());
   }
 
   /** A directory that cannot be written has no lock: its hosts find that out for themselves. */
@@ -243,14 +302,18 @@ function describeArchived(host: Host, stored: StoredHost): void {
   host.lastCollectedUs = stored.lastSeenSec * 1e6;
 }
 
-/** What the files have already, and what they may take of the free space. */
-function spaceFor(files: Files, directory: string): number {
-  let bytes = Math.floor(freeSpace(files, directory) * (1 - FREE_SHARE_LEFT));
+/** Bytes of the segment files of each host, by machine GUID. */
+function storedBytes(files: Files, directory: string): Map<string, number> {
+  const bytes = new Map<string, number>();
   try {
     for (const host of files.list(directory)) {
-      if (parseGuid(host) === undefined) continue;
+      if (parseGuid(host) !== host) continue;
       const path = join(directory, host);
-      for (const name of files.list(path)) if (segmentNumber(name) >= 0) bytes += files.size(join(path, name)) ?? 0;
+      const segments = files.list(path).filter((name) => segmentNumber(name) >= 0);
+      bytes.set(
+        host,
+        segments.reduce((sum, name) => sum + (files.size(join(path, name)) ?? 0), 0),
+      );
     }
   } catch (error) {
     // What cannot be listed cannot be used either: nothing of it will be counted.
