@@ -68,7 +68,7 @@ function statHost(reader: HostReader, holderPid: number | null): StoredHostStat 
     readable++;
     columns += segment.columns;
     for (const { indexes } of reader.partsIn(number)) columnsUsed += indexes.length;
-    isClosed &&= segment.state.isClosed;
+    isClosed &&= segment.state.use !== "in_use";
     isWhole &&= segment.isWhole;
   });
   for (const { firstSec, lastSec } of times.values()) {

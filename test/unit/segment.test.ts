@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { ByteBudget } from "../../agent/rrd/byte-budget.ts";
 import { type Geometry, ringSlots, segmentBytes } from "../../agent/rrd/store/geometry.ts";
+import { newestHeldSec } from "../../agent/rrd/store/newest-held.ts";
 import { Segment } from "../../agent/rrd/store/segment.ts";
 import { MemoryStore } from "../../agent/rrd/store/segment-store.ts";
 
@@ -181,7 +182,7 @@ describe("segment", () => {
     expect(segment.stamps[1]).toBe(startSec);
     expect([segment.stamps[0], segment.stamps[2]]).toEqual([0, 0]);
     for (let slot = 0; slot < 64; slot++) expect(segment.read(startSec + 10 * slot, 3 << 6)).toBe(slot);
-    expect(segment.newestHeldSec(startSec + 5000)).toBe(startSec + 630);
+    expect(newestHeldSec(segment, startSec + 5000)).toBe(startSec + 630);
     expect(write(segment, 3, startSec + 10 * SLOTS, 1)).toBe(true);
     expect(segment.read(startSec, 3 << 6)).toBeNaN();
   });

@@ -3,8 +3,10 @@ import type { Chart } from "../../agent/rrd/chart.ts";
 import type { Host } from "../../agent/rrd/host.ts";
 import type { HostDirectory } from "../../agent/rrd/store/host-directory.ts";
 import { readState } from "../../agent/rrd/store/segment-header.ts";
+import { IS_SOAK, SeededRandom, TEST_SEED } from "../seeded-random.ts";
 import { define, GUID, held, StorageWorld } from "../storage-world.ts";
 
+const RUNS = IS_SOAK ? 3000 : 60;
 const HOST_PATH = `/state/db/${GUID}`;
 /** More turns of the event loop than closing a host takes here. */
 const TURNS_MAX = 40;
@@ -169,3 +171,54 @@ test("mode map: a flush that goes on when its host is made anew says nothing of 
     expect([count, readState(segment!.buffer).flushedSec < segment!.stampOf(world.nowSec - 5)]).toEqual([count, true]);
   }
 });
+
+/** An orderly end whose power is cut while the disk gets the `nth` file. @returns false when it had all before. */
+async function endInPart(world: LeaveWorld, nth: number, random: SeededRandom): Promise<boolean> {
+  const { disk } = world;
+  const sync = disk.sync.bind(disk);
+  let count = 0;
+  disk.sync = (path) => (++count < nth ? sync(path) : new Promise(() => {}));
+  void world.storage[Symbol.asyncDispose]();
+  await turns(TURNS_MAX);
+  disk.sync = sync;
+  world.cutPower(() => random.next());
+  return count >= nth;
+}
+
+test.each([
+  { what: "after a flush", isFlushed: true },
+  { what: "without one", isFlushed: false },
+])(
+  "mode map: a power cut in an orderly end, $what, shows no wrong value and takes nothing that was flushed",
+  async ({ isFlushed }) => {
+    const more = { historyEntries: 400 };
+    const random = new SeededRandom(TEST_SEED);
+    let cuts = 0;
+    for (let run = 0; run < RUNS; run++) {
+      const world = new LeaveWorld();
+      const host = world.host("map", more);
+      for (const id of ["a.one", "b.three"]) define(host, id, 70);
+      // Pages of an earlier lap are on the disk.
+      collect(world, host, 500);
+      world.disk.writeBack();
+      collect(world, host, random.below(100));
+      if (isFlushed) await (host.files as HostDirectory).flush();
+      const flushedSec = isFlushed ? world.nowSec - 1 : 0;
+      collect(world, host, random.below(100));
+      const before = host.chartList().map((chart) => held(chart, 69, world.nowSec - 400, world.nowSec));
+      const isCut = await endInPart(world, 1 + (run % 6), random);
+      if (isCut) cuts++;
+      world
+        .host("map", more)
+        .chartList()
+        .forEach((chart, index) => {
+          const left = held(chart, 69, world.nowSec - 400, world.nowSec);
+          for (const [second, value] of left) expect([second, value]).toEqual([second, expectedAt(chart, 69, second)]);
+          const safe = [...before[index]!.keys()].filter((second) => !isCut || second <= flushedSec);
+          expect([run, safe.filter((second) => !left.has(second))]).toEqual([run, []]);
+        });
+    }
+    expect(cuts).toBeGreaterThanOrEqual(RUNS / 3);
+    expect(cuts).toBeLessThan(RUNS);
+  },
+);

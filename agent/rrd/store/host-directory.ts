@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Chart } from "../chart.ts";
 import type { Host } from "../host.ts";
 import type { HostStore } from "../host-directories.ts";
@@ -221,8 +221,9 @@ export class HostDirectory implements HostStore, RestoreTarget {
   /** After {@link leave}: everything on the disk and marked as whole, in turns of the event loop. */
   async close(): Promise<void> {
     await this.trouble.guardAsync(async () => {
-      if (this.mode === "save") await this.saving?.run();
-      else await this.closeFiles();
+      if (this.mode === "save") return this.saving?.run();
+      await this.syncNames();
+      if (!this.isClosed) await this.segments.close(() => !this.isClosed);
     });
   }
 
@@ -250,20 +251,6 @@ export class HostDirectory implements HostStore, RestoreTarget {
       for (const name of files.list(this.path)) files.remove(join(this.path, name));
       files.removeDirectory(this.path);
     });
-  }
-
-  private async closeFiles(): Promise<void> {
-    const { files, nowSec } = this.share;
-    const filed = this.segments.filedList();
-    await this.syncNames();
-    for (const [number] of filed) await files.sync(this.segments.pathOf(number));
-    if (this.isClosed) return;
-    for (const [number, segment] of filed) {
-      segment.sealOver(nowSec());
-      this.segments.sign(number, segment);
-    }
-    // Seals and the mark must reach the disk later than what they vouch for.
-    for (const [number] of filed) await files.sync(this.segments.pathOf(number));
   }
 
   private beginSave(): DiskSteps {
@@ -312,7 +299,6 @@ export class HostDirectory implements HostStore, RestoreTarget {
     await files.sync(join(this.path, CATALOGUE_FILE));
     if (!this.segments.hasNewNames) return;
     files.syncDirectory(this.path);
-    files.syncDirectory(dirname(this.path));
     this.segments.hasNewNames = false;
   }
 

@@ -3,11 +3,12 @@ import { AgentError } from "../../base/errors.ts";
 import type { DirectoryShare } from "./directory-share.ts";
 import { takeDisk } from "./files-trouble.ts";
 import { type Geometry, headerBytes, segmentBytes } from "./geometry.ts";
+import { newestHeldSec } from "./newest-held.ts";
 import { setAsideStranger } from "./quarantine.ts";
 import { Segment } from "./segment.ts";
 import { createSegmentFile, type FileContent, overwriter, segmentFileName } from "./segment-file.ts";
 import { writeIdentity } from "./segment-header.ts";
-import { markInUse, type SegmentOwner, sign } from "./segment-signature.ts";
+import { markClosed, markInUse, type SegmentOwner, sign } from "./segment-signature.ts";
 
 /** Mappings of one process; the kernel allows 65,530 (rrd.md §4.2). */
 const MAPPINGS_MAX = 50_000;
@@ -134,8 +135,8 @@ export class HostSegments {
     if (this.filed.has(number)) return;
     const segment = this.byNumber.get(number)!;
     // One that takes the place of another file is on the disk before it does.
-    const flushedSec = this.replacing.has(number) ? segment.newestHeldSec(this.share.nowSec()) : 0;
-    sign(segment, this.identityOf(number), this.share, { isClosed: false, flushedSec });
+    const flushedSec = this.replacing.has(number) ? newestHeldSec(segment, this.share.nowSec()) : 0;
+    sign(segment, this.identityOf(number), this.share, { use: "in_use", flushedSec });
     segment.moveTo(this.newFile(number, new Uint8Array(segment.buffer), segmentBytes(segment)));
     segment.overwriteFile = overwriter(this.share.files, this.pathOf(number));
     this.share.memory.release(number, segment);
@@ -150,14 +151,35 @@ export class HostSegments {
         takeDisk(this.share.disk, segmentBytes(segment));
         this.filed.add(number);
       }
-      this.sign(number, segment);
+      segment.sealAll();
+      sign(segment, this.identityOf(number), this.share, { use: "closed" });
       yield { path, content: new Uint8Array(segment.buffer) };
     }
   }
 
-  /** Says in a segment's header that it is whole. */
-  sign(number: number, segment: Segment): void {
-    sign(segment, this.identityOf(number), this.share, { isClosed: true });
+  /**
+   * Mode `map`: puts all on the disk and says that it is whole. Seals let each block be checked by itself, so that the
+   * disk may get values, seals and mark in any order.
+   * @param isWanted asked after each wait: others may have opened the files.
+   */
+  async close(isWanted: () => boolean): Promise<void> {
+    const { files, nowSec } = this.share;
+    const filed = this.filedList();
+    for (const [number, segment] of filed) {
+      // What was flushed of a block must not go with the rest of it when only its seal gets there.
+      if (!segment.hasFlushedOpen) continue;
+      segment.beginFlush(nowSec());
+      await files.sync(this.pathOf(number));
+      if (!isWanted()) return;
+      segment.endFlush();
+    }
+    for (const [number, segment] of filed) {
+      segment.sealAll();
+      sign(segment, this.identityOf(number), this.share, { use: "closing" });
+      await files.sync(this.pathOf(number));
+      if (!isWanted()) return;
+      markClosed(segment);
+    }
   }
 
   /** Seals blocks that are closed for long. */

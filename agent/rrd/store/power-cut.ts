@@ -8,7 +8,7 @@ import { readState } from "./segment-header.ts";
  */
 export function isWhole(buffer: ArrayBuffer, bootCrc: number): boolean {
   const state = readState(buffer);
-  return state.isClosed || state.bootCrc === bootCrc;
+  return state.use !== "in_use" || state.bootCrc === bootCrc;
 }
 
 /**
@@ -16,17 +16,17 @@ export function isWhole(buffer: ArrayBuffer, bootCrc: number): boolean {
  * @returns whether nothing had to be: what its columns hold from before they changed hands is theirs, too.
  */
 export function distrustAfterPowerCut(segment: Segment, bootCrc: number): boolean {
-  if (isWhole(segment.buffer, bootCrc)) return true;
-  const { flushedSec } = readState(segment.buffer);
+  const { use, flushedSec, bootCrc: lastBootCrc } = readState(segment.buffer);
+  if (use === "closed" || lastBootCrc === bootCrc) return true;
   for (let block = 0; block < segment.stamps.length; block++) {
     const startSec = segment.stamps[block]!;
     if (startSec <= 0) continue;
-    // What was on the disk for certain stays.
-    const slots = Math.floor((flushedSec - startSec) / segment.updateEverySec) + 1;
+    // What was on the disk for certain stays. A file that was being closed has no open block: that stamp is of before.
+    const slots = use === "closing" ? 0 : Math.floor((flushedSec - startSec) / segment.updateEverySec) + 1;
     if (slots <= 0 || segment.slots < TRUSTED_SLOTS_MIN) segment.stamps[block] = 0;
     else if (slots < TILE_SLOTS) clearSlotsFrom(segment, block, slots);
   }
-  return false;
+  return use === "closing";
 }
 
 function clearSlotsFrom(segment: Segment, block: number, slot: number): void {

@@ -1,5 +1,6 @@
 import type { StoredChart } from "./catalogue-format.ts";
 import type { CatalogueContent } from "./catalogue-read.ts";
+import { newestHeldSec } from "./newest-held.ts";
 import type { Segment } from "./segment.ts";
 
 /** Why a catalogue cannot be used for a host; empty = it can. */
@@ -86,7 +87,7 @@ function lastDated(segment: Segment, record: number, maxSec: number): number {
     else best = Math.max(best, time);
   }
   if (best === 0 && isAhead) best = Math.floor(maxSec / stepSec) * stepSec;
-  return best === 0 || segment.holds(best) ? best : segment.newestHeldSec(best);
+  return best === 0 || segment.holds(best) ? best : newestHeldSec(segment, best);
 }
 
 /** Why a segment cannot hold the charts that the catalogue puts there; empty = it can. */

@@ -18,7 +18,8 @@ const BYTE_ORDER = 0x01020304;
 const IDENTITY_END = 60;
 const STATE_AT = 64;
 const BOOT_AT = 68;
-const CLOSED = 1;
+/** By number on the disk: only add behind. */
+const USES = ["in_use", "closed", "closing"] as const;
 
 /** What a segment file says of itself. */
 export interface SegmentIdentity extends Geometry {
@@ -91,8 +92,11 @@ function impossibleLayout({ columns, slots, updateEverySec, phase = 0 }: Geometr
 
 /** How the file was left by whoever used it last. */
 export interface SegmentState {
-  /** Closed in order: everything is as it was written. */
-  isClosed: boolean;
+  /**
+   * `closed` in order: everything is on the disk. `closing`: all blocks are sealed, and the disk gets them; of the rest
+   * nothing counts.
+   */
+  use: (typeof USES)[number];
   /** Checksum of the boot id under which it was in use. */
   bootCrc: number;
   /** Everything up to this second was on the disk for certain. */
@@ -102,7 +106,7 @@ export interface SegmentState {
 export function readState(buffer: ArrayBuffer): SegmentState {
   const view = new DataView(buffer);
   return {
-    isClosed: view.getUint32(STATE_AT, true) === CLOSED,
+    use: USES[view.getUint32(STATE_AT, true)] ?? "in_use",
     bootCrc: view.getUint32(BOOT_AT, true),
     flushedSec: view.getFloat64(FLUSHED_AT, true),
   };
@@ -110,7 +114,7 @@ export function readState(buffer: ArrayBuffer): SegmentState {
 
 export function writeState(buffer: ArrayBuffer, state: SegmentState): void {
   const view = new DataView(buffer);
-  view.setUint32(STATE_AT, state.isClosed ? CLOSED : 0, true);
+  view.setUint32(STATE_AT, USES.indexOf(state.use), true);
   view.setUint32(BOOT_AT, state.bootCrc, true);
   view.setFloat64(FLUSHED_AT, state.flushedSec, true);
 }

@@ -14,6 +14,7 @@ import {
   TILE_SLOTS,
   TRUSTED_SLOTS_MIN,
 } from "./geometry.ts";
+import { newestHeldSec } from "./newest-held.ts";
 import { blockChecksum, keyChecksum, stampChecksum } from "./segment-checksum.ts";
 
 /** Blocks are emptied in runs of this many columns. */
@@ -251,7 +252,7 @@ export class Segment implements Geometry {
 
   /** The disk is about to get everything; {@link endFlush} says that it has. */
   beginFlush(nowSec: number): void {
-    this.flushingSec = this.newestHeldSec(nowSec - 1);
+    this.flushingSec = newestHeldSec(this, nowSec - 1);
   }
 
   /**
@@ -268,6 +269,22 @@ export class Segment implements Geometry {
     this.seal(nowSec - TILE_SLOTS * this.updateEverySec);
   }
 
+  /** Seals all blocks, open ones too: each can be checked by itself then. */
+  sealAll(): void {
+    this.seal(Number.POSITIVE_INFINITY);
+  }
+
+  /** Opens the block of now: a seal on the disk would not fit the values that come. */
+  reopen(nowSec: number): void {
+    const openSec = nowSec - TILE_SLOTS * this.updateEverySec;
+    for (let block = 0; block < this.stamps.length; block++) if (this.stamps[block]! < -openSec) this.unseal(block);
+  }
+
+  /** A block that is not sealed has slots that are on the disk for certain. */
+  get hasFlushedOpen(): boolean {
+    return this.slots >= TRUSTED_SLOTS_MIN && this.stamps.some((stamp) => stamp > 0 && stamp <= this.flushed[0]!);
+  }
+
   /** Gives a block, whose values are there already, to the lap that starts at a time. */
   claim(block: number, startSec: number): void {
     this.checks[block] = stampChecksum(startSec);
@@ -279,18 +296,6 @@ export class Segment implements Geometry {
   heldStart(block: number): number {
     const startSec = Math.abs(this.stamps[block]!);
     return startSec !== 0 && this.isSound(block) ? startSec : 0;
-  }
-
-  /** Newest time up to a second whose block is held, undamaged; 0 = none. */
-  newestHeldSec(upToSec: number): number {
-    let newest = 0;
-    for (let block = 0; block < this.stamps.length; block++) {
-      const startSec = this.heldStart(block);
-      if (startSec === 0 || startSec > upToSec) continue;
-      const endSec = startSec + (TILE_SLOTS - 1) * this.updateEverySec;
-      newest = Math.max(newest, Math.min(endSec, upToSec));
-    }
-    return newest;
   }
 
   /** The block was put into the buffer anew: what is known of its content does not count any more. */
