@@ -302,6 +302,7 @@ export class Agent {
         receiver: this.receiver,
         pushers: this.pushers,
         exporters: this.exporters,
+        storage: this.storage,
         config: () => this.config,
         restartNeeded: () => this.restartNeeded,
         linkKey: (guid) => this.links.keyOf(guid),

@@ -1,15 +1,18 @@
 import type { Config } from "../config/schema.ts";
 import type { Exporters } from "../exporter/exporters.ts";
-import type { AgentSources, LinkStatus, ReceiverStatus } from "../http/sources.ts";
+import type { AgentSources, FilesStatus, LinkStatus, ReceiverStatus } from "../http/sources.ts";
 import type { LinkStatus as PusherStatus } from "../pusher/pusher-world.ts";
 import type { Pushers } from "../pusher/pushers.ts";
 import type { Receiver } from "../receiver/receiver.ts";
+import type { Storage } from "../rrd/store/storage.ts";
 
 /** The parts whose state `/api/v1/agent` and the pages show. */
 export interface ShownParts {
   readonly receiver: Receiver;
   readonly pushers: Pushers;
   readonly exporters: Exporters;
+  /** Null when every host lives in memory only. */
+  readonly storage: Storage | null;
   /** In effect. */
   readonly config: () => Config;
   /** Names of keys whose new value in the file waits for a restart. */
@@ -29,6 +32,7 @@ export function httpSources(parts: ShownParts): AgentSources {
     links: () => pushers.status().map((status) => describeLink(status, parts)),
     exporters: () => exporters.status(),
     receivers: () => describeReceivers(receiver),
+    files: () => (parts.storage === null ? null : describeFiles(parts.storage)),
     labels: (host) => (host.isLocal ? config().agent.labels : {}),
     isStreaming: () => config().stream.enabled,
     restartNeeded: parts.restartNeeded,
@@ -56,6 +60,11 @@ function describeLink(status: PusherStatus, { linkKey, linkRate }: ShownParts): 
       },
     },
   };
+}
+
+function describeFiles({ disk, counters }: Storage): FilesStatus {
+  const { degradedHosts, filesSetAside } = counters;
+  return { diskBytes: disk.bytes, diskLimitBytes: disk.limitBytes, degradedHosts, filesSetAside };
 }
 
 function describeReceivers(receiver: Receiver): ReceiverStatus[] {

@@ -28,6 +28,7 @@ const HostReport = v.object({
     imbalance: v.number(),
   }),
   files_problem: v.string(),
+  corrupt_blocks: v.number(),
   refused_charts: v.number(),
   refused_dimensions: v.number(),
 });
@@ -73,6 +74,7 @@ const AgentReportSchema = v.object({
   receivers: v.array(ReceiverReport),
   exporters: v.array(ExporterReport),
   restart_needed: v.array(v.string()),
+  db: v.object({ refused_hosts: v.number(), files_set_aside: v.number() }),
 });
 
 /** What `/api/v1/agent` of a running agent says, as far as the command line shows it. */

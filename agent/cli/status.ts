@@ -120,7 +120,7 @@ function renderExporters({ exporters }: AgentReport): string {
 }
 
 /** The last word: is everything alive, where is data lost, do the accounts add up. */
-function renderVerdict({ hosts, links, exporters }: AgentReport): string {
+function renderVerdict({ hosts, links, exporters, db }: AgentReport): string {
   const problems: string[] = [];
   const tell = (what: string, names: readonly string[]) => {
     if (names.length === 0) return;
@@ -153,9 +153,17 @@ function renderVerdict({ hosts, links, exporters }: AgentReport): string {
     hosts.filter((host) => host.files_problem !== "").map((host) => `${host.hostname} (${host.files_problem})`),
   );
   tell(
-    "refused by a limit since the start",
-    hosts.filter((host) => host.refused_charts + host.refused_dimensions > 0).map(refusedText),
+    'damaged on the disk and read as empty, "tributary db verify" says more',
+    hosts.filter((host) => host.corrupt_blocks > 0).map((host) => `${host.hostname} ${host.corrupt_blocks} blocks`),
   );
+  tell(
+    'files that could not be used since the start, "tributary db stat" names them',
+    db.files_set_aside > 0 ? [`${db.files_set_aside} set aside`] : [],
+  );
+  tell("refused by a limit since the start", [
+    ...(db.refused_hosts > 0 ? [`${db.refused_hosts} hosts`] : []),
+    ...hosts.filter((host) => host.refused_charts + host.refused_dimensions > 0).map(refusedText),
+  ]);
   tell(
     "accounts that do not add up, please report this",
     wrong.map((host) => host.hostname),

@@ -3,7 +3,7 @@ import type { Host } from "../rrd/host.ts";
 import { lagSec, statusOf } from "./host-status.ts";
 import type { HostRates } from "./rates.ts";
 import { type Chunks, jsonReply, type Reply } from "./reply.ts";
-import type { ExporterStatus, HttpSources, LinkStatus, ReceiverStatus } from "./sources.ts";
+import type { ExporterStatus, FilesStatus, HttpSources, LinkStatus, ReceiverStatus } from "./sources.ts";
 
 const KEY_SHOWN_LENGTH = 4;
 const encoder = new TextEncoder();
@@ -45,9 +45,20 @@ function* describeAgent(sources: HttpSources, rates: HostRates): Chunks {
       memory_limit_bytes: database.budget.limitBytes,
       ring_bytes: database.store.bytes,
       refused_segments: database.store.refused,
+      ...describeFiles(agent.files()),
     },
   };
   yield encoder.encode(`\n],${JSON.stringify(tail).slice(1)}\n`);
+}
+
+/** Of hosts in modes `save` and `map`; zeros when there can be none. */
+function describeFiles(files: FilesStatus | null) {
+  return {
+    disk_bytes: files?.diskBytes ?? 0,
+    disk_limit_bytes: files?.diskLimitBytes ?? 0,
+    degraded_hosts: files?.degradedHosts ?? 0,
+    files_set_aside: files?.filesSetAside ?? 0,
+  };
 }
 
 function describeHost(host: Host, sources: HttpSources, rates: HostRates, viaGuid: string | null) {
@@ -81,6 +92,7 @@ function describeHost(host: Host, sources: HttpSources, rates: HostRates, viaGui
     labels: sources.agent.labels(host),
     balance: describeBalance(host.balance),
     files_problem: host.files?.problem ?? "",
+    corrupt_blocks: host.files?.corruptBlocks ?? 0,
     refused_charts: host.admission.refusedCharts,
     refused_dimensions: host.admission.refusedDimensions,
   };

@@ -25,12 +25,25 @@ export interface AgentSources {
   exporters(): readonly ExporterStatus[];
   /** Incoming streams that are open now. */
   receivers(): readonly ReceiverStatus[];
+  /** The database's files; null = no host of this configuration has any. */
+  files(): FilesStatus | null;
   /** Labels of a host, automatic ones (names that start with `_`) left out. */
   labels(host: Host): Readonly<Record<string, string>>;
   /** This host is streamed to a parent (`[stream] enabled`). */
   isStreaming(): boolean;
   /** Names of configuration keys whose new value waits for a restart; the old one is in effect. */
   restartNeeded(): readonly string[];
+}
+
+/** The files of all hosts in modes `save` and `map`. */
+export interface FilesStatus {
+  /** Bytes of segment files, and how many there may be. */
+  readonly diskBytes: number;
+  readonly diskLimitBytes: number;
+  /** Hosts that run in memory now because their files cannot be used. */
+  readonly degradedHosts: number;
+  /** Damaged, foreign or newer files that were renamed since the start. */
+  readonly filesSetAside: number;
 }
 
 /** The account of one outgoing stream (design.md §1.1), in values since start. */

@@ -10,6 +10,8 @@ import type { SegmentStore } from "./store/segment-store.ts";
 export interface HostStore extends SegmentStore {
   /** Why the files cannot be used now, and everything is kept in memory; empty = they can. */
   readonly problem: string;
+  /** Damaged blocks that were found since the files were opened: what they held reads as empty. */
+  readonly corruptBlocks: number;
   /** Tells whose files they are, before anything else: what they hold is put into the host. */
   attach(host: Host): void;
   /** A chart is new, or something of it changed: {@link Chart.journaled} says from where on. */

@@ -100,7 +100,7 @@ export class DatabaseLayout implements Layout {
       saveEverySec: 0,
       processes: createProcessFacts(),
       nowSec: () => this.nowSec,
-      events: { setAside: fail, leftOut: fail, degraded: fail, recovered: fail, unsaved: fail },
+      events: { setAside: fail, leftOut: fail, degraded: fail, recovered: fail, unsaved: fail, corrupt: fail },
     });
   }
 

@@ -39,7 +39,14 @@ export async function storeKnown(folder: string, state: StoredState): Promise<[n
     saveEverySec: 0,
     processes: createProcessFacts(),
     nowSec: () => nowSec,
-    events: { setAside: refuse, leftOut: refuse, degraded: refuse, recovered: refuse, unsaved: refuse },
+    events: {
+      setAside: refuse,
+      leftOut: refuse,
+      degraded: refuse,
+      recovered: refuse,
+      unsaved: refuse,
+      corrupt: refuse,
+    },
   });
   const host = database.addHost({
     machineGuid: state.guid,

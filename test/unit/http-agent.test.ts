@@ -71,7 +71,8 @@ interface Agent {
 describe("/api/v1/agent", () => {
   const database = parentAt(NOW);
   const rooms = { links: () => [LINK], receivers: () => [RECEIVER], exporters: () => [EXPORTER] };
-  const agent = { ...rooms, restartNeeded: () => ["db.history"] };
+  const files = () => ({ diskBytes: 500, diskLimitBytes: 1000, degradedHosts: 2, filesSetAside: 3 });
+  const agent = { ...rooms, files, restartNeeded: () => ["db.history"] };
   const api = newApi(database, new FixedClock(NOW + 2), agent);
 
   test("tells hosts with their accounts, links, receivers and exporters", async () => {
@@ -98,6 +99,7 @@ describe("/api/v1/agent", () => {
       refused_charts: 0,
       refused_dimensions: 0,
       files_problem: "",
+      corrupt_blocks: 0,
     });
     const account = balance as Record<string, number> & { dropped: Record<string, number> };
     // 117 samples of 8 dimensions: the first of each is a base.
@@ -138,6 +140,8 @@ describe("/api/v1/agent", () => {
     const { machineGuid: guid, viaGuid: via, address, bytes } = RECEIVER;
     expect(got.receivers).toEqual([{ guid, via, address, key: "1a2b", since: NOW - 100, bytes }]);
     expect(got.restart_needed).toEqual(["db.history"]);
+    const disk = { disk_bytes: 500, disk_limit_bytes: 1000, degraded_hosts: 2, files_set_aside: 3 };
+    expect(got.db).toMatchObject(disk);
     expect(got.exporters).toEqual([
       {
         name: "main",

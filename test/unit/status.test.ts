@@ -4,6 +4,8 @@ import { renderReport } from "../../agent/cli/status.ts";
 
 const NO_DROPS = { gap_too_long: 0, clock: 0, reset: 0, non_finite: 0, no_space: 0, limit: 0, malformed: 0 };
 
+const NO_TROUBLE = { refused_hosts: 0, files_set_aside: 0 };
+
 function host(part: Partial<HostReport>): HostReport {
   return {
     guid: "aaaaaaaa-0000-0000-0000-000000000001",
@@ -28,6 +30,7 @@ function host(part: Partial<HostReport>): HostReport {
       imbalance: 0,
     },
     files_problem: "",
+    corrupt_blocks: 0,
     refused_charts: 0,
     refused_dimensions: 0,
     ...part,
@@ -63,7 +66,7 @@ function link(part: Partial<LinkReport>): LinkReport {
 }
 
 function report(part: Partial<AgentReport>): AgentReport {
-  const nothing = { links: [], receivers: [], exporters: [], restart_needed: [] };
+  const nothing = { links: [], receivers: [], exporters: [], restart_needed: [], db: NO_TROUBLE };
   return { now: 0, self: null, version: "0.1.0", hosts: [host({})], ...nothing, ...part };
 }
 
@@ -108,7 +111,11 @@ describe("tributary status", () => {
     const exporter = { name: "main", type: "graphite", destination: "10.0.0.1:2003", state: "connected" };
     const text = renderReport(
       report({
-        hosts: [host({ balance: { ...host({}).balance, imbalance: 1 } }), { ...EDGE, status: "stale" }],
+        hosts: [
+          host({ balance: { ...host({}).balance, imbalance: 1 }, corrupt_blocks: 2 }),
+          { ...EDGE, status: "stale", refused_charts: 4 },
+        ],
+        db: { refused_hosts: 1, files_set_aside: 3 },
         links: [link({ state: "error", error: "connection refused", account })],
         exporters: [{ ...exporter, rate: 1, produced: 9, sent: 4, lost: 5, queued: 0, error: null }],
       }),
@@ -122,6 +129,9 @@ no connection now: edge-7 → parent-2:19999
 not stored since the start: edge-7 clock 3
 lost on the way since the start: edge-7 → parent-2:19999 not_connected 40, disconnect 2
 lost exporting since the start: main 5
+damaged on the disk and read as empty, "tributary db verify" says more: parent-1 2 blocks
+files that could not be used since the start, "tributary db stat" names them: 3 set aside
+refused by a limit since the start: 1 hosts; edge-7 4 charts, 0 dimensions
 accounts that do not add up, please report this: parent-1
 `);
   });

@@ -27,6 +27,8 @@ export interface StorageCounters {
   bytesWritten: number;
   /** Hosts that run in memory because their files cannot be used. */
   degradedHosts: number;
+  /** Files that were set aside since the start. */
+  filesSetAside: number;
 }
 
 /** What happens to files that cannot be used, and to what cannot be put into them. */
@@ -35,6 +37,11 @@ export interface RestoreEvents {
   setAside(path: string, movedTo: string, problem: string): void;
   /** Lines of the catalogue, or blocks, were left out. */
   leftOut(path: string, what: string): void;
+  /**
+   * A block of a segment file is damaged and reads as empty.
+   * @param startSec its first second, 0 = not known. @param lostSec seconds that are lost of each dimension in it.
+   */
+  corrupt(path: string, startSec: number, lostSec: number): void;
   /** The files of a host that leaves, or of an agent that ends, could not be written: what they lack is lost. */
   unsaved(hostname: string, directory: string, problem: string): void;
 }

@@ -59,6 +59,10 @@ export class HostDirectory implements HostStore, RestoreTarget {
     return this.trouble.problem;
   }
 
+  get corruptBlocks(): number {
+    return this.segments.corruptBlocks;
+  }
+
   attach(host: Host): void {
     this.host = host;
     const { content } = this;
@@ -85,6 +89,10 @@ export class HostDirectory implements HostStore, RestoreTarget {
 
   adopt(number: number, segment: Segment, isMapped: boolean): boolean {
     return this.segments.adopt(number, segment, isMapped);
+  }
+
+  watch(number: number, segment: Segment): void {
+    this.segments.watch(number, segment);
   }
 
   adoptChart(chart: Chart, key: number, sinceSec: number[]): void {

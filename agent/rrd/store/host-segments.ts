@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { AgentError } from "../../base/errors.ts";
 import type { DirectoryShare } from "./directory-share.ts";
 import { takeDisk } from "./files-trouble.ts";
-import { type Geometry, headerBytes, segmentBytes } from "./geometry.ts";
+import { type Geometry, headerBytes, segmentBytes, TILE_SLOTS } from "./geometry.ts";
 import { newestHeldSec } from "./newest-held.ts";
 import { setAsideStranger } from "./quarantine.ts";
 import { Segment } from "./segment.ts";
@@ -15,6 +15,8 @@ const MAPPINGS_MAX = 50_000;
 
 /** The segments of one host in mode `save` or `map`, by number, and which of them have a file. */
 export class HostSegments {
+  /** Damaged ones that were found since the files were opened: what they held reads as empty. */
+  corruptBlocks = 0;
   /** There are new names in the directory, which the disk need not have yet. */
   hasNewNames = true;
   private readonly path: string;
@@ -67,6 +69,18 @@ export class HostSegments {
     markInUse(segment, this.share);
     this.unmarked.add(number);
     return true;
+  }
+
+  /** Counts and tells what is damaged of a segment that was opened, now and when it is found later. */
+  watch(number: number, segment: Segment): void {
+    const path = this.pathOf(number);
+    const lostSec = TILE_SLOTS * segment.updateEverySec;
+    segment.onCorrupt = (startSec) => {
+      this.corruptBlocks++;
+      this.share.events.corrupt(path, startSec, lostSec);
+    };
+    // The time in a stamp that is damaged is none; what was found on opening is told all the same.
+    for (let index = 0; index < segment.corruptBlocks; index++) segment.onCorrupt(0);
   }
 
   /**

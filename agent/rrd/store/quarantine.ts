@@ -15,8 +15,11 @@ export function setAsideStranger(path: string, share: DirectoryShare): void {
 }
 
 /** Renames a file that cannot be used, and tells it. It is never deleted. */
-export function setAside(path: string, problem: string, { files, nowSec, events }: DirectoryShare): void {
-  const movedTo = `${path}.bad-${Math.floor(nowSec())}`;
+export function setAside(path: string, problem: string, { files, nowSec, events, io }: DirectoryShare): void {
+  let second = Math.floor(nowSec());
+  while (files.size(`${path}.bad-${second}`) !== null) second++;
+  const movedTo = `${path}.bad-${second}`;
   files.rename(path, movedTo);
+  io.filesSetAside++;
   events.setAside(path, movedTo, problem);
 }

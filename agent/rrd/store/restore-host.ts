@@ -18,6 +18,8 @@ export interface RestoreTarget {
   readonly mode: "save" | "map";
   /** Takes over a segment that was opened. @param isMapped else it was read. @returns false = no room in memory. */
   adopt(number: number, segment: Segment, isMapped: boolean): boolean;
+  /** Counts what is damaged of a segment that was opened. */
+  watch(number: number, segment: Segment): void;
   /** Puts a segment with content in a file's place. @returns null = no room in memory. @throws AgentError `file_…` */
   replace(number: number, buffer: ArrayBuffer, geometry: Geometry): Segment | null;
   create(number: number, geometry: Geometry): Segment | null;
@@ -185,6 +187,7 @@ class HostRestore {
    * before the file is marked as in use under this boot: after a kill in between it must not count as whole.
    */
   private takeOver(number: number, segment: Segment, isMapped: boolean, wanted: Geometry): Segment | null {
+    this.directory.watch(number, segment);
     // Then a page may also still show what a column held for its owner before.
     const isWhole = distrustAfterPowerCut(segment, this.share.bootCrc);
     if (!isWhole) segment.clearColumnsBefore(this.owned.get(number) ?? []);

@@ -67,6 +67,8 @@ export class Segment implements Geometry {
   overwriteFile: ((parts: readonly FilePart[]) => boolean) | null = null;
   /** Sealed blocks whose checksum was wrong: they read as empty. */
   corruptBlocks = 0;
+  /** Told of each when it is found, with the start of its lap. */
+  onCorrupt: (startSec: number) => void = () => {};
   private checks!: Uint32Array;
   /** One number of the state in the header, see segment-header.ts. */
   private flushed!: Float64Array;
@@ -142,7 +144,7 @@ export class Segment implements Geometry {
     this.clearRecord(record);
     for (let block = 0; block < this.stamps.length; block++) {
       const from = (block * this.columns + record) * TILE_SLOTS;
-      if (this.stamps[block] === 0 || this.flags.subarray(from, from + TILE_SLOTS).every(isZero)) continue;
+      if (this.stamps[block] === 0 || !this.flags.subarray(from, from + TILE_SLOTS).some(Boolean)) continue;
       this.unseal(block);
       this.flags.fill(0, from, from + TILE_SLOTS);
     }
@@ -382,7 +384,10 @@ export class Segment implements Geometry {
     if (this.verdicts[block] === UNKNOWN) {
       const isSound = blockChecksum(this, block) === this.checks[block];
       this.verdicts[block] = isSound ? SOUND : CORRUPT;
-      if (!isSound) this.corruptBlocks++;
+      if (!isSound) {
+        this.corruptBlocks++;
+        this.onCorrupt(Math.abs(this.stamps[block]!));
+      }
     }
     return this.verdicts[block] === SOUND;
   }
@@ -391,8 +396,4 @@ export class Segment implements Geometry {
   private startOf(timeSec: number): number {
     return timeSec - (this.slotOf(timeSec) & 63) * this.updateEverySec;
   }
-}
-
-function isZero(value: number): boolean {
-  return value === 0;
 }

@@ -53,7 +53,7 @@ type Round = "marks" | "flush" | "save";
 
 /** The database's directory: who may use it, which hosts are in it, and what their files need from time to time. */
 export class Storage implements HostDirectories, AsyncDisposable {
-  readonly counters: StorageCounters = { mappings: 0, bytesWritten: 0, degradedHosts: 0 };
+  readonly counters: StorageCounters = { mappings: 0, bytesWritten: 0, degradedHosts: 0, filesSetAside: 0 };
   readonly disk: ByteBudget;
   private readonly options: StorageOptions;
   private readonly share: DirectoryShare;
