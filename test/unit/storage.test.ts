@@ -156,43 +156,6 @@ describe("mode map", () => {
     expect(world.told).toEqual([]);
   });
 
-  test("a damaged block is told, with its time, and counted, once", async () => {
-    const world = new StorageWorld();
-    const more = { historyEntries: 500 };
-    const host = world.host("map", more);
-    const chart = define(host, "a.one", 3);
-    for (let i = 0; i < 300; i++) world.tick([chart], expectedAt);
-    const startSec = chart.segment!.stampOf(world.nowSec - 150);
-    const slot = chart.segment!.slotOf(startSec);
-    const at = chart.segment!.values.byteOffset + 4 * chart.segment!.valueIndex(slot, 1 << 6);
-    await world.storage[Symbol.asyncDispose]();
-    const path = `/state/db/${GUID}/seg-0.rrd`;
-    world.disk.map(path)[at + 1]! ^= 1;
-    world.kill();
-    const again = world.host("map", more);
-    const [first] = [1, 2].map(() => held(again.chart("a.one")!, 1, world.nowSec - 300, world.nowSec));
-    expect([...first!.keys()].filter((second) => second >= startSec && second < startSec + 64)).toEqual([]);
-    expect(first!.size).toBe(299 - 64);
-    expect([world.told, again.files!.corruptBlocks]).toEqual([[`corrupt seg-0.rrd: ${startSec} 64`], 1]);
-  });
-
-  test("what is set aside twice in one second is kept twice", () => {
-    const world = new StorageWorld();
-    world.disk.makeDirectory(`/state/db/${GUID}`);
-    for (let run = 0; run < 2; run++) {
-      using file = world.disk.create(`/state/db/${GUID}/catalog.jsonl`);
-      file.write(Buffer.from(`damaged ${run}`));
-      world.host();
-      world.kill();
-    }
-    const aside = world.disk.list(`/state/db/${GUID}`).filter((name) => name.includes(".bad-"));
-    expect(aside.map((name) => String(world.disk.read(`/state/db/${GUID}/${name}`)))).toEqual([
-      "damaged 0",
-      "damaged 1",
-    ]);
-    expect(world.told).toHaveLength(2);
-  });
-
   test("hosts of earlier runs are there before they connect", () => {
     const world = new StorageWorld();
     const chart = define(world.host("map", { hostname: "edge-7" }), "a.one", 1);

@@ -170,6 +170,9 @@ export class Catalogue implements Disposable {
       batch.push(line);
       batchBytes += line.length;
     }
+    // Once more: without one that can be read, all of the file would be of no use.
+    batch.push(first);
+    batchBytes += first.length;
     flush();
     file.sync();
     return bytes;

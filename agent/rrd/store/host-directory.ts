@@ -32,6 +32,10 @@ export class HostDirectory implements HostStore, RestoreTarget {
   private host: Host | null = null;
   /** Mode `save`: what is being written now. */
   private saving: DiskSteps | null = null;
+  /** Mode `save`: values that had come in when it was written last. */
+  private savedValues = 0;
+  /** Mode `save`: definitions changed since then. */
+  private hasChanged = false;
   /** See {@link leave}. */
   private hasLeft = false;
   /** Others may use the files. */
@@ -141,6 +145,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
   }
 
   columnsEmptied(chart: Chart, first: number, count: number): void {
+    this.hasChanged = true;
     this.charts.emptied(chart, first, count);
   }
 
@@ -218,7 +223,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
     this.trouble.leave();
     this.hasLeft = true;
     if (this.mode === "save") {
-      if (this.host !== null) this.beginSave();
+      if (this.host !== null && this.hasNews) this.beginSave();
       return;
     }
     this.retry();
@@ -261,6 +266,16 @@ export class HostDirectory implements HostStore, RestoreTarget {
     });
   }
 
+  /** Mode `save`: the files lack something. Hosts of earlier runs that nobody feeds are the same as on the disk. */
+  private get hasNews(): boolean {
+    return this.problem !== "" || this.hasChanged || this.segments.hasUnwritten || this.values > this.savedValues;
+  }
+
+  private get values(): number {
+    const { collected, received, backfilled } = this.host!.balance;
+    return collected + received + backfilled;
+  }
+
   private beginSave(): DiskSteps {
     this.saving?.cancel();
     this.saving = new DiskSteps(this.share.files, this.saveSteps());
@@ -273,6 +288,8 @@ export class HostDirectory implements HostStore, RestoreTarget {
     // As the charts are now: what is defined while segments are written is not in all of them yet.
     const host = storedHost(this.host!, this.mode);
     const charts = [...this.charts.stored()];
+    const { values } = this;
+    this.hasChanged = false;
     io.bytesWritten += yield* replaceFiles(files, this.segments.signedContents());
     // A catalogue that is newer than the segments would give columns to the wrong charts; an older one cannot.
     files.syncDirectory(this.path);
@@ -280,6 +297,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
     this.catalogue.rewrite(host, charts);
     this.catalogue.close();
     files.syncDirectory(this.path);
+    this.savedValues = values;
     this.trouble.recovered();
   }
 
@@ -313,6 +331,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
   /** Adds to the catalogue; while files cannot be used it waits for {@link retry}, which writes all of it. */
   private journal(put: (catalogue: Catalogue) => void): void {
     const { catalogue } = this;
+    this.hasChanged = true;
     if (this.mode === "map" && this.problem === "" && catalogue !== null) this.trouble.guard(() => put(catalogue));
   }
 }

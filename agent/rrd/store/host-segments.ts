@@ -7,7 +7,7 @@ import { newestHeldSec } from "./newest-held.ts";
 import { setAsideStranger } from "./quarantine.ts";
 import { Segment } from "./segment.ts";
 import { createSegmentFile, type FileContent, overwriter, segmentFileName } from "./segment-file.ts";
-import { writeIdentity } from "./segment-header.ts";
+import { readState, writeIdentity } from "./segment-header.ts";
 import { markClosed, markInUse, type SegmentOwner, sign } from "./segment-signature.ts";
 
 /** Mappings of one process; the kernel allows 65,530 (rrd.md §4.2). */
@@ -28,6 +28,8 @@ export class HostSegments {
   private readonly filed = new Set<number>();
   /** Segments in memory that take the place of a file which is of use until then. */
   private readonly replacing = new Set<number>();
+  /** Mode `save`: files were opened that others did not close, or of another history. */
+  private isFitted = false;
   /** Segments whose mark of being in use the disk need not have yet. */
   private readonly unmarked = new Set<number>();
 
@@ -63,6 +65,7 @@ export class HostSegments {
     }
     this.filed.add(number);
     disk.hold(segmentBytes(segment));
+    if (readState(segment.buffer).use !== "closed") this.isFitted = true;
     if (!isMapped) return true;
     io.mappings++;
     segment.overwriteFile = overwriter(files, this.pathOf(number));
@@ -94,6 +97,7 @@ export class HostSegments {
     this.replacing.add(number);
     this.byNumber.set(number, segment);
     if (this.mode === "save") {
+      this.isFitted = true;
       this.filed.add(number);
       this.share.disk.hold(buffer.byteLength);
     }
@@ -156,6 +160,11 @@ export class HostSegments {
     this.share.memory.release(number, segment);
   }
 
+  /** Mode `save`: a segment is not as its file is, values that came in left out. */
+  get hasUnwritten(): boolean {
+    return this.isFitted || this.filed.size < this.byNumber.size;
+  }
+
   /** Mode `save`: the files of all segments there are now, each signed when its turn has come. */
   *signedContents(): Generator<FileContent, void> {
     for (const [number, segment] of [...this.byNumber]) {
@@ -169,6 +178,7 @@ export class HostSegments {
       sign(segment, this.identityOf(number), this.share, { use: "closed" });
       yield { path, content: new Uint8Array(segment.buffer) };
     }
+    this.isFitted = false;
   }
 
   /**

@@ -7,7 +7,7 @@ import { type CatalogueContent, readCatalogue } from "./catalogue-read.ts";
 import { CATALOGUE_FILE, type DirectoryShare, type RestoreEvents } from "./directory-share.ts";
 import { type Geometry, ringSlots, SEGMENT_COLUMNS } from "./geometry.ts";
 import { distrustAfterPowerCut } from "./power-cut.ts";
-import { setAside } from "./quarantine.ts";
+import { isLeftover, setAside } from "./quarantine.ts";
 import { catalogueProblem, heldTimes, misfit, recordsByKey, wantedSegments } from "./restore-rules.ts";
 import type { Segment } from "./segment.ts";
 import { type OpenedSegment, openSegmentFile, resizedBuffer, segmentFileName, segmentNumber } from "./segment-file.ts";
@@ -120,13 +120,14 @@ class HostRestore {
 
   /**
    * Segments in which no chart of the catalogue has a column: the next ones may take their place, unless their charts
-   * were lost with their lines.
+   * were lost with their lines. What was left of files that were being written goes.
    */
   private tidyUnwanted(wanted: ReadonlyMap<number, unknown>): void {
     const { files } = this.share;
     const { path } = this.directory;
     try {
       for (const name of files.list(path)) {
+        if (isLeftover(name)) files.remove(join(path, name));
         const number = segmentNumber(name);
         if (number < 0 || wanted.has(number)) continue;
         if (this.content.problems.length === 0) files.remove(join(path, name));
