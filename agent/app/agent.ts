@@ -1,6 +1,7 @@
 import { AddressList } from "../base/address-list.ts";
 import type { Clock, Random, Timer } from "../base/clock.ts";
 import { createDial, type Dial } from "../base/dial.ts";
+import { AgentError } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
 import { parseListen } from "../base/listen-address.ts";
 import type { Logger } from "../base/log.ts";
@@ -68,8 +69,9 @@ export class Agent {
   private readonly identity: Identity;
   private readonly database: Database;
   /** Null when every host lives in memory only. */
-  private readonly storage: Storage | null;
-  private readonly restoration: HostRestoration | null;
+  private storage: Storage | null = null;
+  private restoration: HostRestoration | null = null;
+  private readonly files: Files | undefined;
   private readonly localhost: Host;
   private readonly receiver: Receiver;
   private readonly pushers: Pushers;
@@ -119,9 +121,10 @@ export class Agent {
       // Limit and host are the subject of the line: each pair is told for itself.
       log.error("rrd.limit_reached", { limit: `db.${limit} of ${host}`, refused: what });
     });
+    this.files = files;
     this.storage = openStorage(config, this.database, { clock, log, files });
     this.localhost = createLocalhost(this.database, config, guid, { name: PROGRAM, version }, clock);
-    this.restoration = this.storage === null ? null : new HostRestoration(config, this.storage, { clock, log });
+    if (this.storage !== null) this.restoration = new HostRestoration(config, this.storage, { clock, log });
     this.pushers = new Pushers(world);
     this.links = new HostLinks(this.database, this.pushers, () => this.config);
     this.receiver = new Receiver({
@@ -162,12 +165,9 @@ export class Agent {
     // The subject of its lines: each reload is answered, however soon it comes after another.
     const reload = ++this.reloads;
     const { config, now, atRestart } = planReload(this.config, loaded.config);
-    if (this.identity.isTemporary && isKnownToOthers(config)) {
-      this.log.error("config.reload_refused", {
-        reload,
-        reason: "the identity of this host is a temporary one, others must not know it by that",
-        text: "the old configuration stays; make agent.state_dir writable or set agent.machine_guid, then restart",
-      });
+    const problem = this.reloadProblem(config);
+    if (problem !== null) {
+      this.log.error("config.reload_refused", { reload, ...problem });
       return;
     }
     for (const { level, event, text } of loaded.notices) this.log[level](event, { text });
@@ -176,6 +176,30 @@ export class Agent {
     this.restartNeeded = atRestart;
     this.follow(config);
     this.log.info("config.reloaded", { reload, changed: now.join(", ") || "nothing" });
+  }
+
+  /**
+   * Why the agent cannot follow a configuration; null = it can, and has opened the database's files if children are to
+   * have some from now on.
+   */
+  private reloadProblem(config: Config): { reason: string; text: string } | null {
+    const { clock, log, files } = this;
+    if (this.identity.isTemporary && isKnownToOthers(config)) {
+      const reason = "the identity of this host is a temporary one, others must not know it by that";
+      const hint = "make agent.state_dir writable or set agent.machine_guid, then restart";
+      return { reason, text: `the old configuration stays; ${hint}` };
+    }
+    if (this.storage !== null) return null;
+    try {
+      this.storage = openStorage(config, this.database, { clock, log, files });
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      return { reason: error.message, text: "the old configuration stays" };
+    }
+    if (this.storage === null) return null;
+    this.restoration = new HostRestoration(config, this.storage, { clock, log });
+    this.restoration.goOn();
+    return null;
   }
 
   /** Writes hosts in mode `save` to their files now. */
@@ -280,7 +304,7 @@ export class Agent {
     const sources = collectorSources({
       clock,
       database: this.database,
-      storage: this.storage,
+      storage: () => this.storage,
       receiver: this.receiver,
       pushers: this.pushers,
       exporters: this.exporters,
@@ -302,7 +326,7 @@ export class Agent {
         receiver: this.receiver,
         pushers: this.pushers,
         exporters: this.exporters,
-        storage: this.storage,
+        storage: () => this.storage,
         config: () => this.config,
         restartNeeded: () => this.restartNeeded,
         linkKey: (guid) => this.links.keyOf(guid),

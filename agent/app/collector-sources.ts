@@ -24,7 +24,7 @@ export interface MeasuredParts {
   readonly clock: Clock;
   readonly database: Database;
   /** Null when every host lives in memory only. */
-  readonly storage: Storage | null;
+  readonly storage: () => Storage | null;
   readonly receiver: Receiver;
   readonly pushers: Pushers;
   readonly exporters: Exporters;
@@ -80,7 +80,7 @@ function databaseCounters({ database, storage }: MeasuredParts): DatabaseCounter
     hosts: database.hostCount,
     charts: totals.charts,
     dimensions: totals.dimensions,
-    mappings: storage?.counters.mappings ?? 0,
+    mappings: storage()?.counters.mappings ?? 0,
     droppedNonFinite: totals.nonFinite,
     droppedClock: totals.clock,
     droppedReset: totals.reset,

@@ -12,7 +12,7 @@ export interface ShownParts {
   readonly pushers: Pushers;
   readonly exporters: Exporters;
   /** Null when every host lives in memory only. */
-  readonly storage: Storage | null;
+  readonly storage: () => Storage | null;
   /** In effect. */
   readonly config: () => Config;
   /** Names of keys whose new value in the file waits for a restart. */
@@ -32,7 +32,7 @@ export function httpSources(parts: ShownParts): AgentSources {
     links: () => pushers.status().map((status) => describeLink(status, parts)),
     exporters: () => exporters.status(),
     receivers: () => describeReceivers(receiver),
-    files: () => (parts.storage === null ? null : describeFiles(parts.storage)),
+    files: () => describeFiles(parts.storage()),
     labels: (host) => (host.isLocal ? config().agent.labels : {}),
     isStreaming: () => config().stream.enabled,
     restartNeeded: parts.restartNeeded,
@@ -62,7 +62,9 @@ function describeLink(status: PusherStatus, { linkKey, linkRate }: ShownParts): 
   };
 }
 
-function describeFiles({ disk, counters }: Storage): FilesStatus {
+function describeFiles(storage: Storage | null): FilesStatus | null {
+  if (storage === null) return null;
+  const { disk, counters } = storage;
   const { degradedHosts, filesSetAside } = counters;
   return { diskBytes: disk.bytes, diskLimitBytes: disk.limitBytes, degradedHosts, filesSetAside };
 }

@@ -7,11 +7,12 @@ import type { Storage } from "../rrd/store/storage.ts";
  * What the database's files cost. The kernel's account of this process counts every page that a store into a mapping
  * makes dirty; without it (an old kernel, a locked /proc) only what was written by calls is known.
  */
-export function createStorageUsage(storage: Storage | null): () => StorageUsage | undefined {
-  if (storage === null) return () => undefined;
+export function createStorageUsage(openStorage: () => Storage | null): () => StorageUsage | undefined {
   const files = createHostFiles("");
   let io: ReturnType<typeof files.openProc> | null = null;
   return () => {
+    const storage = openStorage();
+    if (storage === null) return undefined;
     let dirtiedBytes = 0;
     try {
       io ??= files.openProc("self/io");

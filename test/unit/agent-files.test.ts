@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Agent } from "../../agent/app/agent.ts";
 import { Logger } from "../../agent/base/log.ts";
-import { parseConfig } from "../../agent/config/load.ts";
+import { type LoadedConfig, parseConfig } from "../../agent/config/load.ts";
 import { PROMPT_V1 } from "../../agent/wire/answers.ts";
 import { SteppedClock } from "../collector-world.ts";
 import { SimulatedDisk } from "../simulated-disk.ts";
@@ -10,24 +10,16 @@ import { Client, until } from "./door-fixture.ts";
 const KEY = "11111111-2222-3333-4444-555555555555";
 const GUID = "aaaaaaaa-0000-0000-0000-00000000000c";
 const HOST_PATH = `/nowhere/db/${GUID}`;
+const CHART = "CHART a.one '' t u f c line 1 1\nDIMENSION d\nBEGIN a.one\nSET d = 5\nEND\n";
 const ORPHANS_AFTER_SEC = 10;
 
 interface Report {
-  hosts: { guid: string; status: string; charts: number }[];
+  hosts: { guid: string; status: string; charts: number; mode: string }[];
 }
 
-/** A parent in memory mode map on a simulated disk, with one child. */
-class ParentRun implements AsyncDisposable {
-  readonly clock = new SteppedClock();
-  readonly lines: string[] = [];
-  agent!: Agent;
-
-  static async start(disk: SimulatedDisk, history: number): Promise<ParentRun> {
-    const run = new ParentRun();
-    const { clock } = run;
-    const log = new Logger({ clock, level: "info", format: "text", write: (line) => void run.lines.push(line) });
-    const loaded = parseConfig(
-      `[agent]
+function load(history: number, mode: string): LoadedConfig {
+  const loaded = parseConfig(
+    `[agent]
        state_dir = "/nowhere"
        machine_guid = "aaaaaaaa-0000-0000-0000-000000000000"
        [web]
@@ -40,12 +32,25 @@ class ParentRun implements AsyncDisposable {
        cleanup_orphan_hosts_after_seconds = ${ORPHANS_AFTER_SEC}
        [api_key."${KEY}"]
        enabled = true
-       default_memory_mode = "map"
+       default_memory_mode = "${mode}"
        default_history = ${history}`,
-      "test.toml",
-    );
-    if (loaded instanceof Error) throw loaded;
-    run.agent = await Agent.start(loaded, { clock, log, version: "0", random: () => 0, files: disk });
+    "test.toml",
+  );
+  if (loaded instanceof Error) throw loaded;
+  return loaded;
+}
+
+/** A parent in memory mode map on a simulated disk, with one child. */
+class ParentRun implements AsyncDisposable {
+  readonly clock = new SteppedClock();
+  readonly lines: string[] = [];
+  agent!: Agent;
+
+  static async start(disk: SimulatedDisk, history: number, mode = "map"): Promise<ParentRun> {
+    const run = new ParentRun();
+    const { clock } = run;
+    const log = new Logger({ clock, level: "info", format: "text", write: (line) => void run.lines.push(line) });
+    run.agent = await Agent.start(load(history, mode), { clock, log, version: "0", random: () => 0, files: disk });
     return run;
   }
 
@@ -71,7 +76,7 @@ test("files of orphans are deleted, those of a host that is only made anew are n
   {
     await using run = await ParentRun.start(disk, 200);
     const client = await run.child();
-    client.send("CHART a.one '' t u f c line 1 1\nDIMENSION d\nBEGIN a.one\nSET d = 5\nEND\n");
+    client.send(CHART);
     await until(() => disk.list(HOST_PATH).includes("seg-0.rrd"));
   }
   disk.crash();
@@ -89,4 +94,26 @@ test("files of orphans are deleted, those of a host that is only made anew are n
   run.clock.advance(1000 * (ORPHANS_AFTER_SEC + 62));
   expect(run.lines.filter((line) => line.includes("receiver.orphan_removed"))).toHaveLength(1);
   expect([disk.list("/nowhere/db"), await run.host()]).toEqual([[".lock"], undefined]);
+});
+
+test("children get files from the reload on that asks for them", async () => {
+  const disk = new SimulatedDisk();
+  await using run = await ParentRun.start(disk, 200, "ram");
+  expect(disk.calls).toBe(0);
+  run.agent.reload(load(200, "map"));
+  const client = await run.child();
+  client.send(CHART);
+  await until(() => disk.list(HOST_PATH).includes("seg-0.rrd"));
+  expect((await run.host())?.mode).toBe("map");
+});
+
+test("a reload that asks for files another agent uses is refused", async () => {
+  const disk = new SimulatedDisk();
+  await using run = await ParentRun.start(disk, 200, "ram");
+  await using other = await ParentRun.start(disk, 200);
+  run.agent.reload(load(200, "map"));
+  expect(other.lines.filter((line) => line.includes("error"))).toEqual([]);
+  expect(run.lines.filter((line) => line.includes("config.reload_refused"))).toEqual([
+    expect.stringContaining("in use"),
+  ]);
 });
