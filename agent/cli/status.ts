@@ -1,3 +1,4 @@
+import { counted } from "../base/counted.ts";
 import { type AgentReport, fetchReport, type HostReport, type LinkReport, lossTotal } from "./agent-report.ts";
 import { parseArguments } from "./arguments.ts";
 import { EXIT } from "./exit.ts";
@@ -154,14 +155,16 @@ function renderVerdict({ hosts, links, exporters, db }: AgentReport): string {
   );
   tell(
     'damaged on the disk and read as empty, "tributary db verify" says more',
-    hosts.filter((host) => host.corrupt_blocks > 0).map((host) => `${host.hostname} ${host.corrupt_blocks} blocks`),
+    hosts
+      .filter((host) => host.corrupt_blocks > 0)
+      .map((host) => `${host.hostname} ${counted(host.corrupt_blocks, "block")}`),
   );
   tell(
     'files that could not be used since the start, "tributary db stat" names them',
     db.files_set_aside > 0 ? [`${db.files_set_aside} set aside`] : [],
   );
   tell("refused by a limit since the start", [
-    ...(db.refused_hosts > 0 ? [`${db.refused_hosts} hosts`] : []),
+    ...(db.refused_hosts > 0 ? [counted(db.refused_hosts, "host")] : []),
     ...hosts.filter((host) => host.refused_charts + host.refused_dimensions > 0).map(refusedText),
   ]);
   tell(

@@ -131,7 +131,7 @@ lost on the way since the start: edge-7 → parent-2:19999 not_connected 40, dis
 lost exporting since the start: main 5
 damaged on the disk and read as empty, "tributary db verify" says more: parent-1 2 blocks
 files that could not be used since the start, "tributary db stat" names them: 3 set aside
-refused by a limit since the start: 1 hosts; edge-7 4 charts, 0 dimensions
+refused by a limit since the start: 1 host; edge-7 4 charts, 0 dimensions
 accounts that do not add up, please report this: parent-1
 `);
   });

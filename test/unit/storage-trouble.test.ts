@@ -82,6 +82,24 @@ describe("without files", () => {
   });
 });
 
+describe("many hosts without files", () => {
+  test("get them one after the other, and others come to their turn in between", async () => {
+    const world = new StorageWorld();
+    world.disk.isReadOnly = true;
+    world.start();
+    const hosts = [1, 2, 3].map((number) => world.host("map", { machineGuid: GUID.replace("0001", `000${number}`) }));
+    const charts = hosts.map((host) => define(host, "a.one", 3));
+    run(world, charts, 59);
+    world.disk.isReadOnly = false;
+    run(world, charts, 1);
+    const usable = () => hosts.map((host) => host.files!.problem === "");
+    expect(usable()).toEqual([true, false, false]);
+    for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+    expect(usable()).toEqual([true, true, true]);
+    expect(rightValues(world, charts[2]!, 2)).toHaveLength(59);
+  });
+});
+
 describe("without the lock", () => {
   test("a directory that another agent took meanwhile is left to it", () => {
     const world = new StorageWorld();

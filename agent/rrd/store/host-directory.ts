@@ -18,7 +18,7 @@ import { storedHost } from "./stored-host.ts";
 
 /**
  * The files of one host in mode `save` or `map`: its catalogue and its segments. Whatever the disk does, the host goes
- * on: what cannot be written is kept in memory, and {@link retry} puts it where it belongs later.
+ * on: what cannot be written is kept in memory, and {@link recover} puts it where it belongs later.
  */
 export class HostDirectory implements HostStore, RestoreTarget {
   readonly path: string;
@@ -154,11 +154,18 @@ export class HostDirectory implements HostStore, RestoreTarget {
   }
 
   /**
-   * Puts everything where it belongs, after a time without files. Nothing happens when nothing is amiss; mode `save`
-   * shows with the next {@link save} whether anything still is.
+   * Puts everything where it belongs, after a time without files; nothing happens when nothing is amiss. Waits for the
+   * disk at its end, so that others come to their turn between two hosts.
    */
-  retry(): void {
-    if (this.problem === "" || this.mode === "save") return;
+  async recover(): Promise<void> {
+    if (this.problem === "") return;
+    if (this.mode === "save") return this.save();
+    this.moveToFiles();
+    if (this.trouble.problem === "") await this.guardRound(() => this.syncNames());
+  }
+
+  private moveToFiles(): void {
+    if (this.problem === "") return;
     this.trouble.guard(() => {
       if (this.catalogue === null) setAsideSegments(this.path, this.share);
       this.startCatalogue();
@@ -226,7 +233,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
       if (this.host !== null && this.hasNews) this.beginSave();
       return;
     }
-    this.retry();
+    this.moveToFiles();
     this.hostChanged();
     this.catalogue?.close();
   }
@@ -328,7 +335,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
     this.segments.hasNewNames = false;
   }
 
-  /** Adds to the catalogue; while files cannot be used it waits for {@link retry}, which writes all of it. */
+  /** Adds to the catalogue; while files cannot be used it waits for {@link recover}, which writes all of it. */
   private journal(put: (catalogue: Catalogue) => void): void {
     const { catalogue } = this;
     this.hasChanged = true;

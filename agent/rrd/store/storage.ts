@@ -49,7 +49,7 @@ export interface StorageEvents extends RestoreEvents {
 }
 
 /** What is done for all hosts from time to time. */
-type Round = "marks" | "flush" | "save";
+type Round = "marks" | "flush" | "save" | "retry";
 
 /** The database's directory: who may use it, which hosts are in it, and what their files need from time to time. */
 export class Storage implements HostDirectories, AsyncDisposable {
@@ -151,7 +151,7 @@ export class Storage implements HostDirectories, AsyncDisposable {
         directory.tidy();
       }
     }
-    if (this.second % RETRY_SEC === 0 && this.mayWrite()) this.retry();
+    if (this.second % RETRY_SEC === 0 && this.mayWrite()) void this.inTurn("retry", (one) => one.recover());
     for (const directory of this.hosts.values()) {
       if (directory.hasMarks) void this.inTurn("marks", (one) => one.syncMarks());
     }
@@ -200,15 +200,6 @@ export class Storage implements HostDirectories, AsyncDisposable {
     const host = database.addHost(options);
     this.contents.delete(machineGuid);
     if (host !== null) describeArchived(host, content.host);
-  }
-
-  private retry(): void {
-    let hasUnsaved = false;
-    for (const directory of this.hosts.values()) {
-      directory.retry();
-      if (directory.mode === "save" && directory.problem !== "") hasUnsaved = true;
-    }
-    if (hasUnsaved) void this.inTurn("save", async (one) => (one.problem === "" ? undefined : await one.save()));
   }
 
   /** Does something for all hosts, one after the other; a round that still goes on is not begun anew. */
