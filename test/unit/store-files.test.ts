@@ -109,3 +109,38 @@ test("mode save: what nobody fed since the start is not written again", async ()
   await world.restart();
   expect(last.counters.bytesWritten).toBe(0);
 });
+
+test.each(["map", "save"] as const)("mode %s: all that is written by calls is counted", async (mode) => {
+  const world = new StorageWorld();
+  let written = 0;
+  const count = (bytes: Uint8Array) => {
+    written += bytes.length;
+  };
+  for (const name of ["create", "append"] as const) {
+    const open = world.disk[name].bind(world.disk);
+    world.disk[name] = (path) => {
+      const file = open(path);
+      const write = file.write.bind(file);
+      file.write = (bytes) => {
+        write(bytes);
+        count(bytes);
+      };
+      return file;
+    };
+  }
+  const overwrite = world.disk.overwrite.bind(world.disk);
+  world.disk.overwrite = (path, parts) => {
+    overwrite(path, parts);
+    for (const { bytes } of parts) count(bytes);
+  };
+  const host = world.host(mode);
+  for (let i = 0; i < 300; i++) {
+    if (i % 100 === 0) define(host, `a.c${i}`, 3);
+    world.tick(host.chartList(), expectedAt);
+    world.storage.tick();
+  }
+  await world.storage.save();
+  const { counters } = world.storage;
+  await world.restart();
+  expect([written > 50_000, counters.bytesWritten]).toEqual([true, written]);
+});

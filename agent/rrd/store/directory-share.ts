@@ -23,7 +23,7 @@ export interface DirectoryShare {
 export interface StorageCounters {
   /** Files mapped now. */
   mappings: number;
-  /** Bytes written to files: new segments, catalogues, saves. */
+  /** Bytes written to files by calls: new segments, blocks emptied, catalogues, saves. */
   bytesWritten: number;
   /** Hosts that run in memory because their files cannot be used. */
   degradedHosts: number;

@@ -177,7 +177,11 @@ export class HostDirectory implements HostStore, RestoreTarget {
   /** Rewrites the catalogue when most of it is out of date. */
   tidy(): void {
     if (this.mode !== "map" || this.problem !== "" || this.catalogue === null) return;
-    this.trouble.guard(() => this.catalogue!.rewriteIfWorth(storedHost(this.host!, this.mode), this.charts.stored()));
+    const { catalogue } = this;
+    this.trouble.guard(() => {
+      if (catalogue.rewriteIfWorth(storedHost(this.host!, this.mode), this.charts.stored()))
+        this.countRewritten(catalogue);
+    });
     // Definitions are rare: a descriptor for each of a thousand hosts would be a waste.
     this.catalogue.close();
   }
@@ -302,6 +306,7 @@ export class HostDirectory implements HostStore, RestoreTarget {
     files.syncDirectory(this.path);
     this.catalogue ??= new Catalogue(files, join(this.path, CATALOGUE_FILE));
     this.catalogue.rewrite(host, charts);
+    this.countRewritten(this.catalogue);
     this.catalogue.close();
     files.syncDirectory(this.path);
     this.savedValues = values;
@@ -321,7 +326,10 @@ export class HostDirectory implements HostStore, RestoreTarget {
     const { files } = this.share;
     files.makeDirectory(this.path);
     const catalogue = this.catalogue ?? new Catalogue(files, join(this.path, CATALOGUE_FILE));
-    if (this.mode === "map") catalogue.rewrite(storedHost(this.host!, this.mode), this.charts.stored());
+    if (this.mode === "map") {
+      catalogue.rewrite(storedHost(this.host!, this.mode), this.charts.stored());
+      this.countRewritten(catalogue);
+    }
     this.catalogue = catalogue;
     this.segments.hasNewNames = true;
   }
@@ -339,6 +347,13 @@ export class HostDirectory implements HostStore, RestoreTarget {
   private journal(put: (catalogue: Catalogue) => void): void {
     const { catalogue } = this;
     this.hasChanged = true;
-    if (this.mode === "map" && this.problem === "" && catalogue !== null) this.trouble.guard(() => put(catalogue));
+    if (this.mode !== "map" || this.problem !== "" || catalogue === null) return;
+    const before = catalogue.bytes;
+    this.trouble.guard(() => put(catalogue));
+    this.share.io.bytesWritten += catalogue.bytes - before;
+  }
+
+  private countRewritten({ bytes }: Catalogue): void {
+    this.share.io.bytesWritten += bytes;
   }
 }

@@ -68,7 +68,7 @@ export class HostSegments {
     if (readState(segment.buffer).use !== "closed") this.isFitted = true;
     if (!isMapped) return true;
     io.mappings++;
-    segment.overwriteFile = overwriter(files, this.pathOf(number));
+    segment.overwriteFile = overwriter(files, this.pathOf(number), io);
     markInUse(segment, this.share);
     this.unmarked.add(number);
     return true;
@@ -116,7 +116,7 @@ export class HostSegments {
     const header = new ArrayBuffer(headerBytes(geometry));
     writeIdentity(header, { ...geometry, ...this.identityOf(number) });
     const segment = new Segment(this.newFile(number, new Uint8Array(header), segmentBytes(geometry)), geometry);
-    segment.overwriteFile = overwriter(this.share.files, this.pathOf(number));
+    segment.overwriteFile = overwriter(this.share.files, this.pathOf(number), this.share.io);
     markInUse(segment, this.share);
     this.byNumber.set(number, segment);
     return segment;
@@ -156,7 +156,7 @@ export class HostSegments {
     const flushedSec = this.replacing.has(number) ? newestHeldSec(segment, this.share.nowSec()) : 0;
     sign(segment, this.identityOf(number), this.share, { use: "in_use", flushedSec });
     segment.moveTo(this.newFile(number, new Uint8Array(segment.buffer), segmentBytes(segment)));
-    segment.overwriteFile = overwriter(this.share.files, this.pathOf(number));
+    segment.overwriteFile = overwriter(this.share.files, this.pathOf(number), this.share.io);
     this.share.memory.release(number, segment);
   }
 

@@ -99,10 +99,15 @@ function mapSegmentFile(files: Files, path: string): ArrayBuffer {
 }
 
 /** For {@link Segment.overwriteFile}: false when the file cannot be written; the mapping of it still can. */
-export function overwriter(files: Files, path: string): (parts: readonly FilePart[]) => boolean {
+export function overwriter(
+  files: Files,
+  path: string,
+  io: { bytesWritten: number },
+): (parts: readonly FilePart[]) => boolean {
   return (parts) => {
     try {
       files.overwrite(path, parts);
+      for (const { bytes } of parts) io.bytesWritten += bytes.length;
       return true;
     } catch (error) {
       if (error instanceof AgentError) return false;
