@@ -86,7 +86,9 @@ export const DbSchema = v.strictObject({
   ),
   flush_every: v.optional(
     int({
-      meaning: "Mode map: all that was stored is on the disk this often, so that a power cut takes no more.",
+      meaning:
+        "Mode map: all that was stored is on the disk this often, so that a power cut takes no more. " +
+        "Needs a history above 257.",
       min: 0,
       max: 3600,
       unit: "s",
