@@ -213,6 +213,11 @@ export class Agent {
     return this.stopping;
   }
 
+  /** While it stops: hosts in mode `save` whose values are not in their files yet. */
+  get unsavedHosts(): number {
+    return this.storage?.unsavedHosts ?? 0;
+  }
+
   private async open(): Promise<void> {
     const { config, clock, log } = this;
     if (takesStreams(config)) {
@@ -263,8 +268,11 @@ export class Agent {
     this.restoration?.[Symbol.dispose]();
     this.receiver.stop();
     this.door?.[Symbol.dispose]();
-    await Promise.all([this.pushers.stop(STOP_PUSHERS_MS), this.exporters.stop(STOP_EXPORTERS_MS)]);
-    await this.storage?.[Symbol.asyncDispose]();
+    await Promise.all([
+      this.pushers.stop(STOP_PUSHERS_MS),
+      this.exporters.stop(STOP_EXPORTERS_MS),
+      this.storage?.[Symbol.asyncDispose](),
+    ]);
     this.log.info("app.stopped", { host: this.localhost.hostname });
   }
 

@@ -31,11 +31,12 @@ export const RUN_DETAILS = `
                       $XDG_STATE_HOME/tributary or ~/.local/state/tributary
 
 Flags beat the file. One line on stdout says when it is ready and where; the log goes to stderr, one line an event.
-SIGTERM or SIGINT: orderly stop within 5 s, a second signal stops at once. SIGHUP: the file is read again.
-SIGUSR1: hosts in mode save are written to their files.
+SIGTERM or SIGINT: orderly stop within 5 s (mode save: once all is written), a second signal stops at once.
+SIGHUP: the file is read again. SIGUSR1: hosts in mode save are written to their files.
 `;
 
-/** An orderly stop takes no longer than this. */
+const UNSAVED_TEXT = "mode save: they are still being written; a second signal ends this at once and loses what is not";
+/** An orderly stop takes no longer than this, but for what only mode `save` still has. */
 const STOP_MS = 5000;
 /** Signals closer together than this are one. */
 const SAME_SIGNAL_MS = 500;
@@ -85,7 +86,12 @@ async function runUntilSignal(loaded: LoadedConfig, load: () => LoadedConfig | C
       if (stoppingSinceMs !== Number.POSITIVE_INFINITY) return;
       stoppingSinceMs = clock.monotonicMs();
       log.info("app.stopping", { signal });
-      setTimeout(() => stopped.resolve(EXIT.ok), STOP_MS).unref();
+      setTimeout(() => {
+        const hosts = agent?.unsavedHosts ?? 0;
+        // What is not in a file in mode save is nowhere else.
+        if (hosts > 0) log.warn("app.stop_late", { hosts, text: UNSAVED_TEXT });
+        else stopped.resolve(EXIT.ok);
+      }, STOP_MS).unref();
       void agent?.stop().then(() => stopped.resolve(EXIT.ok), stopped.reject);
       if (agent === null) stopped.resolve(EXIT.ok);
     });

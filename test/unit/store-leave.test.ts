@@ -141,6 +141,22 @@ test("mode save: an orderly end in the middle of a save writes everything, witho
   }
 });
 
+test("mode save: an end that takes long can be told from one that loses nothing", async () => {
+  for (const mode of ["save", "map"] as const) {
+    const world = new LeaveWorld();
+    for (const number of [1, 2, 3]) {
+      const host = world.host(mode, { machineGuid: GUID.replace("0001", `000${number}`) });
+      define(host, "a.one", 3);
+      collect(world, host, 5);
+    }
+    expect(world.storage.unsavedHosts).toBe(0);
+    const end = world.storage[Symbol.asyncDispose]();
+    expect([mode, world.storage.unsavedHosts]).toEqual([mode, mode === "save" ? 3 : 0]);
+    await end;
+    expect(world.storage.unsavedHosts).toBe(0);
+  }
+});
+
 test("mode save: a host that leaves does not stop the event loop until the disk has it", async () => {
   const world = new LeaveWorld();
   const host = world.host("save");

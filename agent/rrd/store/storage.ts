@@ -165,6 +165,11 @@ export class Storage implements HostDirectories, AsyncDisposable {
     await this.inTurn("save", (directory) => directory.save());
   }
 
+  /** Hosts in mode `save` that left and are not written yet: a process that ends now loses what they hold. */
+  get unsavedHosts(): number {
+    return this.leaving.values().reduce((sum, { mode }) => sum + Number(mode === "save"), 0);
+  }
+
   /** Writes and closes everything. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const [machineGuid, directory] of this.hosts) this.leave(machineGuid, directory);
