@@ -23,6 +23,8 @@ export function streamFields(host: Host, apiKey: string, world: PusherWorld): St
     systemInfo: host.systemInfo,
     program: host.program || world.program,
     version: host.program === "" ? world.version : host.version,
+    ver: 0,
+    isTributary: false,
   };
 }
 

@@ -114,6 +114,25 @@ export class HostWriter implements StreamHandler<Chart> {
     this.host.setVariable(chart, name, value);
   }
 
+  // Nothing of this is agreed yet; what comes all the same is passed over.
+  setLabels(): void {}
+
+  setChartLabels(): void {}
+
+  definitionEnd(): void {}
+
+  replay(): void {}
+
+  dimensionState(): void {}
+
+  chartState(): void {}
+
+  replayEnd(): void {}
+
+  commitFinal(): void {}
+
+  extension(): void {}
+
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {
     const isLimit = this.isRefused && (kind === "no_chart" || kind === "no_dimension");
     if (isValue) this.drop(1, isLimit ? "limit" : "malformed");
