@@ -4,6 +4,7 @@ import type { AgentSources, LinkStatus, ReceiverStatus } from "../http/sources.t
 import type { LinkStatus as PusherStatus } from "../pusher/pusher-world.ts";
 import type { Pushers } from "../pusher/pushers.ts";
 import type { Receiver } from "../receiver/receiver.ts";
+import type { Host } from "../rrd/host.ts";
 
 /** The parts whose state `/api/v1/agent` and the pages show. */
 export interface ShownParts {
@@ -29,10 +30,16 @@ export function httpSources(parts: ShownParts): AgentSources {
     links: () => pushers.status().map((status) => describeLink(status, parts)),
     exporters: () => exporters.status(),
     receivers: () => describeReceivers(receiver),
-    labels: (host) => (host.isLocal ? config().agent.labels : {}),
+    labels: givenLabels,
     isStreaming: () => config().stream.enabled,
     restartNeeded: parts.restartNeeded,
   };
+}
+
+/** Labels of a host but for those that agents make themselves. */
+function givenLabels(host: Host): Record<string, string> {
+  const given = host.labels.filter(({ name }) => !name.startsWith("_"));
+  return Object.fromEntries(given.map(({ name, value }) => [name, value]));
 }
 
 function describeLink(status: PusherStatus, { linkKey, linkRate }: ShownParts): LinkStatus {

@@ -5,12 +5,15 @@ import { commitStreamed } from "../rrd/commit.ts";
 import { cutId } from "../rrd/definition.ts";
 import { parseAlgorithm } from "../rrd/dimension.ts";
 import type { Host } from "../rrd/host.ts";
-import type { ChartLine, DimensionLine, LineProblem, StreamHandler } from "../wire/stream-handler.ts";
+import { setChartLabels, setLabels, setVariable } from "../rrd/host-facts.ts";
+import type { ChartLine, DimensionLine, Label, LineProblem, StreamHandler } from "../wire/stream-handler.ts";
 
 /** Longest id of a refused chart or dimension that is remembered; real ones have some tens of characters. */
 const ID_LENGTH_MAX = 200;
 /** Refused charts and dimensions told apart from unknown ones; values of further ones count as malformed. */
 const REFUSED_MAX = 10_000;
+/** What the CHART line says as plugin and module. */
+const COLLECT_LABELS = new Set(["_collect_plugin", "_collect_module"]);
 const CHART_TYPES = new Set<string>(["line", "area", "stacked"]);
 
 /** What the writer tells its connection. */
@@ -111,14 +114,19 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   setVariable(chart: Chart | null, name: string, value: number): void {
-    this.host.setVariable(chart, name, value);
+    setVariable(this.host, chart, name, value);
+  }
+
+  setLabels(labels: readonly Label[]): void {
+    setLabels(this.host, labels);
+  }
+
+  setChartLabels(chart: Chart, labels: readonly Label[]): void {
+    const own = labels.filter(({ name }) => !COLLECT_LABELS.has(name));
+    setChartLabels(this.host, chart, own);
   }
 
   // Nothing of this is agreed yet; what comes all the same is passed over.
-  setLabels(): void {}
-
-  setChartLabels(): void {}
-
   definitionEnd(): void {}
 
   replay(): void {}

@@ -1,5 +1,6 @@
 import { DimensionSet } from "./dimension.ts";
 import type { Host } from "./host.ts";
+import { type Label, NO_LABELS } from "./label.ts";
 import type { Segment } from "./store/segment.ts";
 
 export type ChartType = "line" | "area" | "stacked";
@@ -46,6 +47,8 @@ export class Chart {
   retiredUs = 0;
   /** Chart variables (`VARIABLE CHART`); null until there is one. */
   variables: Map<string, number> | null = null;
+  /** Without those that say what collects it: the definition does. Replaced as a whole. */
+  labels: readonly Label[] = NO_LABELS;
 
   /** Update every, in µs. */
   updateEveryUs: number;
