@@ -3,6 +3,7 @@ import type { SendBuffer } from "../base/send-buffer.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { CollectedRow } from "../rrd/collected-row.ts";
 import type { DimensionSet } from "../rrd/dimension.ts";
+import { type Capabilities, PLAIN } from "../wire/capabilities.ts";
 import { definitionLines } from "../wire/encode.ts";
 import {
   BEGIN_BYTES_MAX,
@@ -39,8 +40,10 @@ class ChartState {
   /** Version of the chart at which the pattern was asked; 0 = not yet. */
   filterVersion = 0;
   isWanted = false;
-  /** Version defined on this connection; 0 = none. */
+  /** Version defined on this connection; 0 = none, or it is to be defined once more. */
   sentVersion = 0;
+  /** The other end knows it. */
+  isKnown = false;
   /** Iterations that still go out with 0 µs. */
   resyncLeft = 0;
   /** The child's own SET lines may be passed on: they name the dimensions as our definition does. */
@@ -71,6 +74,8 @@ export class ChartStream {
   private begins = new HeadPool(16);
   /** The kernel has been offered nothing of this connection yet. */
   private isUnsent = true;
+  /** What the other end understands; as long as it has not answered, nothing but the base protocol. */
+  private agreed: Capabilities = PLAIN;
 
   constructor(buffer: SendBuffer, cache: SetHeadsCache, pattern: SimplePattern, resyncIterations: number) {
     this.buffer = buffer;
@@ -92,6 +97,17 @@ export class ChartStream {
     this.states.length = 0;
     this.begins = new HeadPool(16);
     this.isUnsent = true;
+    this.agreed = PLAIN;
+  }
+
+  /** The connection stands: charts that were defined before are, if there is more to be said of them than was. */
+  agree(agreed: Capabilities): void {
+    this.agreed = agreed;
+    for (const state of this.states) {
+      if (state === undefined) continue;
+      state.definition = null;
+      if (linesOf(state.chart, agreed) !== linesOf(state.chart, PLAIN)) state.sentVersion = 0;
+    }
   }
 
   /**
@@ -102,6 +118,7 @@ export class ChartStream {
     for (const state of this.states) {
       if (state === undefined) continue;
       state.sentVersion = 0;
+      state.isKnown = false;
       state.resyncLeft = Math.max(1, this.resyncIterations);
     }
   }
@@ -116,6 +133,12 @@ export class ChartStream {
   /** Every chart is defined once more before its next values. */
   repeatDefinitions(): void {
     for (const state of this.states) if (state !== undefined) state.sentVersion = 0;
+  }
+
+  /** The chart is retired: its last definition says so, where that was agreed. @returns false = the buffer is full. */
+  retire(chart: Chart): boolean {
+    const state = this.stateOf(chart);
+    return !this.agreed.obsolete || !state.isKnown || state.sentVersion === chart.version || this.define(state);
   }
 
   /** This link streams the chart. */
@@ -175,13 +198,14 @@ export class ChartStream {
     const { chart } = state;
     const { list } = chart.dimensions;
     const isKept = state.definition !== null && state.definitionVersion === chart.version;
-    const lines = isKept ? state.definition! : Buffer.from(definitionLines(chart.definition, list));
+    const lines = isKept ? state.definition! : Buffer.from(linesOf(chart, this.agreed));
     if (!this.buffer.append(lines)) return false;
     if (this.isUnsent) {
       state.definition = lines;
       state.definitionVersion = chart.version;
     }
     state.sentVersion = chart.version;
+    state.isKnown = true;
     state.isVerbatim = list.every(({ id }) => isWireId(id, DIMENSION_TEXT_BYTES_MAX));
     state.heads = null;
     return true;
@@ -196,4 +220,8 @@ export class ChartStream {
     this.states[chart.index] = state;
     return state;
   }
+}
+
+function linesOf(chart: Chart, agreed: Capabilities): string {
+  return definitionLines(chart.definition, chart.dimensions.list, chart, agreed);
 }

@@ -5,12 +5,14 @@ import type { CollectedRow } from "../rrd/collected-row.ts";
 import type { CommitListener } from "../rrd/commit-listener.ts";
 import type { Host } from "../rrd/host.ts";
 import type { Rejection } from "../wire/answers.ts";
+import type { Capabilities } from "../wire/capabilities.ts";
 import { buildStreamRequest } from "../wire/handshake.ts";
 import { Connection, type ConnectionEvents, type Stage } from "./connection.ts";
 import { type DestinationEntry, DestinationList } from "./destination-list.ts";
 import type { LossReason } from "./link-account.ts";
 import { LinkLog, type LinkSubject } from "./link-log.ts";
 import { LinkOutput } from "./link-output.ts";
+import { linkStatus } from "./link-status.ts";
 import type { PusherShare } from "./pusher-share.ts";
 import type { LinkState, LinkStatus, PusherSettings, PusherWorld } from "./pusher-world.ts";
 import { type PostponeReason, ReconnectDelay } from "./retry-delay.ts";
@@ -37,11 +39,12 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   private settings: PusherSettings;
   private destinations: DestinationList;
   private state: "idle" | LinkState = "idle";
-  private sinceUs: number;
+  /** When it began. */
+  sinceUs: number;
   private connection: Connection | null = null;
   private entry: DestinationEntry | null = null;
-  private error = "";
-  private reason: PostponeReason | "" = "";
+  error = "";
+  reason: PostponeReason | "" = "";
   /** What values are lost for while there is no connection. */
   private lossReason: LossReason = "not_connected";
   /** The newest iteration may wait in the buffer for the connection that is being made. */
@@ -90,6 +93,11 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     if (!this.isDirty) this.share.dirty(this);
     this.isDirty = true;
     if (!this.output.append(chart, row, elapsedUs)) this.appendToFull(chart, row, elapsedUs);
+  }
+
+  retired(chart: Chart): void {
+    // With a full buffer the connection is about to be given up: the next one begins without this chart.
+    if (this.state === "connected" && this.output.retire(chart)) this.share.dirty(this);
   }
 
   /** Makes one attempt for values that are sure to come, so that the link stands before the first of them. */
@@ -150,20 +158,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   }
 
   status(): LinkStatus {
-    return {
-      from: this.host.machineGuid,
-      hostname: this.hostname,
-      to: this.parentName,
-      destinations: this.destinations.names,
-      state: this.linkState,
-      sinceSec: Math.floor(this.sinceUs / 1e6),
-      error: this.error,
-      reason: this.reason,
-      bytesSent: this.output.sentBytes,
-      bufferUsedBytes: this.output.pendingBytes,
-      bufferLimitBytes: this.settings.bufferSizeBytes,
-      values: this.output.account.balance(),
-    };
+    return linkStatus(this, this.destinations.names, this.settings.bufferSizeBytes);
   }
 
   opened(address: string): Buffer | string {
@@ -177,10 +172,10 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
       return `${peer} is where this host is received from; name another parent`;
     }
     this.log.waitingReply();
-    return buildStreamRequest(streamFields(host, this.settings.apiKey, this.world));
+    return buildStreamRequest(streamFields(host, this.settings.apiKey, this.connection?.offered ?? 0, this.world));
   }
 
-  accepted(version: number): void {
+  accepted(agreed: Capabilities): void {
     const nowMs = this.world.clock.monotonicMs();
     this.enter("connected");
     this.connectedMs = nowMs;
@@ -188,7 +183,8 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     this.entry?.accepted();
     if (this.share.willLook() && !Number.isNaN(this.connection?.queueKey)) this.output.watch();
     this.share.counters.connects++;
-    this.log.established(version);
+    this.log.established(agreed.agreed);
+    this.output.agree(agreed, this.host);
     this.flush(nowMs);
   }
 
@@ -214,7 +210,10 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
       this.lostLink(nowMs, "disconnect");
       return;
     }
-    if (rejection !== null) this.refused(rejection, problem);
+    if (rejection === "compressed") {
+      this.log.offerWithdrawn(problem);
+      this.destinations.withdrawOffer();
+    } else if (rejection !== null) this.refused(rejection, problem);
     else if (this.reason !== "loop") {
       this.lossReason = "not_connected";
       this.log.connectFailed(problem);
@@ -303,6 +302,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
 
   private tickConnected(nowMs: number): void {
     this.output.tick(nowMs);
+    if (this.output.tellFacts(this.host)) this.flush(nowMs);
     if (this.output.stalledMs(nowMs) < this.settings.timeoutSec * 1000) return;
     this.ending();
     this.connection?.abort();
@@ -358,7 +358,8 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     this.reason = "";
     this.enter("connecting");
     this.log.connecting();
-    this.connection = new Connection(world.clock, entry.destination, this.settings.timeoutSec * 1000, this);
+    const limits = { timeoutMs: this.settings.timeoutSec * 1000, offered: entry.offer(host.memoryMode !== "none") };
+    this.connection = new Connection(world.clock, entry.destination, limits, this);
     this.connection.start(world.dial);
   }
 
@@ -371,7 +372,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     this.enter(isIdle ? "idle" : "waiting");
   }
 
-  private refused(rejection: Rejection, problem: string): void {
+  private refused(rejection: Exclude<Rejection, "compressed">, problem: string): void {
     this.postpone(rejection);
     this.lossReason = rejection === "no_reply" ? "not_connected" : "refused";
     if (rejection !== "no_reply") this.share.counters.rejected++;

@@ -47,6 +47,10 @@ export class LinkLog {
     else this.log.error("pusher.rejected", fields);
   }
 
+  offerWithdrawn(problem: string): void {
+    this.log.info("pusher.offer_withdrawn", { ...this.fields, problem });
+  }
+
   loopRefused(address: string): void {
     this.log.error("pusher.loop_refused", { ...this.fields, address });
   }

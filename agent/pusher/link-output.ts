@@ -4,7 +4,10 @@ import type { StreamSocket } from "../base/stream-socket.ts";
 import type { TcpQueue } from "../base/tcp-queues.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { CollectedRow } from "../rrd/collected-row.ts";
+import type { Host } from "../rrd/host.ts";
+import type { Capabilities } from "../wire/capabilities.ts";
 import { ChartStream, type SetHeadsCache } from "./chart-stream.ts";
+import { HostFactsLines } from "./host-facts-lines.ts";
 import { LinkAccount, type LossReason } from "./link-account.ts";
 import type { PusherSettings } from "./pusher-world.ts";
 
@@ -16,6 +19,7 @@ export class LinkOutput {
   readonly account: LinkAccount;
   private readonly buffer: SendBuffer;
   private readonly stream: ChartStream;
+  private readonly facts: HostFactsLines;
   private limitBytes: number;
   private relaxMs = 0;
   /** The kernel is full; it will say when it takes bytes again. */
@@ -37,6 +41,7 @@ export class LinkOutput {
     this.limitBytes = settings.bufferSizeBytes;
     this.buffer = new SendBuffer(this.limitBytes);
     this.account = new LinkAccount(this.limitBytes);
+    this.facts = new HostFactsLines(this.buffer);
     const pattern = new SimplePattern(settings.sendChartsMatching);
     this.stream = new ChartStream(this.buffer, heads, pattern, settings.initialClockResyncIterations);
   }
@@ -66,6 +71,23 @@ export class LinkOutput {
   /** How full the buffer is, 0…1. */
   get fill(): number {
     return Math.min(1, this.buffer.pendingBytes / this.limitBytes);
+  }
+
+  /** A connection stands. @param agreed what its parent understands. */
+  agree(agreed: Capabilities, host: Host): void {
+    this.facts.restart(agreed);
+    this.stream.agree(agreed);
+    this.facts.tell(host);
+  }
+
+  /** Appends labels and variables of the host that changed. @returns whether anything was appended. */
+  tellFacts(host: Host): boolean {
+    return this.facts.tell(host);
+  }
+
+  /** Tells that a chart is retired, where that can be told. @returns false when the buffer is full. */
+  retire(chart: Chart): boolean {
+    return this.stream.retire(chart);
   }
 
   wants(chart: Chart): boolean {

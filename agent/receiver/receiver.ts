@@ -5,7 +5,8 @@ import type { ChildSettings } from "../config/child-settings.ts";
 import type { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
 import type { HostOptions } from "../rrd/host-options.ts";
-import { PROMPT_V1, REFUSALS, type Refusal } from "../wire/answers.ts";
+import { promptOf, REFUSALS, type Refusal } from "../wire/answers.ts";
+import { answerTo, supported } from "../wire/capabilities.ts";
 import { parseStreamRequest, type ReceivedRequest } from "../wire/handshake.ts";
 import { AcceptRate, permissionOf, refusalOf } from "./admission.ts";
 import { ChildConnection, type ConnectionContext } from "./child-connection.ts";
@@ -14,7 +15,6 @@ import { emptyReceiverCounters, type ReceiverCounters } from "./counters.ts";
 /** A connection that sent something within this time still owns its machine GUID (streaming.md §11.10). */
 const ACTIVE_MS = 30_000;
 const MINUTE_MS = 60_000;
-const PROMPT = Buffer.from(PROMPT_V1);
 
 /** The part of the configuration that the receiver follows; replaced as a whole by a reload. */
 export interface ReceiverSettings {
@@ -149,7 +149,9 @@ export class Receiver {
     host: Host,
     settings: ChildSettings,
   ): SocketOwner | string {
-    if (socket.write(PROMPT) !== PROMPT.length) return REFUSALS.internal.wire;
+    const agreed = answerTo(asked.ver, asked.isTributary, supported(host.memoryMode !== "none"));
+    const prompt = Buffer.from(promptOf(agreed.agreed));
+    if (socket.write(prompt) !== prompt.length) return REFUSALS.internal.wire;
     this.counters.accepted++;
     const identity = { host, address, hostname: asked.hostname, key: asked.key };
     const connection = new ChildConnection(socket, identity, this.context);
@@ -164,6 +166,7 @@ export class Receiver {
       guid: host.machineGuid,
       agent: `${host.program}/${host.version}`,
       hops: host.hops,
+      version: agreed.agreed,
       key: keyTail(asked.key),
       update_every: host.updateEverySec,
       memory_mode: host.memoryMode,

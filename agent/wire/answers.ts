@@ -80,6 +80,8 @@ export type Rejection =
   | "internal"
   | "initializing"
   | "not_understood"
+  /** It wants compressed frames, which it was not offered: netdata 1.33–1.36 take any number for theirs. */
+  | "compressed"
   /** Nothing, then EOF: how netdata 1.6 refuses. */
   | "closed"
   | "no_reply";
@@ -96,6 +98,9 @@ const REJECTION_TEXTS: readonly (readonly [string, Rejection])[] = [
 /** Bytes of an answer that are looked at; every known text is shorter. */
 export const ANSWER_BYTES_MAX = 200;
 const VERSION_DIGITS_MAX = 10;
+
+/** The one version whose stream is compressed. */
+export const VERSION_COMPRESSED = 5;
 
 /** What the bytes received so far mean. */
 export type Answer =

@@ -60,11 +60,21 @@ export function definitionLines(
   agreed: Capabilities = PLAIN,
 ): string {
   let text = chartLine(chart, extras.isObsolete && agreed.obsolete);
-  if (agreed.chartLabels) text += chartLabelLines(extras.labels);
+  if (agreed.chartLabels) text += chartLabelLines(withCollector(chart, extras.labels));
   for (const dimension of dimensions) text += dimensionLine(dimension, agreed);
   if (!agreed.variables || extras.variables === null) return text;
   for (const [name, value] of extras.variables) text += variableLine("CHART", name, value);
   return text;
+}
+
+/** A parent makes these two of the CHART line, but a set of labels takes the place of all there were. */
+function withCollector({ plugin, module }: ChartText, labels: readonly Label[]): readonly Label[] {
+  if (labels.length === 0) return labels;
+  const own = [
+    { name: "_collect_plugin", value: plugin, source: 1 },
+    { name: "_collect_module", value: module, source: 1 },
+  ];
+  return [...own.filter(({ value }) => value !== ""), ...labels];
 }
 
 /** Title first: whatever makes the line too long, it is what people miss least. */

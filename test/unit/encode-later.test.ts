@@ -56,7 +56,8 @@ describe("definitions by what was agreed", () => {
     {
       version: 704,
       lines:
-        `${head} "obsolete detail" ${tail}CLABEL "dev" "eth 0" 1\nCLABEL_COMMIT\n` +
+        `${head} "obsolete detail" ${tail}CLABEL "_collect_plugin" "tiny.plugin" 1\nCLABEL "_collect_module" "mod" 1\n` +
+        `CLABEL "dev" "eth 0" 1\nCLABEL_COMMIT\n` +
         'DIMENSION "a" "a" "incremental" 1 1 "obsolete hidden"\nVARIABLE CHART nic_speed_max = 1000.0000000\n',
     },
   ];
