@@ -60,6 +60,8 @@ export class Chart {
   slotsPassed = 0;
   /** Iterations since creation or reset. */
   iterations = 0;
+  /** Times its clock did not just go on: who follows it by intervals has to be told where it is. */
+  restarts = 0;
   /** Start of the range in the pool. */
   start = 0;
   /** Slot of the next boundary: `(lastUpdated / updateEvery + 1 + phase) mod slots`. */
@@ -108,6 +110,7 @@ export class Chart {
     this.lastUpdatedUs = 0;
     this.slotsPassed = 0;
     this.iterations = 0;
+    this.restarts++;
   }
 
   /** Second of the newest stored slot; 0 = none. */

@@ -21,6 +21,7 @@ import type { HostStore } from "./host-directories.ts";
 import { chartFactsBytes } from "./host-facts.ts";
 import type { HostOptions, HostShare, MemoryMode, RestoredDimension, SystemInfo } from "./host-options.ts";
 import { type Label, NO_LABELS } from "./label.ts";
+import { EARLY_US_MAX, trustsClock } from "./interval.ts";
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
 import { phaseOf } from "./store/geometry.ts";
 
@@ -61,6 +62,11 @@ export class Host {
   firstSeenUs = 0;
   /** Times a chart of it went back with our clock. */
   clockSetbacks = 0;
+  /**
+   * Samples that their intervals put ahead of our clock by more than this are dated by their arrival, µs; as far as any
+   * may be ahead where the sender's clock is trusted.
+   */
+  earlyUsMax = EARLY_US_MAX;
   /** Newest collection of any of its charts, µs. */
   lastCollectedUs = 0.5;
   readonly balance: Balance = emptyBalance();
@@ -335,7 +341,7 @@ export class Host {
     chart.isObsolete = obsolete;
     if (before.updateEverySec !== definition.updateEverySec) this.restartChart(chart);
     this.retryPlacing(chart);
-    chart.syncClock = true;
+    if (!trustsClock(this)) chart.syncClock = true;
     chart.isSteady = false;
     if (!isRetired) return chart;
     this.tellRetired(chart);

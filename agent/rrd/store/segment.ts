@@ -16,6 +16,8 @@ import {
 } from "./geometry.ts";
 import { blockChecksum, keyChecksum, stampChecksum } from "./segment-checksum.ts";
 
+/** Largest magnitude that a stored value can have. */
+export const STORED_MAX = 3.4028234e38;
 /** Blocks are emptied in runs of this many columns. */
 const CLEAR_COLUMNS = 16;
 /** Doubles of a chart record. */
