@@ -60,6 +60,8 @@ export class Host {
   disconnectedUs = 0;
   /** When it was first seen, µs. */
   firstSeenUs = 0;
+  /** Oldest second that is not here although newer ones are, and its sender may still have it; 0 = there is none. */
+  missingFromSec = 0;
   /** Times a chart of it went back with our clock. */
   clockSetbacks = 0;
   /**
