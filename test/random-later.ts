@@ -50,7 +50,7 @@ export function randomReplay(random: SeededRandom, chartId: string, dimensions: 
     if (random.chance(5)) text += `BEGIN ${chartId} 5\nEND\n`;
   }
   for (const id of someOf(random, dimensions)) {
-    text += `RDSTATE ${slot(random)}${quoted(random, id)} ${Array.from({ length: 4 }, () => anyNumber(random)).join(" ")}\n`;
+    text += `RDSTATE ${slot(random)}${quoted(random, id)} ${Array.from({ length: random.pick([4, 6]) }, () => anyNumber(random)).join(" ")}\n`;
   }
   text += `RSSTATE ${anyNumber(random)} ${anyNumber(random)}\n`;
   return random.chance(10) ? text : `${text}REND 1 ${anyNumber(random)} 7 ${random.pick(["true", "false"])} 3 4 5\n`;

@@ -154,7 +154,7 @@ export class ReferenceLater {
     const [us, collected] = [words[2]!, words[3]!].map(naiveWireInteger);
     const doubles = `${numberText(naiveDouble(words[4]!))} ${numberText(naiveDouble(words[5]!))}`;
     if (dimension < 0) problem("no_dimension", false);
-    else this.call(`state ${chart.id} ${dimension} ${Number(us)} ${collected} ${doubles}`);
+    else this.call(`state ${chart.id} ${dimension} ${Number(us)} ${collected} ${doubles} ${toldState(words)}`);
   }
 
   private chartState(words: string[], problem: Problem): void {
@@ -270,4 +270,15 @@ function count(row: Row | null): number {
 function setTexts(row: Row): string {
   const order = [...row.sets].sort(([a], [b]) => a - b);
   return order.map(([index, each]) => ` ${index}=${each.text}x${Math.min(255, each.count)}`).join("");
+}
+
+/** Collections and width: what agents of our kind say, else what can be concluded. */
+function toldState(words: readonly string[]): string {
+  if (words.length < 8) {
+    const magnitude = BigInt.asIntN(64, naiveWireInteger(words[3]!));
+    const isWide = (magnitude < 0n ? -magnitude : magnitude) > 0xffffffffn;
+    return `${Number(naiveWireInteger(words[2]!) > 0n)} ${isWide}`;
+  }
+  const collections = naiveWireInteger(words[6]!);
+  return `${collections > 2n ? 2 : collections < 0n ? 0 : collections} ${naiveWireInteger(words[7]!) !== 0n}`;
 }

@@ -124,9 +124,9 @@ export class StreamRecorder implements StreamHandler<RecordedChart> {
   }
 
   dimensionState(chart: RecordedChart, dimension: number, state: DimensionState): void {
-    const { collectedUs, collected, rest, calculated, stored } = state;
+    const { collectedUs, collected, rest, calculated, stored, collections, isWide } = state;
     const texts = [collectedUs, BigInt(collected) + BigInt(rest), numberText(calculated), numberText(stored)];
-    this.calls.push(`state ${chart.id} ${dimension} ${texts.join(" ")}`);
+    this.calls.push(`state ${chart.id} ${dimension} ${texts.join(" ")} ${collections} ${isWide}`);
   }
 
   chartState(chart: RecordedChart, collectedUs: number, updatedUs: number): void {

@@ -76,6 +76,8 @@ export class ChartStream {
   private isUnsent = true;
   /** What the other end understands; as long as it has not answered, nothing but the base protocol. */
   private agreed: Capabilities = PLAIN;
+  /** Intervals go out as they are from the first one on. */
+  private isExact = false;
 
   constructor(buffer: SendBuffer, cache: SetHeadsCache, pattern: SimplePattern, resyncIterations: number) {
     this.buffer = buffer;
@@ -98,6 +100,7 @@ export class ChartStream {
     this.begins = new HeadPool(16);
     this.isUnsent = true;
     this.agreed = PLAIN;
+    this.isExact = false;
   }
 
   /** The connection stands: charts that were defined before are, if there is more to be said of them than was. */
@@ -138,7 +141,9 @@ export class ChartStream {
   /** The chart is retired: its last definition says so, where that was agreed. @returns false = the buffer is full. */
   retire(chart: Chart): boolean {
     const state = this.stateOf(chart);
-    return !this.agreed.obsolete || !state.isKnown || state.sentVersion === chart.version || this.define(state);
+    return (
+      !this.agreed.obsolete || !state.isKnown || state.sentVersion === chart.version || this.writeDefinition(state)
+    );
   }
 
   /** This link streams the chart. */
@@ -164,7 +169,7 @@ export class ChartStream {
    */
   write(chart: Chart, row: CollectedRow, elapsedUs: number): number {
     const state = this.stateOf(chart);
-    if (state.sentVersion !== chart.version && !this.define(state)) return -1;
+    if (state.sentVersion !== chart.version && !this.writeDefinition(state)) return -1;
     const raw = row.raw;
     const rawBytes = raw !== null && state.isVerbatim ? row.rawEnd - row.rawStart : 0;
     if (rawBytes === 0) return this.writeValues(state, row, elapsedUs);
@@ -194,7 +199,17 @@ export class ChartStream {
     return writeElapsed(view, at, 0);
   }
 
-  private define(state: ChartState): boolean {
+  /** Writes the definition of a chart, whether it is known or not. @returns false when the buffer is full. */
+  define(chart: Chart): boolean {
+    return this.writeDefinition(this.stateOf(chart));
+  }
+
+  /** The parent knows when each chart was collected last: no interval needs to be taken from its clock. */
+  trustIntervals(): void {
+    this.isExact = true;
+  }
+
+  private writeDefinition(state: ChartState): boolean {
     const { chart } = state;
     const { list } = chart.dimensions;
     const isKept = state.definition !== null && state.definitionVersion === chart.version;
@@ -215,7 +230,7 @@ export class ChartStream {
     const known = this.states[chart.index];
     if (known !== undefined && known.chart === chart) return known;
     const state = new ChartState(chart, this.begins);
-    state.resyncLeft = Math.max(1, this.resyncIterations);
+    state.resyncLeft = this.isExact ? 0 : Math.max(1, this.resyncIterations);
     while (this.states.length < chart.index) this.states.push(undefined);
     this.states[chart.index] = state;
     return state;

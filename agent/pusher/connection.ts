@@ -18,6 +18,8 @@ export interface ConnectionEvents {
   accepted(agreed: Capabilities): void;
   /** Bytes of the parent, whatever they say. */
   received(bytes: number): void;
+  /** What follows the parent's answer; borrowed. */
+  commands(chunk: Buffer): void;
   /** The kernel takes bytes again. */
   drained(): void;
   /** The parent closes an accepted connection in order; the socket is there until this returns. */
@@ -117,13 +119,17 @@ export class Connection implements SocketOwner {
 
   data(_socket: StreamSocket, chunk: Buffer): void {
     this.events.received(chunk.length);
-    // A V1 parent has nothing more to say.
+    if (this.stageNow === "streaming") this.events.commands(chunk);
     if (this.stageNow !== "replying") return;
     this.silence?.[Symbol.dispose]();
-    this.answer = Buffer.concat([this.answer, chunk.subarray(0, ANSWER_BYTES_MAX - this.answer.length)]);
+    const before = this.answer.length;
+    this.answer = Buffer.concat([this.answer, chunk.subarray(0, ANSWER_BYTES_MAX - before)]);
     const answer = readAnswer(this.answer);
-    if (answer.kind === "accepted") this.accept(answer.version);
-    else if (answer.kind === "rejected") this.fail(answer.rejection, `answered ${this.quotedAnswer()}`);
+    if (answer.kind === "accepted") {
+      this.accept(answer.version);
+      // A parent says nothing more before our first data; one that does all the same is heard.
+      if (this.socket !== null) this.events.commands(chunk.subarray(Math.max(0, answer.length - before)));
+    } else if (answer.kind === "rejected") this.fail(answer.rejection, `answered ${this.quotedAnswer()}`);
     else if (answer.kind === "version_open") {
       this.version = answer.version;
       this.silence = this.clock.setTimer(VERSION_SILENCE_MS, () => this.accept(this.version));

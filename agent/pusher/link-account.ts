@@ -44,8 +44,8 @@ const MARKS_PER_BUFFER = 64;
 
 /**
  * The account of one link (design.md §1.1), in values. At every moment
- * `offered = delivered + inFlight + queued + backlog + Σ lost`. Two queues of bytes are followed by marks, position → values:
- * what the kernel has not taken, and what it has but the peer's has not confirmed, as far as that is known.
+ * `offered = delivered + inFlight + queued + backlog + Σ lost`. Two queues of bytes are followed by marks,
+ * position → values: what the kernel has not taken, and what it has but the peer's has not confirmed, as far as that is known.
  */
 export class LinkAccount {
   offered = 0;
@@ -55,7 +55,7 @@ export class LinkAccount {
   backlog = 0;
   acknowledged = 0;
   recovered = 0;
-  readonly lost: Record<LossReason, number> = { not_connected: 0, overflow: 0, disconnect: 0, refused: 0 };
+  readonly lost = noLosses();
 
   /** Part of {@link lost} that a parent may still fetch from our ring. */
   private readonly recoverable: Record<LossReason, number> = {
@@ -97,6 +97,12 @@ export class LinkAccount {
   hold(values: number): void {
     this.offered += values;
     this.backlog += values;
+  }
+
+  /** Held values are not in our ring any more. */
+  giveUp(values: number): void {
+    this.backlog -= values;
+    this.lost.overflow += values;
   }
 
   /** Held values are in the queue now, as points of our ring. */
@@ -263,6 +269,10 @@ export class LinkAccount {
     this.handedValues.length = 0;
     assert(linkImbalance(this) === 0, "a link's account adds up");
   }
+}
+
+function noLosses(): Record<LossReason, number> {
+  return { not_connected: 0, overflow: 0, disconnect: 0, refused: 0 };
 }
 
 /** What was offered less what is accounted for; anything but 0 is a bug of ours. */

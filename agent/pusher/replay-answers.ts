@@ -17,6 +17,9 @@ const PIECE_POINTS = 2000;
 /** Share of the send buffer that answers may fill; the rest is for live values. */
 const BUFFER_SHARE = 0.5;
 
+/** Answers without a chart that wait. */
+const REFUSED_MAX = 1000;
+
 /** A parent's request, and how far the answer has come. */
 interface OpenAnswer {
   readonly chart: Chart;
@@ -35,6 +38,8 @@ export interface ReplayEvents {
   streaming(chart: Chart): void;
   /** How far back the chart was collected once more since the parent was told; +∞ = it was not. */
   redoneSec(chart: Chart): number;
+  /** It is told up to here now. */
+  retold(chart: Chart, toSec: number): void;
 }
 
 /**
@@ -44,7 +49,11 @@ export interface ReplayEvents {
 export class ReplayAnswers {
   private readonly buffer: SendBuffer;
   private readonly events: ReplayEvents;
+  /** The parent is an agent of our kind: states are told in full. */
+  tellsAll = false;
   private readonly open: OpenAnswer[] = [];
+  /** Ids of charts that are not here, to be answered all the same. */
+  private readonly refused: string[] = [];
   private values = new Float64Array(0);
 
   constructor(buffer: SendBuffer, events: ReplayEvents) {
@@ -53,35 +62,41 @@ export class ReplayAnswers {
   }
 
   get isIdle(): boolean {
-    return this.open.length === 0;
+    return this.open.length === 0 && this.refused.length === 0;
   }
 
   /** A parent asks. One answer a chart is open at a time; a second request takes its place. */
   ask(chart: Chart, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
     const same = this.open.findIndex((answer) => answer.chart === chart);
     if (same >= 0) this.open.splice(same, 1);
-    const redoneSec = startsStreaming ? this.events.redoneSec(chart) : Number.POSITIVE_INFINITY;
     const correctedSec = beforeSec > 0 ? afterSec : chart.lastEntrySec;
-    const cursorSec = Math.min(correctedSec, redoneSec);
-    this.open.push({ chart, startsStreaming, afterSec, beforeSec, cursorSec, correctedSec });
+    this.open.push({ chart, startsStreaming, afterSec, beforeSec, cursorSec: correctedSec, correctedSec });
   }
 
-  /** A new connection. */
-  clear(): void {
-    this.open.length = 0;
+  /** There is no such chart; more of these than of charts are not answered. */
+  refuse(chartId: string): void {
+    if (this.refused.length < REFUSED_MAX) this.refused.push(chartId);
+  }
+
+  /** The chart is gone. */
+  drop(chart: Chart): void {
+    const at = this.open.findIndex((answer) => answer.chart === chart);
+    if (at >= 0) this.refuse(this.open.splice(at, 1)[0]!.chart.id);
   }
 
   /** Writes pieces while there is room. @param limitBytes of the buffer. @param nowSec wall clock. */
   write(limitBytes: number, nowSec: number): void {
+    while (this.refused.length > 0) {
+      if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return;
+      this.refused.shift();
+    }
     while (this.open.length > 0 && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
-      const answer = this.open.shift()!;
+      const answer = this.open[0]!;
       const isWhole = this.writePiece(answer, nowSec);
-      if (isWhole === null) {
-        this.open.unshift(answer);
-        return;
-      }
-      if (!isWhole) this.open.push(answer);
-      else if (answer.startsStreaming) this.events.streaming(answer.chart);
+      if (isWhole === null) return;
+      if (!isWhole) continue;
+      this.open.shift();
+      if (answer.startsStreaming) this.events.streaming(answer.chart);
     }
   }
 
@@ -89,6 +104,8 @@ export class ReplayAnswers {
   private writePiece(answer: OpenAnswer, nowSec: number): boolean | null {
     const { chart, startsStreaming } = answer;
     const U = chart.definition.updateEverySec;
+    // The clock may have gone back while the answer was on its way.
+    if (startsStreaming) answer.cursorSec = Math.min(answer.cursorSec, this.events.redoneSec(chart));
     const held = Math.max(answer.cursorSec, chart.firstEntrySec);
     // What was stored while the parent made up its mind belongs to the answer that starts the stream.
     const endSec = startsStreaming ? chart.lastEntrySec : Math.min(answer.beforeSec, chart.lastEntrySec);
@@ -100,6 +117,7 @@ export class ReplayAnswers {
     if (isWhole) text += this.end(answer, nowSec);
     if (!this.buffer.append(Buffer.from(text))) return null;
     answer.cursorSec = toSec;
+    if (startsStreaming) this.events.retold(chart, toSec);
     return isWhole;
   }
 
@@ -135,7 +153,7 @@ export class ReplayAnswers {
       chart.dimensions.list.forEach(({ id }, index) => {
         const collectedUs = chart.lastCollectedUs;
         const stored = latestStored(chart, index);
-        text += dimensionStateLine(id, { ...dimensionState(chart, index), collectedUs, stored });
+        text += dimensionStateLine(id, { ...dimensionState(chart, index), collectedUs, stored }, this.tellsAll);
       });
       text += chartStateLine(chart.lastCollectedUs, chart.lastUpdatedUs);
     }
@@ -157,4 +175,9 @@ export class ReplayAnswers {
       })
     );
   }
+}
+
+function emptyAnswer(chartId: string, nowSec: number): string {
+  const end = { updateEverySec: 0, firstSec: 0, lastSec: 0, isStreaming: true, afterSec: 0, beforeSec: 0 };
+  return replayBeginLine(chartId) + replayEndLine({ ...end, senderNowSec: nowSec });
 }

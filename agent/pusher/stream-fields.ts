@@ -27,7 +27,7 @@ export function streamFields(host: Host, apiKey: string, ver: number, world: Pus
     program: host.program || world.program,
     version: host.program === "" ? world.version : host.version,
     ver,
-    isTributary: false,
+    isTributary: true,
   };
 }
 

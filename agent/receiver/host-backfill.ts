@@ -8,12 +8,19 @@ import type { ReplayPlan } from "./replay-plan.ts";
 /** A child whose clock is ahead of ours by more than this is dated by ours: its own would put values in the future. */
 const AHEAD_SEC_MAX = 5;
 
+/** Seconds after which a child that does not say so has defined all its charts. */
+const DEFINED_AFTER_TICKS = 60;
+
 /** Writes what a child replays into its host, and lets each chart go on where the child is (streaming.md §9). */
 export class HostBackfill {
   /** The child's clock less ours when it said so last, s; NaN = it has not. */
   clockOffsetSec = Number.NaN;
   private readonly host: Host;
   private readonly plan: ReplayPlan;
+  private isTributary = false;
+  private ticks = 0;
+  /** What the child itself still lacks, of a host that it passes on. */
+  private childMissingSec = 0;
 
   constructor(host: Host, plan: ReplayPlan) {
     this.host = host;
@@ -49,12 +56,48 @@ export class HostBackfill {
   }
 
   replayEnd(chart: Chart, end: ReplayEnd): void {
+    const asked = this.plan.askedOf(chart);
+    if (asked?.startsStreaming === false) this.host.listener?.past?.(chart, asked.afterSec, asked.beforeSec);
     this.plan.answered(chart, end.isStreaming, end.beforeSec, this.isTrusting ? end.lastSec : 0);
+  }
+
+  /** The child is an agent of our kind: it can be asked for older points of charts that stream. */
+  allowLater(): void {
+    this.isTributary = true;
+    this.plan.allowLater();
+  }
+
+  /** A line of a child of our kind; one that means nothing to us is passed over. */
+  extension([word, first = "", second = "", third = ""]: readonly string[]): void {
+    if (word === "DEFINED") this.plan.completed();
+    else if (word === "MISSING") this.childMissingSec = secondOf(first);
+    else if (word === "PAST") {
+      const chart = this.host.chart(first);
+      if (chart !== undefined) this.plan.grown(chart, secondOf(second), secondOf(third));
+    }
+  }
+
+  /** Call once a second: keeps {@link Host.missingFromSec}. */
+  tick(): void {
+    const { host, plan } = this;
+    this.ticks++;
+    if (!this.isTributary && this.ticks === DEFINED_AFTER_TICKS) plan.completed();
+    const known = [plan.missingFromSec, this.childMissingSec];
+    // What an earlier connection left open counts until this one has asked for it.
+    if (!plan.isSettled) known.push(host.missingFromSec);
+    const missing = known.filter((second) => second > 0);
+    host.missingFromSec = missing.length === 0 ? 0 : Math.min(...missing);
   }
 
   /** The connection is over. */
   end(): void {
+    this.tick();
     this.plan.end();
     trustClock(this.host, false);
   }
+}
+
+function secondOf(word: string): number {
+  const second = Number(word);
+  return Number.isSafeInteger(second) && second > 0 ? second : 0;
 }

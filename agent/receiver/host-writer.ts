@@ -6,7 +6,17 @@ import { cutId } from "../rrd/definition.ts";
 import { parseAlgorithm } from "../rrd/dimension.ts";
 import type { Host } from "../rrd/host.ts";
 import { setChartLabels, setLabels, setVariable } from "../rrd/host-facts.ts";
-import type { ChartLine, DimensionLine, Label, LineProblem, StreamHandler } from "../wire/stream-handler.ts";
+import type {
+  ChartLine,
+  DimensionLine,
+  DimensionState,
+  Label,
+  LineProblem,
+  ReplayEnd,
+  ReplayRow,
+  StreamHandler,
+} from "../wire/stream-handler.ts";
+import type { HostBackfill } from "./host-backfill.ts";
 
 /** Longest id of a refused chart or dimension that is remembered; real ones have some tens of characters. */
 const ID_LENGTH_MAX = 200;
@@ -33,14 +43,17 @@ export class HostWriter implements StreamHandler<Chart> {
   oldestUs = Number.POSITIVE_INFINITY;
   private readonly host: Host;
   private readonly events: WriterEvents;
+  private readonly backfill: HostBackfill | null;
   /** Charts, and dimensions of charts, that a limit of the database refused. */
   private readonly refused = new Set<string>();
   /** The chart, or the dimension, asked for last is one of them. */
   private isRefused = false;
 
-  constructor(host: Host, events: WriterEvents) {
+  /** @param backfill null: replication was not agreed; what comes of it is passed over. */
+  constructor(host: Host, events: WriterEvents, backfill: HostBackfill | null = null) {
     this.host = host;
     this.events = events;
+    this.backfill = backfill;
   }
 
   defineChart(line: ChartLine): Chart | null {
@@ -126,20 +139,31 @@ export class HostWriter implements StreamHandler<Chart> {
     setChartLabels(this.host, chart, own);
   }
 
-  // Nothing of this is agreed yet; what comes all the same is passed over.
-  definitionEnd(): void {}
+  definitionEnd(chart: Chart, firstSec: number, lastSec: number, senderNowSec: number, nowUs: number): void {
+    this.backfill?.definitionEnd(chart, firstSec, lastSec, senderNowSec, nowUs);
+  }
 
-  replay(): void {}
+  replay(chart: Chart, row: ReplayRow, nowUs: number): void {
+    this.backfill?.replay(chart, row, nowUs);
+  }
 
-  dimensionState(): void {}
+  dimensionState(chart: Chart, dimension: number, state: DimensionState): void {
+    this.backfill?.dimensionState(chart, dimension, state);
+  }
 
-  chartState(): void {}
+  chartState(chart: Chart, collectedUs: number, updatedUs: number, nowUs: number): void {
+    this.backfill?.chartState(chart, collectedUs, updatedUs, nowUs);
+  }
 
-  replayEnd(): void {}
+  replayEnd(chart: Chart, end: ReplayEnd): void {
+    this.backfill?.replayEnd(chart, end);
+  }
 
   commitFinal(): void {}
 
-  extension(): void {}
+  extension(words: readonly string[]): void {
+    this.backfill?.extension(words);
+  }
 
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {
     const isLimit = this.isRefused && (kind === "no_chart" || kind === "no_dimension");

@@ -11,6 +11,7 @@ import { parseStreamRequest, type ReceivedRequest } from "../wire/handshake.ts";
 import { AcceptRate, permissionOf, refusalOf } from "./admission.ts";
 import { ChildConnection, type ConnectionContext } from "./child-connection.ts";
 import { emptyReceiverCounters, type ReceiverCounters } from "./counters.ts";
+import { ReplayShare } from "./replay-share.ts";
 
 /** A connection that sent something within this time still owns its machine GUID (streaming.md §11.10). */
 const ACTIVE_MS = 30_000;
@@ -65,6 +66,11 @@ export class Receiver {
       counters: this.counters,
       afterData: options.afterData,
       ended: (connection) => this.ended(connection),
+      replayShare: new ReplayShare(),
+      self: {
+        machineGuid: options.ownGuid,
+        hostname: () => options.database.localhost?.hostname ?? "",
+      },
     };
   }
 
@@ -110,6 +116,7 @@ export class Receiver {
     const { clock, database } = this.options;
     const nowMs = clock.monotonicMs();
     for (const connection of this.byGuid.values()) {
+      connection.tick();
       if (!connection.isSilent(nowMs, this.settings.receiveTimeoutSec)) continue;
       this.counters.timeout++;
       connection.disconnect("silent for too long");
@@ -149,11 +156,15 @@ export class Receiver {
     host: Host,
     settings: ChildSettings,
   ): SocketOwner | string {
-    const agreed = answerTo(asked.ver, asked.isTributary, supported(host.memoryMode !== "none"));
-    const prompt = Buffer.from(promptOf(agreed.agreed));
+    const { replication } = settings;
+    const { isTributary } = asked;
+    const canReplicate = replication.isEnabled && host.ring !== null;
+    const capabilities = answerTo(asked.ver, isTributary, supported(canReplicate));
+    const prompt = Buffer.from(promptOf(capabilities.agreed));
     if (socket.write(prompt) !== prompt.length) return REFUSALS.internal.wire;
     this.counters.accepted++;
-    const identity = { host, address, hostname: asked.hostname, key: asked.key };
+    const { hostname, key } = asked;
+    const identity = { host, address, hostname, key, capabilities, isTributary, replication };
     const connection = new ChildConnection(socket, identity, this.context);
     this.byGuid.set(host.machineGuid, connection);
     host.isConnected = true;
@@ -166,7 +177,7 @@ export class Receiver {
       guid: host.machineGuid,
       agent: `${host.program}/${host.version}`,
       hops: host.hops,
-      version: agreed.agreed,
+      version: capabilities.agreed,
       key: keyTail(asked.key),
       update_every: host.updateEverySec,
       memory_mode: host.memoryMode,

@@ -25,6 +25,8 @@ class ChartReplay {
   readonly chart: Chart;
   /** What the child holds. */
   lastSec = 0;
+  /** It was not defined on this connection before. */
+  isFirst = true;
   /** It streams: what is asked for now is older. */
   isLive = false;
   /** Points in (after, before] are to be asked for; none when they are equal. */
@@ -34,6 +36,8 @@ class ChartReplay {
   /** It waits for its turn to be asked. */
   isQueued = false;
   askedValues = 0;
+  /** It was asked while it did not stream. */
+  isStarting = false;
   /** What it held when it was asked to stream: answers that go back further correct it. */
   heldSec = 0;
 
@@ -57,21 +61,38 @@ export class ReplayPlan implements ReplayAsker {
   private readonly starting: ChartReplay[] = [];
   private readonly backlog: ChartReplay[] = [];
   private askedCharts = 0;
+  /** Of these: asked to stream. */
+  private startingCharts = 0;
   /** Values of all open requests, as {@link share} knows them. */
   private outstanding = 0;
   /** The child can be asked for older points of a chart that streams. */
   private canAskLater = false;
+  /** {@link Host.missingFromSec} when the connection began. */
+  private readonly missedSec: number;
+  /** The child has said that it has defined all its charts. */
+  private isComplete = false;
 
   constructor(host: Host, settings: ReplicationSettings, share: ReplayShare, send: (request: ReplayRequest) => void) {
     this.host = host;
     this.settings = settings;
     this.share = share;
     this.send = send;
+    this.missedSec = host.missingFromSec;
   }
 
   /** The child is an agent of our kind. */
   allowLater(): void {
     this.canAskLater = true;
+  }
+
+  /** All charts that the child has are defined. */
+  completed(): void {
+    this.isComplete = true;
+  }
+
+  /** Nothing that the child has is missing, or {@link missingFromSec} tells of it. */
+  get isSettled(): boolean {
+    return this.isComplete && this.starting.length === 0 && this.startingCharts === 0;
   }
 
   /** Rows up to this second tell once more, and otherwise, what this chart holds; 0 = none do. */
@@ -104,7 +125,8 @@ export class ReplayPlan implements ReplayAsker {
     }
     const wasQueued = replay.isQueued;
     replay.isLive = false;
-    const afterSec = this.missingAfter(chart, firstSec, lastSec, nowSec);
+    const afterSec = this.missingAfter(replay, firstSec, lastSec, nowSec);
+    replay.isFirst = false;
     replay.afterSec = Math.min(afterSec, lastSec);
     replay.beforeSec = lastSec;
     if (wasQueued) this.backlog.splice(this.backlog.indexOf(replay), 1);
@@ -119,6 +141,11 @@ export class ReplayPlan implements ReplayAsker {
     replay.afterSec = isEmpty ? afterSec : Math.min(replay.afterSec, afterSec);
     replay.beforeSec = isEmpty ? beforeSec : Math.max(replay.beforeSec, beforeSec);
     if (replay.isLive && replay.asked === null && !replay.isQueued) this.queue(replay);
+  }
+
+  /** The request that a chart is answering now. */
+  askedOf(chart: Chart): ReplayRequest | null {
+    return this.byChart.get(chart)?.asked ?? null;
   }
 
   /** An answer is whole. @param beforeSec how far it says to have come. */
@@ -179,12 +206,13 @@ export class ReplayPlan implements ReplayAsker {
   }
 
   /** What is missing begins after this second. */
-  private missingAfter(chart: Chart, firstSec: number, lastSec: number, nowSec: number): number {
+  private missingAfter(replay: ChartReplay, firstSec: number, lastSec: number, nowSec: number): number {
+    const { chart, isFirst } = replay;
     const { host, settings } = this;
     if (!settings.isEnabled || host.ring === null) return lastSec;
     const U = chart.definition.updateEverySec;
     let ownSec = chart.slotsPassed > 0 ? chart.lastEntrySec : 0;
-    if (host.missingFromSec > 0) ownSec = Math.min(ownSec, host.missingFromSec - U);
+    if (isFirst && this.missedSec > 0) ownSec = Math.min(ownSec, this.missedSec - U);
     // The child's clock was put back: what it says of those seconds now is what counts.
     if (ownSec > lastSec) ownSec = 0;
     return Math.max(ownSec, firstSec - U, nowSec - settings.windowSec, lastSec - host.historyEntries * U);
@@ -222,6 +250,8 @@ export class ReplayPlan implements ReplayAsker {
     replay.heldSec = request.beforeSec > 0 ? request.afterSec : chart.lastEntrySec;
     replay.askedValues = (slots + 1) * Math.max(1, chart.dimensions.count);
     this.askedCharts++;
+    replay.isStarting = !replay.isLive;
+    if (replay.isStarting) this.startingCharts++;
     this.outstanding += replay.askedValues;
     this.share.take(replay.askedValues);
     this.send(request);
@@ -231,6 +261,7 @@ export class ReplayPlan implements ReplayAsker {
     if (replay.asked === null) return;
     replay.asked = null;
     this.askedCharts--;
+    if (replay.isStarting) this.startingCharts--;
     this.outstanding -= replay.askedValues;
     this.share.give(replay.askedValues);
   }

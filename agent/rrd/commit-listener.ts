@@ -10,4 +10,6 @@ export interface CommitListener {
   commit(chart: Chart, row: CollectedRow, elapsedUs: number): void;
   /** The chart was retired: no commit may follow that would tell. */
   retired?(chart: Chart): void;
+  /** Points of (afterSec, beforeSec] were stored later than newer ones. */
+  past?(chart: Chart, afterSec: number, beforeSec: number): void;
 }

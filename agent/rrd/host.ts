@@ -20,8 +20,8 @@ import { HostAdmission } from "./host-admission.ts";
 import type { HostStore } from "./host-directories.ts";
 import { chartFactsBytes } from "./host-facts.ts";
 import type { HostOptions, HostShare, MemoryMode, RestoredDimension, SystemInfo } from "./host-options.ts";
-import { type Label, NO_LABELS } from "./label.ts";
 import { EARLY_US_MAX, trustsClock } from "./interval.ts";
+import { type Label, NO_LABELS } from "./label.ts";
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
 import { phaseOf } from "./store/geometry.ts";
 

@@ -12,7 +12,7 @@ export const CAPABILITY = {
 } as const;
 
 /** What is offered to parents and accepted from children: plain text, no compression. */
-const SUPPORTED = CAPABILITY.bits | CAPABILITY.labels | CAPABILITY.chartLabels;
+const SUPPORTED = CAPABILITY.bits | CAPABILITY.labels | CAPABILITY.chartLabels | CAPABILITY.replication;
 
 /** Old versions of the protocol are below, capability bits from here on. */
 const BITS_FROM = 8;

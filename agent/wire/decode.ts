@@ -83,6 +83,11 @@ export class StreamDecoder<Chart> {
     return end < chunk.length ? this.keep(chunk, Math.max(start, end)) : true;
   }
 
+  /** Bytes of a line whose end has not come. */
+  get partialBytes(): number {
+    return this.carryBytes;
+  }
+
   /** The stream is over: the values of an iteration or row that has no end are reported as abandoned. */
   end(): void {
     this.lines.end();

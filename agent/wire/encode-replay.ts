@@ -43,12 +43,16 @@ export function replaySetLine(head: string, value: number, isReset: boolean): st
   return `${head}${decimalText(value)} "${isReset ? "R" : ""}"\n`;
 }
 
-/** What a dimension is like when values as they are collected follow. NaN of its doubles is written as 0. */
-export function dimensionStateLine(dimensionId: string, state: DimensionState): string {
+/**
+ * What a dimension is like when values as they are collected follow. NaN of its doubles is written as 0.
+ * @param isTributary the parent is an agent of our kind: it is told all of it.
+ */
+export function dimensionStateLine(dimensionId: string, state: DimensionState, isTributary: boolean): string {
   const id = wireId(dimensionId, DIMENSION_TEXT_BYTES_MAX);
-  const { collectedUs, collected, rest, calculated, stored } = state;
+  const { collectedUs, collected, rest, calculated, stored, collections, isWide } = state;
   const doubles = `${decimalText(finite(calculated))} ${decimalText(finite(stored))}`;
-  return `RDSTATE "${id}" ${integerText(collectedUs)} ${exactInteger(collected, rest)} ${doubles}\n`;
+  const more = isTributary ? ` ${collections} ${Number(isWide)}` : "";
+  return `RDSTATE "${id}" ${integerText(collectedUs)} ${exactInteger(collected, rest)} ${doubles}${more}\n`;
 }
 
 /** What the chart is like then. */

@@ -286,7 +286,7 @@ export class LineReader<Chart> {
       return;
     }
     const [firstSec, lastSec, nowSec] = [words.wireInteger(1), words.wireInteger(2), words.wireInteger(3)];
-    this.handler.definitionEnd(chart.handle, firstSec, lastSec, nowSec);
+    this.handler.definitionEnd(chart.handle, firstSec, lastSec, nowSec, decoder.nowUs);
   }
 
   /** Gives up the open iteration, if any. */

@@ -116,8 +116,16 @@ export class ReplayLines<Chart> {
     }
     const collectedUs = words.wireInteger(2);
     const { value: collected, rest } = words.splitInteger(3);
-    const state = { collectedUs, collected, rest, calculated: words.double(4), stored: words.double(5) };
-    this.handler.dimensionState(chart.handle, dimension, state);
+    const isTold = words.count >= 8;
+    this.handler.dimensionState(chart.handle, dimension, {
+      collectedUs,
+      collected,
+      rest,
+      calculated: words.double(4),
+      stored: words.double(5),
+      collections: isTold ? Math.min(2, Math.max(0, words.wireInteger(6))) : Number(collectedUs > 0),
+      isWide: isTold ? words.wireInteger(7) !== 0 : Math.abs(collected) > 0xffffffff,
+    });
   }
 
   private readChartState(words: LineWords, nowUs: number): void {
@@ -127,7 +135,7 @@ export class ReplayLines<Chart> {
       if (!this.isSkipping) this.problem(chart === null ? "no_chart" : "malformed", words, false);
       return;
     }
-    this.handler.chartState(chart.handle, words.wireInteger(1), words.wireInteger(2));
+    this.handler.chartState(chart.handle, words.wireInteger(1), words.wireInteger(2), nowUs);
   }
 
   private readEnd(words: LineWords, nowUs: number): void {

@@ -64,6 +64,10 @@ export interface DimensionState {
   /** Last value after the algorithm, and last value stored; NaN = none. */
   readonly calculated: number;
   readonly stored: number;
+  /** Times it was collected, as far as that matters: 0, 1, 2 = more. Only agents of our kind say it. */
+  readonly collections: number;
+  /** The counter was seen to need more than 32 bits; likewise. */
+  readonly isWide: boolean;
 }
 
 /** The end of an answer to REPLAY_CHART (REND). */
@@ -133,13 +137,13 @@ export interface StreamHandler<Chart> {
    * CHART_DEFINITION_END: the definition is whole, and its sender waits to be asked for its history.
    * @param firstSec its oldest point, and `lastSec` its newest; 0 = none. @param senderNowSec its clock.
    */
-  definitionEnd(chart: Chart, firstSec: number, lastSec: number, senderNowSec: number): void;
+  definitionEnd(chart: Chart, firstSec: number, lastSec: number, senderNowSec: number, nowUs: number): void;
   /** A replayed row is whole: once per RBEGIN with times, at the next RBEGIN, RDSTATE, RSSTATE or REND. */
   replay(chart: Chart, row: ReplayRow, nowUs: number): void;
   /** RDSTATE, when values as they are collected are about to follow. @param state valid during the call. */
   dimensionState(chart: Chart, dimension: number, state: DimensionState): void;
   /** RSSTATE: when the chart was collected last, and the newest boundary it has passed. */
-  chartState(chart: Chart, collectedUs: number, updatedUs: number): void;
+  chartState(chart: Chart, collectedUs: number, updatedUs: number, nowUs: number): void;
   /** REND. */
   replayEnd(chart: Chart, end: ReplayEnd, nowUs: number): void;
   /** END2. */

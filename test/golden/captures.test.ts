@@ -213,7 +213,7 @@ describe("recorded streams of later generations", () => {
       file: LATER[0]!,
       call: "replay net_operstate.ifb0 1795301437 1795301438 1795301439 false 7 0  0=0x1 1=1x1 2=0x1 3=0x1 4=0x1 5=0x1 6=0x1",
     },
-    { file: LATER[0]!, call: "state net_mtu.ifb0 0 1795301439448220 1500 1500 1500" },
+    { file: LATER[0]!, call: "state net_mtu.ifb0 0 1795301439448220 1500 1500 1500 1 false" },
     { file: LATER[0]!, call: "state net_operstate.ifb0 1795301439448157 1795301439000000" },
     { file: LATER[0]!, call: "defined net.eth0 1795301424 1795301438 1795301439" },
     {
@@ -224,11 +224,14 @@ describe("recorded streams of later generations", () => {
       file: LATER[2]!,
       call: "replay net.eth0 1795302454 1795302455 1795302460 false 2 0  0=0.2251491x1 1=-0.2251491x1",
     },
-    { file: LATER[2]!, call: "state net.eth0 0 1795302460329915 901099140 0 0" },
+    { file: LATER[2]!, call: "state net.eth0 0 1795302460329915 901099140 0 0 1 false" },
     { file: LATER[2]!, call: "final net.eth0 1 1795302461 1795302461 false 2 0  0=0(901099140)x1 1=0(2155858)x1" },
     { file: LATER[2]!, call: "final net_duplex.eth0 1 1795302461 1795302461 false 3 0  0=0(0)x1 1=0(0)x1 2=1(1)x1" },
     { file: LATER[3]!, call: "replay system.ctxt 1795302527 1795302528 1795302530 false 1 0  0=738.4646x1" },
-    { file: LATER[3]!, call: "state system.cpu 7 1795302530404193 107676 0.49504950495049505 0.49504950495049505" },
+    {
+      file: LATER[3]!,
+      call: "state system.cpu 7 1795302530404193 107676 0.49504950495049505 0.49504950495049505 1 false",
+    },
     {
       file: LATER[3]!,
       call: 'replayed system.cpu {"updateEverySec":1,"firstSec":1795302524,"lastSec":1795302530,"isStreaming":true,"afterSec":1795302524,"beforeSec":1795302530,"senderNowSec":1795302530} 0',

@@ -82,9 +82,12 @@ test(
       dimensions.forEach((id, at) => {
         const [value, calculated, stored] = states[at]!;
         const { value: collected, rest } = split(value);
-        lines.push(dimensionStateLine(id, { collectedUs: NOW_US, collected, rest, calculated, stored }));
+        const collections = at % 3;
+        const isWide = at % 2 === 0;
+        const state = { collectedUs: NOW_US, collected, rest, calculated, stored, collections, isWide };
+        lines.push(dimensionStateLine(id, state, true));
         const finite = [calculated, stored].map((each) => textOf(Number.isNaN(each) ? 0 : each));
-        calls.push(`state t.c ${at} ${NOW_US} ${value} ${finite.join(" ")}`);
+        calls.push(`state t.c ${at} ${NOW_US} ${value} ${finite.join(" ")} ${collections} ${isWide}`);
       });
       lines.push(chartStateLine(NOW_US, NOW_US - 1));
       calls.push(`state t.c ${NOW_US} ${NOW_US - 1}`);

@@ -91,6 +91,15 @@ test("variables", () => {
 });
 
 test("an answer to REPLAY_CHART, as a 1.37.1 child writes it", () => {
+  const state = {
+    collectedUs: 1_795_301_439_448_155,
+    collected: 2 ** 53,
+    rest: 1,
+    calculated: 1.5,
+    stored: Number.NaN,
+    collections: 2,
+    isWide: true,
+  };
   const up = replaySetHead("up");
   const text =
     definitionEndLine(1_795_301_424, 1_795_301_438, 1_795_301_439) +
@@ -99,13 +108,8 @@ test("an answer to REPLAY_CHART, as a 1.37.1 child writes it", () => {
     replaySetLine(up, 1, false) +
     replaySetLine(up, 0.5, true) +
     replaySetLine(up, Number.NaN, false) +
-    dimensionStateLine("up", {
-      collectedUs: 1_795_301_439_448_155,
-      collected: 2 ** 53,
-      rest: 1,
-      calculated: 1.5,
-      stored: Number.NaN,
-    }) +
+    dimensionStateLine("up", state, false) +
+    dimensionStateLine("up", state, true) +
     chartStateLine(1_795_301_439_448_157, 1_795_301_439_000_000) +
     replayEndLine({
       updateEverySec: 1,
@@ -125,6 +129,7 @@ test("an answer to REPLAY_CHART, as a 1.37.1 child writes it", () => {
     'RSET "up" 0.5 "R"',
     'RSET "up" NAN "E"',
     'RDSTATE "up" 1795301439448155 9007199254740993 1.5 0',
+    'RDSTATE "up" 1795301439448155 9007199254740993 1.5 0 2 1',
     "RSSTATE 1795301439448157 1795301439000000",
     "REND 1 2 3 true 4 5 6",
     'TRIBUTARY "1" "a guid" "h"',

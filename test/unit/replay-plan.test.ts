@@ -14,7 +14,8 @@ class Asked {
   readonly requests: ReplayRequest[] = [];
   readonly plan: ReplayPlan;
 
-  constructor(settings = SETTINGS, share = new ReplayShare()) {
+  constructor(settings = SETTINGS, share = new ReplayShare(), missingFromSec = 0) {
+    this.host.missingFromSec = missingFromSec;
     this.plan = new ReplayPlan(this.host, settings, share, (request) => this.requests.push(request));
   }
 
@@ -105,11 +106,13 @@ describe("how far back a child is asked for depends on", () => {
   });
 
   test("what was missing when the last connection ended", () => {
-    const asked = new Asked();
+    const asked = new Asked(SETTINGS, new ReplayShare(), NOW - 40);
     const chart = asked.chart("a", NOW);
-    asked.host.missingFromSec = NOW - 40;
     asked.plan.defined(chart, NOW - 300, NOW, NOW);
-    expect(asked.take()).toEqual(["t.a true -41 0"]);
+    asked.plan.answered(chart, true, NOW, NOW);
+    // Not once more for a chart that begins anew.
+    asked.plan.defined(chart, NOW - 300, NOW + 5, NOW + 5);
+    expect(asked.take()).toEqual(["t.a true -41 0", "t.a true 0 5"]);
   });
 });
 
