@@ -45,7 +45,8 @@ const MARKS_PER_BUFFER = 64;
 /**
  * The account of one link (design.md §1.1), in values. At every moment
  * `offered = delivered + inFlight + queued + backlog + Σ lost`. Two queues of bytes are followed by marks,
- * position → values: what the kernel has not taken, and what it has but the peer's has not confirmed, as far as that is known.
+ * position → values: what the kernel has not taken, and what it has but the peer's has not confirmed, as far as that
+ * is known.
  */
 export class LinkAccount {
   offered = 0;

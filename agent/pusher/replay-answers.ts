@@ -122,8 +122,10 @@ export class ReplayAnswers {
   }
 
   /** The points in (afterSec, toSec]. */
-  private rows({ chart, correctedSec }: OpenAnswer, afterSec: number, toSec: number, nowSec: number): string {
+  private rows(answer: OpenAnswer, afterSec: number, toSec: number, nowSec: number): string {
+    const { chart, startsStreaming, correctedSec } = answer;
     const U = chart.definition.updateEverySec;
+    const isNewThere = !this.tellsAll && startsStreaming && answer.afterSec <= chart.firstEntrySec + U;
     const slots = Math.floor((toSec - afterSec) / U);
     const { list, count } = chart.dimensions;
     if (this.values.length < slots * count) this.values = new Float64Array(slots * count);
@@ -142,6 +144,12 @@ export class ReplayAnswers {
         row += replaySetLine(heads[i]!, value, isReset);
       }
       if (!isEmpty || timeSec <= correctedSec) text += replayRowLine(timeSec - U, timeSec, nowSec) + row;
+      // Netdata 1.37 in mode ram, save or map writes the first live value of a chart that is new to it over the last
+      // replayed one, so that all others show a second late. Told twice, that one stays; where points go by their time
+      // it makes no difference.
+      if (isNewThere && timeSec === chart.lastEntrySec) {
+        text += replayRowLine(timeSec - U, timeSec, nowSec) + row;
+      }
     }
     return text;
   }
