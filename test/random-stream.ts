@@ -1,3 +1,4 @@
+import { laterLines, randomFinal, randomReplay } from "./random-later.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
 /** How the lines of one child look. */
@@ -55,12 +56,15 @@ export class RandomStream {
 
   /** @returns definitions and `rounds` iterations of every chart, as latin1 text, each line with its newline. */
   write(rounds: number): string {
+    const { random } = this;
     let text = "";
     for (const chart of this.charts) text += this.definition(chart);
     for (let round = 0; round < rounds; round++) {
       for (const chart of this.charts) {
         if (this.odd()) text += this.oddLine();
         if (this.odd()) text += this.change(chart);
+        if (this.odd()) text += randomReplay(random, chart.id, chart.dimensions);
+        if (this.odd()) text += randomFinal(random, chart.id, chart.dimensions);
         if (!this.odd()) text += this.iteration(chart);
       }
     }
@@ -189,7 +193,7 @@ export class RandomStream {
       "VARIABLE free = 7",
       "VARIABLE HOST x = nonsense",
       'FUNCTION GLOBAL "f" 10 "help" "top" 0x13 101 0',
-      'LABEL "a" = 1 "b"',
+      ...laterLines(random, id),
       "end",
       "set a0 = 1",
       "w ".repeat(30),

@@ -1,43 +1,20 @@
 import type { LineProblem } from "../agent/wire/stream-handler.ts";
+import { naiveInteger, naiveWords } from "./naive-words.ts";
+import { type Problem, ReferenceLater, type ReferenceState, type Text } from "./reference-later.ts";
 import { RECORDER_CHARTS_MAX, RECORDER_DIMENSIONS_MAX, type RecordedChart } from "./stream-recorder.ts";
 
-const QUIET = new Set(["FUNCTION", "LABEL", "OVERWRITE", "CLABEL", "CLABEL_COMMIT", "CLAIMED_ID", "HOST"]);
-const MIN = -(2n ** 63n);
-const MAX = 2n ** 63n - 1n;
-
-/** Words of a line as streaming.md §2.1 says (one character is one byte). */
-export function naiveWords(line: string): string[] {
-  const words: string[] = [];
-  let rest = line;
-  for (;;) {
-    rest = rest.replace(/^[ \t\r\n=]+/, "");
-    if (rest === "" || words.length === 20) return words;
-    const match = /^(?:"((?:\\[\s\S]|[^"])*)"?|'((?:\\[\s\S]|[^'])*)'?|((?:\\[\s\S]|[^ \t\r\n=])+))/.exec(rest)!;
-    words.push(match[1] ?? match[2] ?? match[3]!);
-    rest = rest.slice(match[0].length);
-  }
-}
-
-/** C `strtoll` with base 0 (rrd.md §2.4). */
-export function naiveInteger(word: string): bigint {
-  const [, sign, prefix] = /^[\t-\r ]*([+-]?)(0[xX]|0)?/.exec(word)!;
-  const rest = word.replace(/^[\t-\r ]*[+-]?(0[xX]|0)?/, "");
-  const isHex = prefix !== undefined && prefix.length === 2;
-  const digits = (isHex ? /^[0-9a-fA-F]*/ : prefix === "0" ? /^[0-7]*/ : /^[0-9]*/).exec(rest)![0];
-  const magnitude = digits === "" ? 0n : BigInt((isHex ? "0x" : prefix === "0" ? "0o" : "") + digits);
-  const value = sign === "-" ? -magnitude : magnitude;
-  return value < MIN ? MIN : value > MAX ? MAX : value;
-}
-
+const QUIET = new Set(["FUNCTION", "CLAIMED_ID", "HOST"]);
+const SLOTTED = new Set(["CHART", "DIMENSION", "RBEGIN", "RSET", "RDSTATE", "BEGIN2", "SET2"]);
 /** The grammar of streaming.md §2 and §3 without any speed: every line split into words, state in plain maps. */
-export class ReferenceDecoder {
+export class ReferenceDecoder implements ReferenceState {
   readonly calls: string[] = [];
-  private readonly charts = new Map<string, RecordedChart>();
-  private readonly nowUs: number;
+  readonly charts = new Map<string, RecordedChart>();
+  readonly nowUs: number;
+  private readonly later = new ReferenceLater(this);
   private open: { chart: RecordedChart; givenUs: number; sets: Map<number, { value: bigint; count: number }> } | null =
     null;
-  private subject: RecordedChart | null = null;
-  private isSkipping = false;
+  subject: RecordedChart | null = null;
+  isSkipping = false;
 
   constructor(nowUs: number) {
     this.nowUs = nowUs;
@@ -49,8 +26,16 @@ export class ReferenceDecoder {
     for (const line of lines.slice(0, -1)) this.line(line);
   }
 
+  /** The stream is over. */
+  finish(): void {
+    this.abandon();
+    this.later.end();
+  }
+
   private line(line: string): void {
     const words = naiveWords(line);
+    // An unquoted SLOT:<n> behind the keyword.
+    if (SLOTTED.has(words[0]!) && /^[ \t\r=]*["']?[A-Z0-9]+["']?[ \t\r=]*SLOT:/.test(line)) words.splice(1, 1);
     const problem = (kind: LineProblem, isValue: boolean) => {
       this.calls.push(`problem ${kind} ${isValue} ${line}`);
     };
@@ -62,8 +47,11 @@ export class ReferenceDecoder {
     else if (keyword === "SET") this.set(words, text, problem);
     else if (keyword === "END") this.end(problem);
     else if (keyword === "VARIABLE") this.variable(text, problem);
-    else if (keyword === "FLUSH") this.abandon();
-    else if (keyword === "DISABLE") this.calls.push("disable");
+    else if (keyword === "FLUSH") {
+      this.abandon();
+      this.later.abandonFinal();
+    } else if (keyword === "DISABLE") this.calls.push("disable");
+    else if (keyword !== undefined && this.later.line(keyword, words, text, problem)) return;
     else if (keyword !== undefined && !QUIET.has(keyword)) problem("unknown", false);
   }
 
@@ -156,13 +144,10 @@ export class ReferenceDecoder {
     this.calls.push(`commit ${chart.id} ${givenUs} ${this.nowUs} ${texts.join(" ")}`);
   }
 
-  private abandon(): void {
+  abandon(): void {
     let count = 0;
     for (const set of this.open?.sets.values() ?? []) count += set.count;
     this.open = null;
     if (count > 0) this.calls.push(`abandoned ${count}`);
   }
 }
-
-type Text = (index: number) => string;
-type Problem = (kind: LineProblem, isValue: boolean) => void;

@@ -1,6 +1,16 @@
 import { exactValue } from "../agent/rrd/collected-row.ts";
 import type { DecodedRow } from "../agent/wire/decoded-row.ts";
-import type { ChartLine, DimensionLine, LineProblem, StreamHandler } from "../agent/wire/stream-handler.ts";
+import type {
+  ChartLine,
+  DimensionLine,
+  DimensionState,
+  FinalRow,
+  Label,
+  LineProblem,
+  ReplayEnd,
+  ReplayRow,
+  StreamHandler,
+} from "../agent/wire/stream-handler.ts";
 import { rawProblems } from "./strict-reader.ts";
 
 /** A chart as a receiver without a database would keep it. */
@@ -23,12 +33,17 @@ export class StreamRecorder implements StreamHandler<RecordedChart> {
   readonly rawFaults: string[] = [];
   rawBlocks = 0;
   private readonly charts = new Map<string, RecordedChart>();
+  private readonly chartsMax: number;
+
+  constructor(chartsMax = RECORDER_CHARTS_MAX) {
+    this.chartsMax = chartsMax;
+  }
 
   defineChart(line: ChartLine): RecordedChart | null {
     this.calls.push(`chart ${JSON.stringify(line)}`);
     const known = this.charts.get(line.id);
     if (known !== undefined) return known;
-    if (this.charts.size >= RECORDER_CHARTS_MAX) return null;
+    if (this.charts.size >= this.chartsMax) return null;
     const chart = { id: line.id, dimensions: [] };
     this.charts.set(line.id, chart);
     return chart;
@@ -90,6 +105,57 @@ export class StreamRecorder implements StreamHandler<RecordedChart> {
     this.calls.push(`variable ${chart === null ? "host" : chart.id} ${name} ${value}`);
   }
 
+  setLabels(labels: readonly Label[]): void {
+    this.calls.push(`labels ${JSON.stringify(labels)}`);
+  }
+
+  setChartLabels(chart: RecordedChart, labels: readonly Label[]): void {
+    this.calls.push(`labels ${chart.id} ${JSON.stringify(labels)}`);
+  }
+
+  definitionEnd(chart: RecordedChart, firstSec: number, lastSec: number, senderNowSec: number): void {
+    this.calls.push(`defined ${chart.id} ${firstSec} ${lastSec} ${senderNowSec}`);
+  }
+
+  replay(chart: RecordedChart, row: ReplayRow, nowUs: number): void {
+    const { startSec, endSec, senderNowSec, isReset, setCount } = row;
+    const head = `replay ${chart.id} ${startSec} ${endSec} ${senderNowSec} ${isReset} ${setCount} ${nowUs}`;
+    this.calls.push(`${head} ${this.finalTexts(chart, row)}`);
+  }
+
+  dimensionState(chart: RecordedChart, dimension: number, state: DimensionState): void {
+    const { collectedUs, collected, rest, calculated, stored, collections, isWide } = state;
+    const texts = [collectedUs, BigInt(collected) + BigInt(rest), numberText(calculated), numberText(stored)];
+    this.calls.push(`state ${chart.id} ${dimension} ${texts.join(" ")} ${collections} ${isWide}`);
+  }
+
+  chartState(chart: RecordedChart, collectedUs: number, updatedUs: number): void {
+    this.calls.push(`state ${chart.id} ${collectedUs} ${updatedUs}`);
+  }
+
+  replayEnd(chart: RecordedChart, end: ReplayEnd, nowUs: number): void {
+    this.calls.push(`replayed ${chart.id} ${JSON.stringify(end)} ${nowUs}`);
+  }
+
+  commitFinal(chart: RecordedChart, row: FinalRow, nowUs: number): void {
+    const { endSec, updateEverySec, senderNowSec, isReset, setCount, collected } = row;
+    const head = `final ${chart.id} ${updateEverySec} ${endSec} ${senderNowSec} ${isReset} ${setCount} ${nowUs}`;
+    this.calls.push(`${head} ${this.finalTexts(chart, row, collected)}`);
+  }
+
+  extension(words: readonly string[]): void {
+    this.calls.push(`extension ${JSON.stringify(words)}`);
+  }
+
+  private finalTexts(chart: RecordedChart, row: ReplayRow | FinalRow, collected?: Float64Array): string {
+    const texts = chart.dimensions.map((_, index) => {
+      if (row.sets[index]! === 0) return "";
+      const raw = collected === undefined ? "" : `(${numberText(collected[index]!)})`;
+      return ` ${index}=${numberText(row.values[index]!)}${raw}x${row.sets[index]}`;
+    });
+    return texts.join("");
+  }
+
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {
     this.calls.push(`problem ${kind} ${isValue} ${Buffer.from(line).toString("latin1")}`);
   }
@@ -101,4 +167,9 @@ export class StreamRecorder implements StreamHandler<RecordedChart> {
   disable(): void {
     this.calls.push("disable");
   }
+}
+
+/** Tells −0 from 0. */
+export function numberText(value: number): string {
+  return Object.is(value, -0) ? "-0" : String(value);
 }

@@ -30,7 +30,7 @@ import { HostLinks } from "./host-links.ts";
 import { HostRestoration } from "./host-restoration.ts";
 import { httpSources } from "./http-sources.ts";
 import { LinkRates } from "./link-rates.ts";
-import { createLocalhost } from "./localhost.ts";
+import { createLocalhost, exportedLabels, labelLocalhost } from "./localhost.ts";
 import { findIdentity, type Identity } from "./machine-guid.ts";
 import { openStorage } from "./open-storage.ts";
 import { attachRehearsalLink } from "./rehearsal-link.ts";
@@ -136,13 +136,12 @@ export class Agent {
       afterData: () => this.pushers.flushAll(),
       connected: (host, key) => this.links.childConnected(host, key),
     });
-    const labels = { configured: config.agent.labels, automatic: {} };
     this.exporters = new Exporters({
       ...world,
       database: this.database,
       machineGuid: guid,
       configs: config.exporter,
-      labels,
+      labels: exportedLabels(this.localhost),
     });
     this.api = this.createApi({ clock, log, random, version });
     this.scheduler = new Scheduler({
@@ -257,8 +256,9 @@ export class Agent {
     const idleMs = web.disconnect_idle_clients_after_seconds * 1000;
     this.door?.updateAccess((address) => connections.allows(address), idleMs);
     this.receiver.reload(receiverSettings(config));
+    labelLocalhost(this.localhost, config);
     this.links.follow();
-    this.exporters.reload(config.exporter);
+    this.exporters.reload(config.exporter, exportedLabels(this.localhost));
     this.scheduler.configure(this.collectors.of(config.collector));
   }
 

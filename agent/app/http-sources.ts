@@ -4,6 +4,7 @@ import type { AgentSources, FilesStatus, LinkStatus, ReceiverStatus } from "../h
 import type { LinkStatus as PusherStatus } from "../pusher/pusher-world.ts";
 import type { Pushers } from "../pusher/pushers.ts";
 import type { Receiver } from "../receiver/receiver.ts";
+import type { Host } from "../rrd/host.ts";
 import type { Storage } from "../rrd/store/storage.ts";
 
 /** The parts whose state `/api/v1/agent` and the pages show. */
@@ -33,10 +34,16 @@ export function httpSources(parts: ShownParts): AgentSources {
     exporters: () => exporters.status(),
     receivers: () => describeReceivers(receiver),
     files: () => describeFiles(parts.storage()),
-    labels: (host) => (host.isLocal ? config().agent.labels : {}),
+    labels: givenLabels,
     isStreaming: () => config().stream.enabled,
     restartNeeded: parts.restartNeeded,
   };
+}
+
+/** Labels of a host but for those that agents make themselves. */
+function givenLabels(host: Host): Record<string, string> {
+  const given = host.labels.filter(({ name }) => !name.startsWith("_"));
+  return Object.fromEntries(given.map(({ name, value }) => [name, value]));
 }
 
 function describeLink(status: PusherStatus, { linkKey, linkRate }: ShownParts): LinkStatus {

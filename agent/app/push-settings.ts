@@ -16,7 +16,7 @@ export function proxyPushSettings(config: Config, apiKey: string, machineGuid: s
   return isKeyEnabled && isMachineEnabled && proxy.isEnabled ? pushSettings(config, proxy, true) : null;
 }
 
-function pushSettings({ stream }: Config, proxy: ProxySettings, expectsValues: boolean): PusherSettings {
+function pushSettings({ db, stream }: Config, proxy: ProxySettings, expectsValues: boolean): PusherSettings {
   return {
     destinations: proxy.destination,
     defaultPort: stream.default_port,
@@ -25,6 +25,7 @@ function pushSettings({ stream }: Config, proxy: ProxySettings, expectsValues: b
     bufferSizeBytes: stream.buffer_size_bytes,
     reconnectDelaySec: stream.reconnect_delay_seconds,
     initialClockResyncIterations: stream.initial_clock_resync_iterations,
+    isReplicating: db.enable_replication,
     expectsValues,
     sendChartsMatching: proxy.sendChartsMatching,
   };

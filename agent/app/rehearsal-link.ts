@@ -40,6 +40,7 @@ export function attachRehearsalLink(host: Host, clock: Clock): RehearsalLink {
     bufferSizeBytes: 1_048_576,
     reconnectDelaySec: 60,
     initialClockResyncIterations: 2,
+    isReplicating: false,
     expectsValues: false,
     sendChartsMatching: "*",
   });

@@ -1,6 +1,7 @@
 import type { Chart as RrdChart } from "../rrd/chart.ts";
 import { commitLocal } from "../rrd/commit.ts";
 import type { Host } from "../rrd/host.ts";
+import { setVariable } from "../rrd/host-facts.ts";
 import { ValueRow } from "../rrd/value-row.ts";
 import type { Chart, CollectedAlgorithm, Dimension, DimensionOptions } from "./collector.ts";
 import { RefusedDimension } from "./refused-chart.ts";
@@ -39,8 +40,7 @@ export class HostChart implements Chart {
   }
 
   variable(name: string, value: number): void {
-    this.chart.variables ??= new Map();
-    this.chart.variables.set(name, value);
+    setVariable(this.host, this.chart, name, value);
   }
 
   commit(nowUs: number): void {

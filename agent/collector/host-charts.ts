@@ -1,5 +1,7 @@
 import type { Chart as RrdChart } from "../rrd/chart.ts";
 import type { Host } from "../rrd/host.ts";
+import { setChartLabels, setVariable } from "../rrd/host-facts.ts";
+import { LABEL_AUTOMATIC } from "../rrd/label.ts";
 import type { Chart, ChartMeta, Charts, ChartType } from "./collector.ts";
 import { HostChart } from "./host-chart.ts";
 import { RefusedChart } from "./refused-chart.ts";
@@ -35,7 +37,7 @@ export class HostCharts implements Charts {
   }
 
   hostVariable(name: string, value: number): void {
-    this.host.variables.set(name, value);
+    setVariable(this.host, null, name, value);
   }
 
   goesOn(id: string): boolean {
@@ -67,10 +69,12 @@ export class HostCharts implements Charts {
   }
 
   private define(chartType: ChartType, id: string, meta: ChartMeta, updateEverySec: number): Chart {
-    const { labels: _labels, ...definition } = meta;
+    const { labels = {}, ...definition } = meta;
+    const chartLabels = Object.entries(labels).map(([name, value]) => ({ name, value, source: LABEL_AUTOMATIC }));
     const create = (): HostChart | null => {
       const chart = this.host.defineChart({ ...definition, id, chartType, updateEverySec, plugin: PLUGIN });
       if (chart === null) return null;
+      setChartLabels(this.host, chart, chartLabels);
       this.charts.set(id, chart);
       this.leftovers.delete(id);
       return new HostChart(this.host, chart);

@@ -14,7 +14,17 @@ export interface ChildSettings {
   /** Slots of each ring. */
   readonly history: number;
   readonly memoryMode: MemoryMode;
+  readonly replication: ReplicationSettings;
   readonly proxy: ProxySettings;
+}
+
+/** How much of the past a child is asked for. */
+export interface ReplicationSettings {
+  readonly isEnabled: boolean;
+  /** Nothing older is asked for. */
+  readonly windowSec: number;
+  /** Longest range of one request. */
+  readonly stepSec: number;
 }
 
 /** How a child's data is passed on. */
@@ -48,6 +58,12 @@ export function childSettings(config: Config, apiKey: string, machineGuid: strin
     updateEverySec: machine?.update_every,
     history: machine?.history ?? key?.default_history ?? db.history,
     memoryMode: machine?.memory_mode ?? key?.default_memory_mode ?? db.mode,
+    replication: {
+      isEnabled: machine?.enable_replication ?? key?.enable_replication ?? db.enable_replication,
+      windowSec: machine?.seconds_to_replicate ?? key?.seconds_to_replicate ?? db.seconds_to_replicate,
+      stepSec:
+        machine?.seconds_per_replication_step ?? key?.seconds_per_replication_step ?? db.seconds_per_replication_step,
+    },
     proxy: {
       isEnabled: isProxyWanted && destination.length > 0 && proxyApiKey !== "",
       destination,

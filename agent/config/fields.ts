@@ -25,7 +25,7 @@ export interface FieldAbout {
   readonly netdata?: string;
   readonly unit?: string;
   /** What the default stands for when the plain value does not say it. */
-  readonly fallback?: string;
+  readonly fallback?: string | undefined;
   /** `whole`: never shown. `tail`: only the last 4 characters are shown. */
   readonly secret?: "whole" | "tail";
 }

@@ -1,16 +1,10 @@
 import type { ConfigPath } from "./shape.ts";
 
-const PROXY_EXTRAS = [
-  "enable_compression",
-  "enable_replication",
-  "seconds_to_replicate",
-  "seconds_per_replication_step",
-];
+const PROXY_EXTRAS = ["enable_compression"];
 
 /** Keys and tables that later versions have; `*` = any name. A file that has one is told so, not "unknown key". */
 const PLANNED: Readonly<Record<string, readonly string[]>> = {
   "": ["plugin"],
-  db: ["enable_replication", "seconds_to_replicate", "seconds_per_replication_step"],
   web: [
     "tls",
     "tls_certificate",

@@ -19,9 +19,9 @@ export interface Reload {
  */
 const FOLLOWED = new SimplePattern(
   [
-    "api_key.* machine.* exporter.* stream.* log.*",
+    "agent.labels api_key.* machine.* exporter.* stream.* log.*",
     "web.allow_* web.gzip_level web.disconnect_idle_clients_after_seconds",
-    "db.cleanup_* db.delete_*",
+    "db.cleanup_* db.delete_* db.*replicat*",
     "!collector.host_prefix collector.*",
   ].join(" "),
 );

@@ -181,7 +181,30 @@ export const DbSchema = v.strictObject({
     }),
     2000,
   ),
+  enable_replication: v.optional(enableReplication(), true),
+  seconds_to_replicate: v.optional(secondsToReplicate(), 86_400),
+  seconds_per_replication_step: v.optional(secondsPerReplicationStep(), 600),
 });
+
+/** Replication (streaming.md §9): for all children here, for some in the tables of API keys and machines. */
+export function enableReplication(fallback?: string) {
+  return bool({
+    meaning:
+      "What a child collected while it was not connected is fetched from it; and ours may be fetched by parents.",
+    netdata: "enable replication",
+    fallback,
+  });
+}
+
+export function secondsToReplicate(fallback?: string) {
+  const meaning = "How far back a child is asked for what is missing.";
+  return int({ meaning, min: 10, max: NO_LIMIT, unit: "s", netdata: "seconds to replicate", fallback });
+}
+
+export function secondsPerReplicationStep(fallback?: string) {
+  const meaning = "Longest range that a child is asked for at once.";
+  return int({ meaning, min: 10, max: NO_LIMIT, unit: "s", netdata: "seconds per replication step", fallback });
+}
 
 /** `[log]` (config.md §2.7). */
 export const LogSchema = v.strictObject({

@@ -3,7 +3,13 @@ import { parseDestination } from "../base/destination.ts";
 import { InputError } from "../base/input-error.ts";
 import { PORT_DEFAULT } from "../base/listen-address.ts";
 import { addresses, bool, boolOrAuto, choice, type FieldAbout, guid, int, list, pattern, problemOf } from "./fields.ts";
-import { MEMORY_MODES, NO_LIMIT } from "./schema-host.ts";
+import {
+  enableReplication,
+  MEMORY_MODES,
+  NO_LIMIT,
+  secondsPerReplicationStep,
+  secondsToReplicate,
+} from "./schema-host.ts";
 
 const HEALTH = "Kept for configurations of netdata; has no effect, there is no alarm engine.";
 
@@ -106,6 +112,9 @@ export const ApiKeySchema = v.strictObject({
   default_proxy_send_charts_matching: v.optional(
     proxyCharts("default proxy send charts matching", "stream.send_charts_matching"),
   ),
+  enable_replication: v.optional(enableReplication("db.enable_replication")),
+  seconds_to_replicate: v.optional(secondsToReplicate("db.seconds_to_replicate")),
+  seconds_per_replication_step: v.optional(secondsPerReplicationStep("db.seconds_per_replication_step")),
 });
 
 /** `[machine."GUID"]`: what holds for one child; beats its API key's table (config.md §2.5). */
@@ -135,6 +144,9 @@ export const MachineSchema = v.strictObject({
   proxy_send_charts_matching: v.optional(
     proxyCharts("proxy send charts matching", "the API key's default_proxy_send_charts_matching"),
   ),
+  enable_replication: v.optional(enableReplication("the API key's")),
+  seconds_to_replicate: v.optional(secondsToReplicate("the API key's")),
+  seconds_per_replication_step: v.optional(secondsPerReplicationStep("the API key's")),
 });
 
 function history(netdata: string, fallback: string) {

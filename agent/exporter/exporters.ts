@@ -42,6 +42,7 @@ interface Group {
 export class Exporters {
   private readonly options: ExportersOptions;
   private configs: ExporterConfigs;
+  private labels: HostLabels;
   private readonly exporters = new Map<string, Exporter>();
   /** By {@link formatKey}: exporters that want the same lines share the work of writing them. */
   private readonly groups = new Map<string, Group>();
@@ -52,6 +53,7 @@ export class Exporters {
   constructor(options: ExportersOptions) {
     this.options = options;
     this.configs = options.configs;
+    this.labels = options.labels;
   }
 
   /** Starts every enabled exporter. */
@@ -62,15 +64,19 @@ export class Exporters {
 
   /**
    * Takes a new configuration. Exporters whose table is the same go on undisturbed; changed ones start anew with the
-   * queue and the account of the old one; removed ones have 2 s to send, what is left is counted lost (`config`).
+   * queue and the account of the old one, and so do those that send labels when these are others; removed ones have 2 s
+   * to send, what is left is counted lost (`config`).
    */
-  reload(configs: ExporterConfigs): void {
+  reload(configs: ExporterConfigs, labels = this.labels): void {
+    const isLabelled = Bun.deepEquals(labels, this.labels);
     this.configs = configs;
+    this.labels = labels;
     if (!this.isRunning) return;
     const wanted = new Map(enabled(configs));
     for (const [name, exporter] of [...this.exporters]) {
       const config = wanted.get(name);
-      if (config !== undefined && isSame(config, exporter.config)) wanted.delete(name);
+      const isKept = config !== undefined && isSame(config, exporter.config) && (isLabelled || !sendsLabels(config));
+      if (isKept) wanted.delete(name);
       else if (config === undefined) this.retire(exporter);
     }
     for (const [name, config] of wanted) {
@@ -129,14 +135,15 @@ export class Exporters {
   }
 
   private groupOf(exporter: Exporter): Group | undefined {
-    return this.groups.get(formatKey(exporter.config));
+    return [...this.groups.values()].find(({ members }) => members.includes(exporter));
   }
 
   private join(exporter: Exporter, startSec: number | undefined): void {
-    let group = this.groupOf(exporter);
+    const key = formatKey(exporter.config, this.labels);
+    let group = this.groups.get(key);
     if (group === undefined) {
       group = { producer: this.createProducer(exporter, startSec), members: [] };
-      this.groups.set(formatKey(exporter.config), group);
+      this.groups.set(key, group);
     }
     group.members.push(exporter);
     group.producer.sinks = [...group.members];
@@ -158,7 +165,8 @@ export class Exporters {
   }
 
   private createProducer({ name, config }: Exporter, startSec: number | undefined): Producer {
-    const { database, clock, log, labels, machineGuid } = this.options;
+    const { labels } = this;
+    const { database, clock, log, machineGuid } = this.options;
     const hash = Bun.hash.wyhash(`${machineGuid} ${name}`);
     const format = EXPORTER_TYPES[config.type].format(config);
     const threadCpu = this.options.threadCpu ?? (() => process.threadCpuUsage());
@@ -190,8 +198,9 @@ function enabled(configs: ExporterConfigs): [string, ExporterConfig][] {
 }
 
 /** Everything that decides which lines are written, and when. */
-function formatKey(config: ExporterConfig): string {
+function formatKey(config: ExporterConfig, labels: HostLabels): string {
   return JSON.stringify([
+    sendsLabels(config) ? labels : null,
     config.type,
     config.data_source,
     config.update_every,
@@ -207,6 +216,10 @@ function formatKey(config: ExporterConfig): string {
     config.compat_names,
     config.tags,
   ]);
+}
+
+function sendsLabels(config: ExporterConfig): boolean {
+  return config.send_configured_labels || config.send_automatic_labels;
 }
 
 function isSame(a: ExporterConfig, b: ExporterConfig): boolean {

@@ -95,6 +95,7 @@ function describe(chart: Chart) {
     chart_labels: {
       _collect_plugin: definition.plugin || "[none]",
       _collect_module: definition.module || "[none]",
+      ...Object.fromEntries(chart.labels.map((label) => [label.name, label.value])),
     },
     functions: {},
   };

@@ -1,39 +1,40 @@
 import type { Host } from "../rrd/host.ts";
+import { systemLabels } from "../rrd/label.ts";
 import type { HttpCounters } from "./counters.ts";
 import { jsonReply, type Reply } from "./reply.ts";
 import type { HttpSources } from "./sources.ts";
 
 const UNKNOWN = "unknown";
 
-/** Field of `/info`, parameter of the protocol, label it becomes (empty = none). */
-const SYSTEM_FIELDS: readonly (readonly [field: string, parameter: string, label: string])[] = [
-  ["os_name", "NETDATA_SYSTEM_OS_NAME", "_os_name"],
-  ["os_id", "NETDATA_SYSTEM_OS_ID", ""],
-  ["os_id_like", "NETDATA_SYSTEM_OS_ID_LIKE", ""],
-  ["os_version", "NETDATA_SYSTEM_OS_VERSION", "_os_version"],
-  ["os_version_id", "NETDATA_SYSTEM_OS_VERSION_ID", ""],
-  ["os_detection", "NETDATA_SYSTEM_OS_DETECTION", ""],
-  ["cores_total", "NETDATA_SYSTEM_CPU_LOGICAL_CPU_COUNT", "_system_cores"],
-  ["total_disk_space", "NETDATA_SYSTEM_TOTAL_DISK_SIZE", "_system_disk_space"],
-  ["cpu_freq", "NETDATA_SYSTEM_CPU_FREQ", "_system_cpu_freq"],
-  ["ram_total", "NETDATA_SYSTEM_TOTAL_RAM", "_system_ram_total"],
-  ["container_os_name", "NETDATA_CONTAINER_OS_NAME", ""],
-  ["container_os_id", "NETDATA_CONTAINER_OS_ID", ""],
-  ["container_os_id_like", "NETDATA_CONTAINER_OS_ID_LIKE", ""],
-  ["container_os_version", "NETDATA_CONTAINER_OS_VERSION", ""],
-  ["container_os_version_id", "NETDATA_CONTAINER_OS_VERSION_ID", ""],
-  ["container_os_detection", "NETDATA_CONTAINER_OS_DETECTION", ""],
-  ["is_k8s_node", "NETDATA_HOST_IS_K8S_NODE", "_is_k8s_node"],
-  ["kernel_name", "NETDATA_SYSTEM_KERNEL_NAME", ""],
-  ["kernel_version", "NETDATA_SYSTEM_KERNEL_VERSION", "_kernel_version"],
-  ["architecture", "NETDATA_SYSTEM_ARCHITECTURE", "_architecture"],
-  ["virtualization", "NETDATA_SYSTEM_VIRTUALIZATION", "_virtualization"],
-  ["virt_detection", "NETDATA_SYSTEM_VIRT_DETECTION", "_virt_detection"],
-  ["container", "NETDATA_SYSTEM_CONTAINER", "_container"],
-  ["container_detection", "NETDATA_SYSTEM_CONTAINER_DETECTION", "_container_detection"],
-  ["cloud_provider_type", "NETDATA_INSTANCE_CLOUD_TYPE", "_cloud_provider_type"],
-  ["cloud_instance_type", "NETDATA_INSTANCE_CLOUD_INSTANCE_TYPE", "_cloud_instance_type"],
-  ["cloud_instance_region", "NETDATA_INSTANCE_CLOUD_INSTANCE_REGION", "_cloud_instance_region"],
+/** Field of `/info`, parameter of the protocol. */
+const SYSTEM_FIELDS: readonly (readonly [field: string, parameter: string])[] = [
+  ["os_name", "NETDATA_SYSTEM_OS_NAME"],
+  ["os_id", "NETDATA_SYSTEM_OS_ID"],
+  ["os_id_like", "NETDATA_SYSTEM_OS_ID_LIKE"],
+  ["os_version", "NETDATA_SYSTEM_OS_VERSION"],
+  ["os_version_id", "NETDATA_SYSTEM_OS_VERSION_ID"],
+  ["os_detection", "NETDATA_SYSTEM_OS_DETECTION"],
+  ["cores_total", "NETDATA_SYSTEM_CPU_LOGICAL_CPU_COUNT"],
+  ["total_disk_space", "NETDATA_SYSTEM_TOTAL_DISK_SIZE"],
+  ["cpu_freq", "NETDATA_SYSTEM_CPU_FREQ"],
+  ["ram_total", "NETDATA_SYSTEM_TOTAL_RAM"],
+  ["container_os_name", "NETDATA_CONTAINER_OS_NAME"],
+  ["container_os_id", "NETDATA_CONTAINER_OS_ID"],
+  ["container_os_id_like", "NETDATA_CONTAINER_OS_ID_LIKE"],
+  ["container_os_version", "NETDATA_CONTAINER_OS_VERSION"],
+  ["container_os_version_id", "NETDATA_CONTAINER_OS_VERSION_ID"],
+  ["container_os_detection", "NETDATA_CONTAINER_OS_DETECTION"],
+  ["is_k8s_node", "NETDATA_HOST_IS_K8S_NODE"],
+  ["kernel_name", "NETDATA_SYSTEM_KERNEL_NAME"],
+  ["kernel_version", "NETDATA_SYSTEM_KERNEL_VERSION"],
+  ["architecture", "NETDATA_SYSTEM_ARCHITECTURE"],
+  ["virtualization", "NETDATA_SYSTEM_VIRTUALIZATION"],
+  ["virt_detection", "NETDATA_SYSTEM_VIRT_DETECTION"],
+  ["container", "NETDATA_SYSTEM_CONTAINER"],
+  ["container_detection", "NETDATA_SYSTEM_CONTAINER_DETECTION"],
+  ["cloud_provider_type", "NETDATA_INSTANCE_CLOUD_TYPE"],
+  ["cloud_instance_type", "NETDATA_INSTANCE_CLOUD_INSTANCE_TYPE"],
+  ["cloud_instance_region", "NETDATA_INSTANCE_CLOUD_INSTANCE_REGION"],
 ];
 
 /** Numbers as text: what clients parse must stay a number. */
@@ -59,7 +60,7 @@ export function infoReply(host: Host, sources: HttpSources, counters: HttpCounte
     mirrored_hosts_status: hosts.map(mirrorStatus),
     alarms: { normal: 0, warning: 0, critical: 0 },
     ...systemFields(host),
-    host_labels: labelsOf(host, sources, hosts.length > 1),
+    host_labels: labelsOf(host, hosts.length > 1),
     functions: {},
     collectors: [...collectors.values()],
     "cloud-enabled": false,
@@ -89,15 +90,12 @@ export function infoReply(host: Host, sources: HttpSources, counters: HttpCounte
   return jsonReply(JSON.stringify(info, null, "\t"));
 }
 
-/** Labels of a host with the automatic ones, which start with `_`. */
-function labelsOf(host: Host, sources: HttpSources, isParent: boolean): Record<string, string> {
-  const labels: Record<string, string> = {};
-  for (const [, parameter, label] of SYSTEM_FIELDS) {
-    const value = host.systemInfo.get(parameter);
-    if (label !== "" && value !== undefined && value !== "") labels[label] = value;
-  }
-  labels["_is_parent"] = String(host.isLocal && isParent);
-  return { ...labels, ...sources.agent.labels(host) };
+/** Labels of a host: what is known of its machine, and above that what it says itself. */
+function labelsOf(host: Host, isParent: boolean): Record<string, string> {
+  const labels = [...systemLabels(host.systemInfo), ...host.labels].map(({ name, value }) => [name, value] as const);
+  const known: Record<string, string> = Object.fromEntries(labels);
+  if (host.isLocal) return { ...known, _is_parent: String(isParent) };
+  return { _is_parent: "false", ...known };
 }
 
 function systemFields(host: Host): Record<string, string> {

@@ -3,6 +3,7 @@ import type { SendBuffer } from "../base/send-buffer.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { CollectedRow } from "../rrd/collected-row.ts";
 import type { DimensionSet } from "../rrd/dimension.ts";
+import { type Capabilities, PLAIN } from "../wire/capabilities.ts";
 import { definitionLines } from "../wire/encode.ts";
 import {
   BEGIN_BYTES_MAX,
@@ -39,8 +40,10 @@ class ChartState {
   /** Version of the chart at which the pattern was asked; 0 = not yet. */
   filterVersion = 0;
   isWanted = false;
-  /** Version defined on this connection; 0 = none. */
+  /** Version defined on this connection; 0 = none, or it is to be defined once more. */
   sentVersion = 0;
+  /** The other end knows it. */
+  isKnown = false;
   /** Iterations that still go out with 0 µs. */
   resyncLeft = 0;
   /** The child's own SET lines may be passed on: they name the dimensions as our definition does. */
@@ -71,6 +74,10 @@ export class ChartStream {
   private begins = new HeadPool(16);
   /** The kernel has been offered nothing of this connection yet. */
   private isUnsent = true;
+  /** What the other end understands; as long as it has not answered, nothing but the base protocol. */
+  private agreed: Capabilities = PLAIN;
+  /** Intervals go out as they are from the first one on. */
+  private isExact = false;
 
   constructor(buffer: SendBuffer, cache: SetHeadsCache, pattern: SimplePattern, resyncIterations: number) {
     this.buffer = buffer;
@@ -92,6 +99,18 @@ export class ChartStream {
     this.states.length = 0;
     this.begins = new HeadPool(16);
     this.isUnsent = true;
+    this.agreed = PLAIN;
+    this.isExact = false;
+  }
+
+  /** The connection stands: charts that were defined before are, if there is more to be said of them than was. */
+  agree(agreed: Capabilities): void {
+    this.agreed = agreed;
+    for (const state of this.states) {
+      if (state === undefined) continue;
+      state.definition = null;
+      if (linesOf(state.chart, agreed) !== linesOf(state.chart, PLAIN)) state.sentVersion = 0;
+    }
   }
 
   /**
@@ -102,6 +121,7 @@ export class ChartStream {
     for (const state of this.states) {
       if (state === undefined) continue;
       state.sentVersion = 0;
+      state.isKnown = false;
       state.resyncLeft = Math.max(1, this.resyncIterations);
     }
   }
@@ -116,6 +136,14 @@ export class ChartStream {
   /** Every chart is defined once more before its next values. */
   repeatDefinitions(): void {
     for (const state of this.states) if (state !== undefined) state.sentVersion = 0;
+  }
+
+  /** The chart is retired: its last definition says so, where that was agreed. @returns false = the buffer is full. */
+  retire(chart: Chart): boolean {
+    const state = this.stateOf(chart);
+    return (
+      !this.agreed.obsolete || !state.isKnown || state.sentVersion === chart.version || this.writeDefinition(state)
+    );
   }
 
   /** This link streams the chart. */
@@ -141,7 +169,7 @@ export class ChartStream {
    */
   write(chart: Chart, row: CollectedRow, elapsedUs: number): number {
     const state = this.stateOf(chart);
-    if (state.sentVersion !== chart.version && !this.define(state)) return -1;
+    if (state.sentVersion !== chart.version && !this.writeDefinition(state)) return -1;
     const raw = row.raw;
     const rawBytes = raw !== null && state.isVerbatim ? row.rawEnd - row.rawStart : 0;
     if (rawBytes === 0) return this.writeValues(state, row, elapsedUs);
@@ -171,17 +199,28 @@ export class ChartStream {
     return writeElapsed(view, at, 0);
   }
 
-  private define(state: ChartState): boolean {
+  /** Writes the definition of a chart, whether it is known or not. @returns false when the buffer is full. */
+  define(chart: Chart): boolean {
+    return this.writeDefinition(this.stateOf(chart));
+  }
+
+  /** The parent knows when each chart was collected last: no interval needs to be taken from its clock. */
+  trustIntervals(): void {
+    this.isExact = true;
+  }
+
+  private writeDefinition(state: ChartState): boolean {
     const { chart } = state;
     const { list } = chart.dimensions;
     const isKept = state.definition !== null && state.definitionVersion === chart.version;
-    const lines = isKept ? state.definition! : Buffer.from(definitionLines(chart.definition, list));
+    const lines = isKept ? state.definition! : Buffer.from(linesOf(chart, this.agreed));
     if (!this.buffer.append(lines)) return false;
     if (this.isUnsent) {
       state.definition = lines;
       state.definitionVersion = chart.version;
     }
     state.sentVersion = chart.version;
+    state.isKnown = true;
     state.isVerbatim = list.every(({ id }) => isWireId(id, DIMENSION_TEXT_BYTES_MAX));
     state.heads = null;
     return true;
@@ -191,9 +230,13 @@ export class ChartStream {
     const known = this.states[chart.index];
     if (known !== undefined && known.chart === chart) return known;
     const state = new ChartState(chart, this.begins);
-    state.resyncLeft = Math.max(1, this.resyncIterations);
+    state.resyncLeft = this.isExact ? 0 : Math.max(1, this.resyncIterations);
     while (this.states.length < chart.index) this.states.push(undefined);
     this.states[chart.index] = state;
     return state;
   }
+}
+
+function linesOf(chart: Chart, agreed: Capabilities): string {
+  return definitionLines(chart.definition, chart.dimensions.list, chart, agreed);
 }

@@ -4,7 +4,8 @@ import type { Dial } from "../base/dial.ts";
 import { errorText } from "../base/errors.ts";
 import type { SocketOwner, StreamSocket } from "../base/stream-socket.ts";
 import { type TcpQueues, tcpQueueKey } from "../base/tcp-queues.ts";
-import { ANSWER_BYTES_MAX, type Rejection, readAnswer } from "../wire/answers.ts";
+import { ANSWER_BYTES_MAX, type Rejection, readAnswer, VERSION_COMPRESSED } from "../wire/answers.ts";
+import { agreedBy, type Capabilities } from "../wire/capabilities.ts";
 
 /** How far a connection came. */
 export type Stage = "connecting" | "replying" | "streaming" | "closed";
@@ -13,10 +14,12 @@ export type Stage = "connecting" | "replying" | "streaming" | "closed";
 export interface ConnectionEvents {
   /** TCP stands. @param address numeric, of the peer. @returns the request to send, or why it has to be closed. */
   opened(address: string): Buffer | string;
-  /** The parent takes our stream. @param version 1, 2 … or capability bits. */
-  accepted(version: number): void;
+  /** The parent takes our stream. @param agreed what may be written. */
+  accepted(agreed: Capabilities): void;
   /** Bytes of the parent, whatever they say. */
   received(bytes: number): void;
+  /** What follows the parent's answer; borrowed. */
+  commands(chunk: Buffer): void;
   /** The kernel takes bytes again. */
   drained(): void;
   /** The parent closes an accepted connection in order; the socket is there until this returns. */
@@ -36,12 +39,15 @@ type KeptAlive = StreamSocket & {
 /** Wait for further digits of a version (streaming.md §1.3). */
 const VERSION_SILENCE_MS = 100;
 const KEEPALIVE_MS = 30_000;
-/** VCAPS, labels, chart labels, and the bits V1, V2, VN: with these, plain V1 text is what the parent reads. */
-const CAPABILITIES_USABLE = 8 | 16 | 32 | 64 | 128 | 512;
-/** Versions 2…4 add labels; 5 would need compressed frames, which we did not offer. */
-const VERSION_USABLE_MAX = 4;
-const CAPABILITIES_FROM = 8;
 const QUOTE_BYTES_MAX = 100;
+
+/** What holds for one attempt. */
+export interface AttemptLimits {
+  /** For each address, and for the answer. */
+  readonly timeoutMs: number;
+  /** Capability bits of the request; 0 = none. */
+  readonly offered: number;
+}
 
 /** One attempt to stream to one destination: connect, ask, read the answer, then carry bytes until it ends. */
 export class Connection implements SocketOwner {
@@ -49,6 +55,8 @@ export class Connection implements SocketOwner {
   private stageNow: Stage = "connecting";
   private readonly clock: Clock;
   private readonly timeoutMs: number;
+  /** `ver` of the request; 0 = none. */
+  readonly offered: number;
   private readonly events: ConnectionEvents;
   private readonly giveUp = new AbortController();
   private stream: StreamSocket | null = null;
@@ -59,11 +67,11 @@ export class Connection implements SocketOwner {
   private silence: Timer | null = null;
   private deadlineMs = Number.POSITIVE_INFINITY;
 
-  /** @param timeoutMs for each address, and for the answer. */
-  constructor(clock: Clock, destination: Destination, timeoutMs: number, events: ConnectionEvents) {
+  constructor(clock: Clock, destination: Destination, { timeoutMs, offered }: AttemptLimits, events: ConnectionEvents) {
     this.clock = clock;
     this.destination = destination;
     this.timeoutMs = timeoutMs;
+    this.offered = offered;
     this.events = events;
   }
 
@@ -111,13 +119,17 @@ export class Connection implements SocketOwner {
 
   data(_socket: StreamSocket, chunk: Buffer): void {
     this.events.received(chunk.length);
-    // A V1 parent has nothing more to say.
+    if (this.stageNow === "streaming") this.events.commands(chunk);
     if (this.stageNow !== "replying") return;
     this.silence?.[Symbol.dispose]();
-    this.answer = Buffer.concat([this.answer, chunk.subarray(0, ANSWER_BYTES_MAX - this.answer.length)]);
+    const before = this.answer.length;
+    this.answer = Buffer.concat([this.answer, chunk.subarray(0, ANSWER_BYTES_MAX - before)]);
     const answer = readAnswer(this.answer);
-    if (answer.kind === "accepted") this.accept(answer.version);
-    else if (answer.kind === "rejected") this.fail(answer.rejection, `answered ${this.quotedAnswer()}`);
+    if (answer.kind === "accepted") {
+      this.accept(answer.version);
+      // A parent says nothing more before our first data; one that does all the same is heard.
+      if (this.socket !== null) this.events.commands(chunk.subarray(Math.max(0, answer.length - before)));
+    } else if (answer.kind === "rejected") this.fail(answer.rejection, `answered ${this.quotedAnswer()}`);
     else if (answer.kind === "version_open") {
       this.version = answer.version;
       this.silence = this.clock.setTimer(VERSION_SILENCE_MS, () => this.accept(this.version));
@@ -174,16 +186,17 @@ export class Connection implements SocketOwner {
 
   private accept(version: number): void {
     if (this.stageNow !== "replying") return;
-    const isUsable =
-      version < CAPABILITIES_FROM ? version <= VERSION_USABLE_MAX : (version & ~CAPABILITIES_USABLE) === 0;
-    if (!isUsable || this.request !== null) {
-      this.fail("not_understood", `answered ${this.quotedAnswer()}, which was not offered`);
+    const agreed = agreedBy(version, this.offered);
+    if (agreed === null || this.request !== null) {
+      const isCompressed = version === VERSION_COMPRESSED && this.offered !== 0;
+      const rejection = isCompressed ? "compressed" : "not_understood";
+      this.fail(rejection, `answered ${this.quotedAnswer()}, which was not offered`);
       return;
     }
     this.silence?.[Symbol.dispose]();
     this.answer = Buffer.alloc(0);
     this.stageNow = "streaming";
-    this.events.accepted(version);
+    this.events.accepted(agreed);
   }
 
   private quotedAnswer(): string {

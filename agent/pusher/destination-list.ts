@@ -1,5 +1,6 @@
 import type { Random } from "../base/clock.ts";
 import { type Destination, parseDestination } from "../base/destination.ts";
+import { supported } from "../wire/capabilities.ts";
 import { type PostponeReason, postponeMs } from "./retry-delay.ts";
 
 /** One parent of a list. */
@@ -11,9 +12,21 @@ export class DestinationEntry {
   round = 0;
   /** Answers "already streaming" in a row. */
   private alreadyStreaming = 0;
+  /** It answers with what it was not offered as soon as anything is. */
+  private isPlain = false;
 
   constructor(destination: Destination) {
     this.destination = destination;
+  }
+
+  /** Capability bits that it is offered; 0 = none. @param canReplicate the host keeps what it could replicate. */
+  offer(canReplicate: boolean): number {
+    return this.isPlain ? 0 : supported(canReplicate);
+  }
+
+  /** It is offered nothing any more. */
+  withdrawOffer(): void {
+    this.isPlain = true;
   }
 
   /** It took our stream. */
@@ -64,6 +77,15 @@ export class DestinationList {
     const entry = this.entries.find((each) => each.round < this.round && each.postponedUntilMs <= nowMs) ?? null;
     if (entry !== null) entry.round = this.round;
     return entry;
+  }
+
+  /** The entry that a connection was made to last is offered nothing any more, and is the next of this round. */
+  withdrawOffer(): void {
+    const entry = this.entries.pop();
+    if (entry === undefined) return;
+    entry.withdrawOffer();
+    entry.round = this.round - 1;
+    this.entries.unshift(entry);
   }
 
   moveToEnd(entry: DestinationEntry): void {

@@ -1,54 +1,54 @@
 import { normalizeAddress } from "../base/address-list.ts";
+import { SimplePattern } from "../base/pattern.ts";
 import type { TcpQueue } from "../base/tcp-queues.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { CollectedRow } from "../rrd/collected-row.ts";
 import type { CommitListener } from "../rrd/commit-listener.ts";
 import type { Host } from "../rrd/host.ts";
 import type { Rejection } from "../wire/answers.ts";
+import type { Capabilities } from "../wire/capabilities.ts";
 import { buildStreamRequest } from "../wire/handshake.ts";
 import { Connection, type ConnectionEvents, type Stage } from "./connection.ts";
-import { type DestinationEntry, DestinationList } from "./destination-list.ts";
 import type { LossReason } from "./link-account.ts";
-import { LinkLog, type LinkSubject } from "./link-log.ts";
+import { LinkLog } from "./link-log.ts";
 import { LinkOutput } from "./link-output.ts";
+import { linkStatus } from "./link-status.ts";
+import { ParentChoice } from "./parent-choice.ts";
+import { ParentCommands } from "./parent-commands.ts";
 import type { PusherShare } from "./pusher-share.ts";
 import type { LinkState, LinkStatus, PusherSettings, PusherWorld } from "./pusher-world.ts";
-import { type PostponeReason, ReconnectDelay } from "./retry-delay.ts";
+import type { PostponeReason } from "./retry-delay.ts";
 import { hopsProblem, isSource, streamFields } from "./stream-fields.ts";
 
 /** A link that lived this long was a good one: after it we connect again at once (streaming.md §2.5). */
 const GOOD_LINK_MS = 10_000;
 /** The newest iteration is kept for a connection that is being made; what is older belongs to a second that is over. */
 const HOLD_MS_MAX = 5000;
-/** Ticks come once a second; the one nearest to a time is meant. */
-const HALF_TICK_MS = 500;
 
 /**
  * Streams one host to one of its parents. `idle` (nothing committed yet) → `connecting` → `connected`; an attempt that
  * fails goes to the next parent, and after the last one to `waiting`, or back to `idle` if there was no value yet.
  */
-export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject {
+export class HostPusher implements CommitListener, ConnectionEvents {
   readonly host: Host;
   readonly output: LinkOutput;
   private readonly world: PusherWorld;
   private readonly share: PusherShare;
   private readonly log: LinkLog;
-  private readonly delay: ReconnectDelay;
+  readonly choice: ParentChoice;
   private settings: PusherSettings;
-  private destinations: DestinationList;
   private state: "idle" | LinkState = "idle";
-  private sinceUs: number;
+  /** When it began. */
+  sinceUs: number;
   private connection: Connection | null = null;
-  private entry: DestinationEntry | null = null;
-  private error = "";
-  private reason: PostponeReason | "" = "";
+  private parent: ParentCommands;
+  error = "";
   /** What values are lost for while there is no connection. */
   private lossReason: LossReason = "not_connected";
   /** The newest iteration may wait in the buffer for the connection that is being made. */
   private isHolding = true;
   private isDirty = false;
   private attemptMs = 0;
-  private waitUntilMs = 0;
   private connectedMs = 0;
 
   /** @throws InputError when a destination or the pattern cannot be read. */
@@ -57,19 +57,11 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     this.settings = settings;
     this.world = world;
     this.share = share;
-    this.output = new LinkOutput(settings, share.heads);
-    this.log = new LinkLog(world.log, this);
-    this.delay = new ReconnectDelay(settings.reconnectDelaySec, world.random);
-    this.destinations = new DestinationList(settings.destinations, settings.defaultPort);
+    this.output = new LinkOutput(settings, share.heads, world.clock);
+    this.parent = new ParentCommands(this.output);
+    this.choice = new ParentChoice(settings, world.random);
+    this.log = new LinkLog(world.log, host, this.choice);
     this.sinceUs = world.clock.nowUs();
-  }
-
-  get hostname(): string {
-    return this.host.hostname;
-  }
-
-  get parentName(): string {
-    return this.entry?.destination.name ?? "";
   }
 
   get linkState(): LinkState {
@@ -87,12 +79,16 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
       this.lose(row.setCount);
       return;
     }
-    if (!this.isDirty) this.share.dirty(this);
-    this.isDirty = true;
+    this.markDirty();
     if (!this.output.append(chart, row, elapsedUs)) this.appendToFull(chart, row, elapsedUs);
   }
 
-  /** Makes one attempt for values that are sure to come, so that the link stands before the first of them. */
+  retired(chart: Chart): void {
+    // With a full buffer the connection is about to be given up: the next one begins without this chart.
+    if (this.state === "connected" && this.output.retire(chart)) this.share.dirty(this);
+  }
+
+  /** Makes one attempt for values that are sure to come: the link stands before the first of them. */
   expectValues(): void {
     if (this.state === "idle") this.beginRound(this.world.clock.monotonicMs());
   }
@@ -104,7 +100,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     this.offer(nowMs, false);
   }
 
-  /** Call every few seconds, if they are known. @param queues of all connections. @param nowMs monotonic. */
+  /** Call every few seconds, if they are known. @param nowMs monotonic. */
   noteQueues(queues: ReadonlyMap<number, TcpQueue>, nowMs: number): void {
     this.output.noteQueue(queues.get(this.connection?.queueKey ?? Number.NaN), nowMs);
   }
@@ -113,7 +109,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   tick(nowMs: number): void {
     if (this.state === "connecting") this.tickConnecting(nowMs);
     else if (this.state === "connected") this.tickConnected(nowMs);
-    else if (this.state === "waiting" && nowMs + HALF_TICK_MS >= this.waitUntilMs) this.beginRound(nowMs);
+    else if (this.state === "waiting" && this.choice.isDue(nowMs)) this.beginRound(nowMs);
   }
 
   /**
@@ -121,19 +117,16 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
    * @throws InputError as the constructor; then nothing changes.
    */
   configure(settings: PusherSettings): void {
-    const before = this.settings;
-    const destinations = new DestinationList(settings.destinations, settings.defaultPort);
-    this.output.configure(settings);
+    // Both may throw, and neither has changed anything then.
+    const pattern = new SimplePattern(settings.sendChartsMatching);
+    const isOther = this.choice.configure(settings, this.settings);
+    this.output.configure(settings, pattern);
     this.settings = settings;
-    if (settings.reconnectDelaySec !== before.reconnectDelaySec) this.delay.configure(settings.reconnectDelaySec);
-    if (settings.apiKey === before.apiKey && destinations.configured === this.destinations.configured) return;
+    if (!isOther) return;
     const isIdle = this.state === "idle";
     if (this.state === "connected") this.ending();
     this.leave();
-    this.destinations = destinations;
-    this.entry = null;
     this.clearError();
-    this.delay.reset();
     if (!isIdle) this.beginRound(this.world.clock.monotonicMs());
   }
 
@@ -150,26 +143,13 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   }
 
   status(): LinkStatus {
-    return {
-      from: this.host.machineGuid,
-      hostname: this.hostname,
-      to: this.parentName,
-      destinations: this.destinations.names,
-      state: this.linkState,
-      sinceSec: Math.floor(this.sinceUs / 1e6),
-      error: this.error,
-      reason: this.reason,
-      bytesSent: this.output.sentBytes,
-      bufferUsedBytes: this.output.pendingBytes,
-      bufferLimitBytes: this.settings.bufferSizeBytes,
-      values: this.output.account.balance(),
-    };
+    return linkStatus(this, this.settings.bufferSizeBytes);
   }
 
   opened(address: string): Buffer | string {
-    const { host, entry } = this;
+    const { host } = this;
     const peer = normalizeAddress(address);
-    if (entry !== null) this.destinations.moveToEnd(entry);
+    this.choice.opened();
     if (isSource(host, peer)) {
       this.postpone("loop");
       this.lossReason = "refused";
@@ -177,23 +157,36 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
       return `${peer} is where this host is received from; name another parent`;
     }
     this.log.waitingReply();
-    return buildStreamRequest(streamFields(host, this.settings.apiKey, this.world));
+    return buildStreamRequest(streamFields(host, this.settings.apiKey, this.connection?.offered ?? 0, this.world));
   }
 
-  accepted(version: number): void {
+  accepted(agreed: Capabilities): void {
     const nowMs = this.world.clock.monotonicMs();
     this.enter("connected");
+    this.parent = new ParentCommands(this.output);
     this.connectedMs = nowMs;
     this.clearError();
-    this.entry?.accepted();
-    if (this.share.willLook() && !Number.isNaN(this.connection?.queueKey)) this.output.watch();
+    this.choice.accepted();
     this.share.counters.connects++;
-    this.log.established(version);
+    this.log.established(agreed.agreed);
+    if (agreed.replication) this.output.replicate(this.host);
+    this.output.agree(agreed, this.host);
+    if (this.share.willLook() && !Number.isNaN(this.connection?.queueKey)) this.output.watch();
     this.flush(nowMs);
   }
 
   received(bytes: number): void {
     this.share.counters.bytesIn += bytes;
+  }
+
+  commands(chunk: Buffer): void {
+    this.parent.feed(chunk);
+    this.flush(this.world.clock.monotonicMs());
+  }
+
+  past(chart: Chart, afterSec: number, beforeSec: number): void {
+    this.markDirty();
+    this.output.replication?.grown(chart, afterSec, beforeSec);
   }
 
   drained(): void {
@@ -214,12 +207,20 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
       this.lostLink(nowMs, "disconnect");
       return;
     }
-    if (rejection !== null) this.refused(rejection, problem);
-    else if (this.reason !== "loop") {
+    if (rejection === "compressed") {
+      this.log.offerWithdrawn(problem);
+      this.choice.withdrawOffer();
+    } else if (rejection !== null) this.refused(rejection, problem);
+    else if (this.choice.reason !== "loop") {
       this.lossReason = "not_connected";
       this.log.connectFailed(problem);
     }
     this.attempt(nowMs);
+  }
+
+  private markDirty(): void {
+    if (!this.isDirty) this.share.dirty(this);
+    this.isDirty = true;
   }
 
   private enter(state: "idle" | LinkState): void {
@@ -229,13 +230,12 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
 
   private clearError(): void {
     this.error = "";
-    this.reason = "";
     this.lossReason = "not_connected";
   }
 
   /** Values that no connection can take. */
   private lose(values: number): void {
-    this.output.account.lose(values, this.lossReason);
+    this.output.lose(values, this.lossReason);
     this.log.valuesDiscarded(values, this.lossReason, this.error);
   }
 
@@ -247,10 +247,9 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   }
 
   private discardHeld(isReplaced = false): void {
-    const values = this.output.account.queued;
+    this.log.valuesDiscarded(this.output.account.queued, this.lossReason, this.error);
     if (isReplaced) this.output.replace(this.lossReason);
     else this.output.breakOff(this.lossReason);
-    this.log.valuesDiscarded(values, this.lossReason, this.error);
   }
 
   /** The kernel is asked once more, then the connection is given up. */
@@ -265,7 +264,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     // The offer may have found the connection broken.
     if (this.connection?.socket == null) this.lose(row.setCount);
     else if (!this.output.append(chart, row, elapsedUs)) {
-      this.output.account.lose(row.setCount, "overflow");
+      this.output.lose(row.setCount, "overflow");
       this.overflow(nowMs);
     }
   }
@@ -303,6 +302,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
 
   private tickConnected(nowMs: number): void {
     this.output.tick(nowMs);
+    if (this.output.tellFacts(this.host)) this.flush(nowMs);
     if (this.output.stalledMs(nowMs) < this.settings.timeoutSec * 1000) return;
     this.ending();
     this.connection?.abort();
@@ -324,13 +324,13 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
     output.settle(nowMs);
     output.breakOff(reason);
     if (livedMs >= GOOD_LINK_MS && output.account.offered > 0) {
-      this.delay.reset();
+      this.choice.succeeded();
       this.beginRound(nowMs);
-    } else this.wait(nowMs + this.delay.nextMs(nowMs));
+    } else this.wait(this.choice.delayedMs(nowMs));
   }
 
   private beginRound(nowMs: number): void {
-    this.destinations.beginRound();
+    this.choice.beginRound();
     this.isHolding = true;
     this.attemptMs = nowMs;
     this.attempt(nowMs);
@@ -348,30 +348,29 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
       this.enter("off");
       return;
     }
-    const entry = this.destinations.take(nowMs + HALF_TICK_MS);
-    if (entry === null) {
-      const { availableMs } = this.destinations;
-      this.wait(availableMs > nowMs ? availableMs : nowMs + this.delay.nextMs(nowMs));
+    const destination = this.choice.next(nowMs);
+    if (destination === null) {
+      this.wait(this.choice.nextRoundMs(nowMs));
       return;
     }
-    this.entry = entry;
-    this.reason = "";
     this.enter("connecting");
     this.log.connecting();
-    this.connection = new Connection(world.clock, entry.destination, this.settings.timeoutSec * 1000, this);
+    const canReplicate = this.settings.isReplicating && host.ring !== null;
+    const limits = { timeoutMs: this.settings.timeoutSec * 1000, offered: this.choice.offer(canReplicate) };
+    this.connection = new Connection(world.clock, destination, limits, this);
     this.connection.start(world.dial);
   }
 
   private wait(untilMs: number): void {
     this.discardHeld();
-    this.waitUntilMs = untilMs;
+    this.choice.wait(untilMs);
     // As long as there was no value, nothing is tried again and again: the first one begins a round.
     const isIdle = this.output.account.offered === 0;
     this.isHolding = isIdle;
     this.enter(isIdle ? "idle" : "waiting");
   }
 
-  private refused(rejection: Rejection, problem: string): void {
+  private refused(rejection: Exclude<Rejection, "compressed">, problem: string): void {
     this.postpone(rejection);
     this.lossReason = rejection === "no_reply" ? "not_connected" : "refused";
     if (rejection !== "no_reply") this.share.counters.rejected++;
@@ -379,8 +378,7 @@ export class HostPusher implements CommitListener, ConnectionEvents, LinkSubject
   }
 
   private postpone(reason: PostponeReason): void {
-    this.reason = reason;
-    this.entry?.postpone(reason, this.world.clock.monotonicMs(), this.world.random);
+    this.choice.postpone(reason, this.world.clock.monotonicMs());
   }
 
   /** Ends whatever connection there is, in order. */

@@ -11,6 +11,8 @@ export type LossReason =
   /** There was no connection because the parent had refused us. */
   | "refused";
 
+const LOSS_REASONS: readonly LossReason[] = ["not_connected", "overflow", "disconnect", "refused"];
+
 /** A snapshot of a {@link LinkAccount}, in values. */
 export interface LinkBalance {
   readonly offered: number;
@@ -19,8 +21,12 @@ export interface LinkBalance {
   /** Taken by our kernel, not delivered yet. */
   readonly inFlight: number;
   readonly queued: number;
+  /** In our ring, to be sent when the parent has asked for the past of their chart. */
+  readonly backlog: number;
   /** Part of `delivered` that the peer confirmed; 0 for peers that confirm nothing. */
   readonly acknowledged: number;
+  /** Values that were lost and then fetched by the parent; they have moved on, as a rule to `delivered`. */
+  readonly recovered: number;
   readonly lost: Readonly<Record<LossReason, number>>;
 }
 
@@ -38,16 +44,27 @@ const MARKS_PER_BUFFER = 64;
 
 /**
  * The account of one link (design.md §1.1), in values. At every moment
- * `offered = delivered + inFlight + queued + Σ lost`. Two queues of bytes are followed by marks, position → values:
- * what the kernel has not taken, and what it has but the peer's has not confirmed, as far as that is known.
+ * `offered = delivered + inFlight + queued + backlog + Σ lost`. Two queues of bytes are followed by marks,
+ * position → values: what the kernel has not taken, and what it has but the peer's has not confirmed, as far as that
+ * is known.
  */
 export class LinkAccount {
   offered = 0;
   delivered = 0;
   inFlight = 0;
   queued = 0;
-  readonly lost: Record<LossReason, number> = { not_connected: 0, overflow: 0, disconnect: 0, refused: 0 };
+  backlog = 0;
+  acknowledged = 0;
+  recovered = 0;
+  readonly lost = noLosses();
 
+  /** Part of {@link lost} that a parent may still fetch from our ring. */
+  private readonly recoverable: Record<LossReason, number> = {
+    not_connected: 0,
+    overflow: 0,
+    disconnect: 0,
+    refused: 0,
+  };
   /** Values appended since the last mark. */
   private unmarked = 0;
   private readonly markEnds = new Float64Array(MARKS_MAX);
@@ -74,7 +91,46 @@ export class LinkAccount {
   /** Values that no connection could take. */
   lose(values: number, reason: LossReason): void {
     this.offered += values;
-    this.lost[reason] += values;
+    this.loseOffered(values, reason);
+  }
+
+  /** Values of a chart whose past the parent has not asked for yet; our ring has them. */
+  hold(values: number): void {
+    this.offered += values;
+    this.backlog += values;
+  }
+
+  /** Held values are not in our ring any more. */
+  giveUp(values: number): void {
+    this.backlog -= values;
+    this.lost.overflow += values;
+  }
+
+  /** Held values are in the queue now, as points of our ring. */
+  release(values: number): void {
+    this.backlog -= values;
+    this.queued += values;
+    this.unmarked += values;
+  }
+
+  /**
+   * The parent has asked for all that it lacks, and the answers are in the queue: what was lost since the last time is
+   * on its way. @param share of it that our ring, and the parent's own limit, reach back to, 0…1.
+   */
+  recover(share: number): void {
+    for (const reason of LOSS_REASONS) {
+      const values = Math.round(this.recoverable[reason] * share);
+      this.recoverable[reason] = 0;
+      this.lost[reason] -= values;
+      this.recovered += values;
+      this.queued += values;
+      this.unmarked += values;
+    }
+  }
+
+  /** Values that {@link recover} would bring back. */
+  get recoverableValues(): number {
+    return LOSS_REASONS.reduce((sum, reason) => sum + this.recoverable[reason], 0);
   }
 
   /** Values appended to the queue. */
@@ -122,14 +178,16 @@ export class LinkAccount {
    * Time passes on a link that lives.
    * @param nowMs monotonic; +∞ = what is confirmed need not wait.
    * @param confirmedBytes position up to which the peer's kernel has the bytes for sure; +∞ = that is not known.
+   * @param isAcknowledged the peer itself says that it has stored them.
    */
-  settle(nowMs: number, confirmedBytes: number): void {
+  settle(nowMs: number, confirmedBytes: number, isAcknowledged = false): void {
     const { handedMs, handedEnds, handedValues } = this;
     let count = 0;
     for (; count < handedMs.length; count++) {
       if (handedEnds[count]! > confirmedBytes || nowMs - handedMs[count]! < DELIVERED_AFTER_MS) break;
       this.inFlight -= handedValues[count]!;
       this.delivered += handedValues[count]!;
+      if (isAcknowledged) this.acknowledged += handedValues[count]!;
     }
     if (count === 0) return;
     handedMs.splice(0, count);
@@ -139,8 +197,8 @@ export class LinkAccount {
 
   /** The connection broke: what is queued is lost for `reason`, what is in flight had its own chance. */
   breakOff(reason: LossReason): void {
-    this.lost[reason] += this.queued;
-    this.lost.disconnect += this.inFlight;
+    this.loseOffered(this.queued, reason);
+    this.loseOffered(this.inFlight + this.backlog, "disconnect");
     this.forget();
   }
 
@@ -155,8 +213,13 @@ export class LinkAccount {
 
   /** Copies. */
   balance(): LinkBalance {
-    const { offered, delivered, inFlight, queued } = this;
-    return { offered, delivered, inFlight, queued, acknowledged: 0, lost: { ...this.lost } };
+    const { offered, delivered, inFlight, queued, backlog, acknowledged, recovered } = this;
+    return { offered, delivered, inFlight, queued, backlog, acknowledged, recovered, lost: { ...this.lost } };
+  }
+
+  private loseOffered(values: number, reason: LossReason): void {
+    this.lost[reason] += values;
+    this.recoverable[reason] += values;
   }
 
   private noteHanded(end: number, values: number, nowMs: number): void {
@@ -197,6 +260,7 @@ export class LinkAccount {
   private forget(): void {
     this.inFlight = 0;
     this.queued = 0;
+    this.backlog = 0;
     this.unmarked = 0;
     this.markCount = 0;
     this.markedBytes = 0;
@@ -208,9 +272,12 @@ export class LinkAccount {
   }
 }
 
+function noLosses(): Record<LossReason, number> {
+  return { not_connected: 0, overflow: 0, disconnect: 0, refused: 0 };
+}
+
 /** What was offered less what is accounted for; anything but 0 is a bug of ours. */
-export function linkImbalance(balance: Omit<LinkBalance, "acknowledged">): number {
-  const { lost } = balance;
-  const gone = lost.not_connected + lost.overflow + lost.disconnect + lost.refused;
-  return balance.offered - balance.delivered - balance.inFlight - balance.queued - gone;
+export function linkImbalance(balance: Omit<LinkBalance, "acknowledged" | "recovered">): number {
+  const gone = LOSS_REASONS.reduce((sum, reason) => sum + balance.lost[reason], 0);
+  return balance.offered - balance.delivered - balance.inFlight - balance.queued - balance.backlog - gone;
 }

@@ -1,24 +1,22 @@
 import type { Log } from "../base/log.ts";
+import type { Host } from "../rrd/host.ts";
 import type { Rejection } from "../wire/answers.ts";
 import type { LossReason } from "./link-account.ts";
-
-/** What a line about an outgoing link names first. */
-export interface LinkSubject {
-  readonly hostname: string;
-  /** The parent in use, or tried last. */
-  readonly parentName: string;
-}
+import type { ParentChoice } from "./parent-choice.ts";
 
 /** The log lines of one outgoing link: one a change of state, never one a tick (streaming.md §2.5). */
 export class LinkLog {
   private readonly log: Log;
-  private readonly subject: LinkSubject;
+  private readonly host: Pick<Host, "hostname">;
+  private readonly choice: Pick<ParentChoice, "name">;
   /** Values thrown away since the last connection; −1 = none. */
   private discarded = -1;
 
-  constructor(log: Log, subject: LinkSubject) {
+  /** Its lines name the host and the parent in use, or tried last. */
+  constructor(log: Log, host: Pick<Host, "hostname">, choice: Pick<ParentChoice, "name">) {
     this.log = log;
-    this.subject = subject;
+    this.host = host;
+    this.choice = choice;
   }
 
   connecting(): void {
@@ -45,6 +43,10 @@ export class LinkLog {
     if (rejection === "no_reply") this.log.warn("pusher.reply_missing", fields);
     else if (rejection === "not_understood") this.log.error("pusher.reply_not_understood", fields);
     else this.log.error("pusher.rejected", fields);
+  }
+
+  offerWithdrawn(problem: string): void {
+    this.log.info("pusher.offer_withdrawn", { ...this.fields, problem });
   }
 
   loopRefused(address: string): void {
@@ -90,6 +92,6 @@ export class LinkLog {
   }
 
   private get fields() {
-    return { host: this.subject.hostname, parent: this.subject.parentName };
+    return { host: this.host.hostname, parent: this.choice.name };
   }
 }

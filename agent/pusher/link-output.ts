@@ -1,21 +1,31 @@
+import type { Clock } from "../base/clock.ts";
 import { SimplePattern } from "../base/pattern.ts";
 import { SendBuffer } from "../base/send-buffer.ts";
 import type { StreamSocket } from "../base/stream-socket.ts";
 import type { TcpQueue } from "../base/tcp-queues.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { CollectedRow } from "../rrd/collected-row.ts";
+import type { Host } from "../rrd/host.ts";
+import type { Capabilities } from "../wire/capabilities.ts";
 import { ChartStream, type SetHeadsCache } from "./chart-stream.ts";
+import { HostFactsLines } from "./host-facts-lines.ts";
 import { LinkAccount, type LossReason } from "./link-account.ts";
 import type { PusherSettings } from "./pusher-world.ts";
+import { Replication } from "./replication.ts";
 
 /** How often the buffer may give memory back. */
 const RELAX_MS = 60_000;
 
+/** A parent of our kind has said so by then; any other asks for all that it lacks of a chart before that streams. */
+const GREETING_MS_MAX = 5000;
+
 /** Everything of a link that is on its way out: lines, the buffer they wait in, and the account of their values. */
 export class LinkOutput {
   readonly account: LinkAccount;
+  private readonly clock: Clock;
   private readonly buffer: SendBuffer;
   private readonly stream: ChartStream;
+  private readonly facts: HostFactsLines;
   private limitBytes: number;
   private relaxMs = 0;
   /** The kernel is full; it will say when it takes bytes again. */
@@ -32,18 +42,31 @@ export class LinkOutput {
   /** Bytes it may have confirmed, and when that last moved. */
   private movedBytes = 0;
   private movedMs = Number.NaN;
+  /** The parent itself tells what it has stored. */
+  private isAcknowledged = false;
+  /** Null: the parent takes values as they are collected, and nothing else. */
+  replication: Replication | null = null;
+  /** The parent lacked nothing when it acknowledged last, as far as this end knew. */
+  private wasUpToDate = false;
+  private replicatingMs = 0;
+  /** How far back the ring reaches. */
+  private reachSec = 0;
+  /** Since when values were lost that a parent may still fetch; NaN = there are none. */
+  private lossMs = Number.NaN;
 
-  constructor(settings: PusherSettings, heads: SetHeadsCache) {
+  constructor(settings: PusherSettings, heads: SetHeadsCache, clock: Clock) {
+    this.clock = clock;
     this.limitBytes = settings.bufferSizeBytes;
     this.buffer = new SendBuffer(this.limitBytes);
     this.account = new LinkAccount(this.limitBytes);
+    this.facts = new HostFactsLines(this.buffer);
     const pattern = new SimplePattern(settings.sendChartsMatching);
     this.stream = new ChartStream(this.buffer, heads, pattern, settings.initialClockResyncIterations);
   }
 
-  /** @throws InputError when the pattern cannot be read; then nothing changes. */
-  configure(settings: PusherSettings): void {
-    this.stream.configure(new SimplePattern(settings.sendChartsMatching), settings.initialClockResyncIterations);
+  /** @param pattern of {@link PusherSettings.sendChartsMatching}. */
+  configure(settings: PusherSettings, pattern: SimplePattern): void {
+    this.stream.configure(pattern, settings.initialClockResyncIterations);
     this.limitBytes = settings.bufferSizeBytes;
     this.buffer.setLimit(this.limitBytes);
     this.account.setBufferBytes(this.limitBytes);
@@ -68,6 +91,23 @@ export class LinkOutput {
     return Math.min(1, this.buffer.pendingBytes / this.limitBytes);
   }
 
+  /** A connection stands. @param agreed what its parent understands. */
+  agree(agreed: Capabilities, host: Host): void {
+    this.facts.restart(agreed);
+    this.stream.agree(agreed);
+    this.facts.tell(host);
+  }
+
+  /** Appends labels and variables of the host that changed. @returns whether anything was appended. */
+  tellFacts(host: Host): boolean {
+    return this.facts.tell(host);
+  }
+
+  /** Tells that a chart is retired, where that can be told. @returns false when the buffer is full. */
+  retire(chart: Chart): boolean {
+    return this.stream.retire(chart);
+  }
+
   wants(chart: Chart): boolean {
     return this.stream.wants(chart);
   }
@@ -79,10 +119,45 @@ export class LinkOutput {
 
   /** Appends one iteration and enters it in the account. @returns false when the buffer is full: nothing is entered. */
   append(chart: Chart, row: CollectedRow, elapsedUs: number): boolean {
+    if (this.replication !== null && !this.replication.isLive(chart)) {
+      this.replication.hold(chart, row.setCount);
+      return true;
+    }
     const sets = this.stream.write(chart, row, elapsedUs);
     if (sets < 0) return false;
     this.account.enqueue(sets);
     return true;
+  }
+
+  /** Values that no connection can take. */
+  lose(values: number, reason: LossReason): void {
+    this.account.lose(values, reason);
+    this.noteLoss();
+  }
+
+  /** The connection stands, and its parent replicates: what waited for it is in the ring as well. */
+  replicate(host: Host): void {
+    this.breakOff("not_connected");
+    this.stream.trustIntervals();
+    this.replication = new Replication(host, this.buffer, this.stream, this.account);
+    this.replicatingMs = this.clock.monotonicMs();
+    this.reachSec = host.historyEntries * host.updateEverySec;
+  }
+
+  /** The parent is one that says what is stored: nothing counts as delivered without that. */
+  expectAcknowledgements(): void {
+    this.isAcknowledged = true;
+    this.isWatched = true;
+    this.replication?.greeted();
+  }
+
+  /** The parent says what is stored. @param bytes of the stream. @param missingFromSec what it lacks; 0 = nothing. */
+  acknowledge(bytes: number, missingFromSec: number): void {
+    this.confirmedBytes = Math.max(this.confirmedBytes, Math.min(bytes, this.buffer.takenBytes));
+    this.account.settle(Number.POSITIVE_INFINITY, this.confirmedBytes, true);
+    // Told after the parent had asked for all that it lacked.
+    if (missingFromSec === 0 && this.wasUpToDate) this.recover();
+    this.wasUpToDate = this.replication?.isUpToDate === true;
   }
 
   repeatDefinitions(): void {
@@ -101,6 +176,7 @@ export class LinkOutput {
   offer(socket: StreamSocket, nowMs: number, isUrgent = false): number {
     const { buffer, account } = this;
     this.stream.settle();
+    this.replication?.write(this.limitBytes, Math.floor(this.clock.nowUs() / 1e6));
     account.mark(buffer.appendedBytes, buffer.takenBytes);
     if (this.isBlocked && !isUrgent) return 0;
     // All that came before is gone, so the wait for the kernel begins now.
@@ -125,7 +201,7 @@ export class LinkOutput {
   noteQueue(queue: TcpQueue | undefined, nowMs: number): void {
     if (queue === undefined) {
       // One that is not listed at first never will be; one that was is broken, and we shall hear of it.
-      this.isWatched = this.isListed;
+      this.isWatched = this.isListed || this.isAcknowledged;
       return;
     }
     this.isWatched = true;
@@ -135,12 +211,14 @@ export class LinkOutput {
     if (queue.leastBytes === 0) this.movedMs = Number.NaN;
     else if (moved > this.movedBytes || Number.isNaN(this.movedMs)) this.movedMs = nowMs;
     this.movedBytes = moved;
-    this.confirmedBytes = Math.max(this.confirmedBytes, taken - queue.mostBytes);
+    if (!this.isAcknowledged) this.confirmedBytes = Math.max(this.confirmedBytes, taken - queue.mostBytes);
   }
 
   /** Time passes on a link that lives. Call once a second. */
   tick(nowMs: number): void {
     this.settle(nowMs);
+    const isSilent = !this.isAcknowledged && nowMs - this.replicatingMs > GREETING_MS_MAX;
+    if (isSilent && this.replication?.isUpToDate === true) this.recover();
     if (nowMs < this.relaxMs) return;
     this.relaxMs = nowMs + RELAX_MS;
     this.buffer.relax();
@@ -165,6 +243,7 @@ export class LinkOutput {
   /** The connection broke, or did not come about: what was meant for it is lost. */
   breakOff(reason: LossReason): void {
     this.account.breakOff(reason);
+    this.noteLoss();
     this.restart();
   }
 
@@ -181,6 +260,18 @@ export class LinkOutput {
     this.restart();
   }
 
+  private noteLoss(): void {
+    if (Number.isNaN(this.lossMs) && this.account.recoverableValues > 0) this.lossMs = this.clock.monotonicMs();
+  }
+
+  /** The parent has, or will have with what is in the buffer, all that the ring holds. */
+  private recover(): void {
+    if (Number.isNaN(this.lossMs)) return;
+    const ageSec = (this.clock.monotonicMs() - this.lossMs) / 1000;
+    this.account.recover(Math.min(1, this.reachSec / ageSec));
+    this.lossMs = Number.NaN;
+  }
+
   private restart(): void {
     this.bytesBefore += this.buffer.takenBytes;
     this.buffer.clear();
@@ -191,6 +282,9 @@ export class LinkOutput {
     this.confirmedBytes = 0;
     this.movedBytes = 0;
     this.movedMs = Number.NaN;
+    this.isAcknowledged = false;
+    this.replication = null;
+    this.wasUpToDate = false;
   }
 
   /** Position up to which bytes can be delivered. */

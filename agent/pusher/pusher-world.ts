@@ -19,6 +19,8 @@ export interface PusherSettings {
   readonly reconnectDelaySec: number;
   /** Iterations of each chart that go out with 0 µs after a connect; the first always does. */
   readonly initialClockResyncIterations: number;
+  /** Parents may fetch what they lack from our ring. */
+  readonly isReplicating: boolean;
   /** Values are sure to come soon: the link is made before the first of them. */
   readonly expectsValues: boolean;
   /** Simple pattern on chart id or name. */

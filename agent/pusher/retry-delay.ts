@@ -2,7 +2,7 @@ import type { Random } from "../base/clock.ts";
 import type { Rejection } from "../wire/answers.ts";
 
 /** Why a destination is left alone for a while. */
-export type PostponeReason = Rejection | "loop" | "send_timeout";
+export type PostponeReason = Exclude<Rejection, "compressed"> | "loop" | "send_timeout";
 
 /** Seconds until a destination is tried again (streaming.md §1.4). */
 const POSTPONE_SEC: Readonly<Record<PostponeReason, number>> = {

@@ -6,8 +6,11 @@ import type { PusherWorld } from "./pusher-world.ts";
 /** Agents a host may have passed through; more is a loop. */
 const HOPS_MAX = 10;
 
-/** What we say of a host when we stream it: a proxied one keeps its own identity and agent, one hop further on. */
-export function streamFields(host: Host, apiKey: string, world: PusherWorld): StreamFields {
+/**
+ * What we say of a host when we stream it: a proxied one keeps its own identity and agent, one hop further on.
+ * @param ver capability bits that are offered; 0 = none.
+ */
+export function streamFields(host: Host, apiKey: string, ver: number, world: PusherWorld): StreamFields {
   return {
     key: apiKey,
     hostname: host.hostname,
@@ -23,6 +26,8 @@ export function streamFields(host: Host, apiKey: string, world: PusherWorld): St
     systemInfo: host.systemInfo,
     program: host.program || world.program,
     version: host.program === "" ? world.version : host.version,
+    ver,
+    isTributary: true,
   };
 }
 

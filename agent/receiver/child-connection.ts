@@ -1,13 +1,20 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { SocketOwner, StreamSocket } from "../base/stream-socket.ts";
+import type { ReplicationSettings } from "../config/child-settings.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { Host } from "../rrd/host.ts";
+import type { Capabilities } from "../wire/capabilities.ts";
 import { StreamDecoder } from "../wire/decode.ts";
+import { extensionLine, replayChartLine } from "../wire/encode-replay.ts";
 import type { LineProblem } from "../wire/stream-handler.ts";
+import { CommandOutput } from "./command-output.ts";
 import type { ReceiverCounters } from "./counters.ts";
+import { HostBackfill } from "./host-backfill.ts";
 import { HostWriter, type WriterEvents } from "./host-writer.ts";
 import { LagGuard } from "./lag-guard.ts";
+import { ReplayPlan } from "./replay-plan.ts";
+import type { ReplayShare } from "./replay-share.ts";
 
 /** Bad lines within {@link PROBLEM_WINDOW_MS} after which the stream is not worth following. */
 const PROBLEMS_MAX = 1000;
@@ -24,6 +31,22 @@ export interface ConnectionContext {
   readonly afterData: () => void;
   /** The connection has ended, for whatever reason. Called once. */
   readonly ended: (connection: ChildConnection) => void;
+  /** What may be asked for of the past, of all connections together. */
+  readonly replayShare: ReplayShare;
+  /** This agent, for children of our kind. */
+  readonly self: { readonly machineGuid: string; readonly hostname: () => string };
+}
+
+/** Who connected, and what was agreed with it. */
+export interface ChildIdentity {
+  readonly host: Host;
+  readonly address: string;
+  readonly hostname: string;
+  readonly key: string;
+  readonly capabilities: Capabilities;
+  /** It is an agent of our kind. */
+  readonly isTributary: boolean;
+  readonly replication: ReplicationSettings;
 }
 
 /** One accepted child: its socket, its decoder, its host. */
@@ -42,6 +65,11 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   private readonly writer: HostWriter;
   private readonly decoder: StreamDecoder<Chart>;
   private readonly lag: LagGuard;
+  private readonly commands: CommandOutput;
+  private readonly isTributary: boolean;
+  /** Null: the child cannot be asked for its past. */
+  private readonly backfill: HostBackfill | null = null;
+  private isGreeted = false;
   private socket: StreamSocket | null;
   private endReason = "closed by the child";
   private problems = 0;
@@ -50,12 +78,9 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   private toldSetback = false;
   private toldAhead = false;
 
-  constructor(
-    socket: StreamSocket,
-    identity: { host: Host; address: string; hostname: string; key: string },
-    context: ConnectionContext,
-  ) {
+  constructor(socket: StreamSocket, identity: ChildIdentity, context: ConnectionContext) {
     this.socket = socket;
+    this.commands = new CommandOutput(socket);
     this.host = identity.host;
     this.address = identity.address;
     this.hostname = identity.hostname;
@@ -63,7 +88,15 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     this.context = context;
     this.sinceUs = context.clock.nowUs();
     this.lastDataMs = context.clock.monotonicMs();
-    this.writer = new HostWriter(identity.host, this);
+    this.isTributary = identity.isTributary;
+    if (identity.capabilities.replication) {
+      const plan = new ReplayPlan(identity.host, identity.replication, context.replayShare, (request) => {
+        const { chart, startsStreaming, afterSec, beforeSec } = request;
+        this.commands.add(replayChartLine(chart.id, startsStreaming, afterSec, beforeSec));
+      });
+      this.backfill = new HostBackfill(identity.host, plan);
+    }
+    this.writer = new HostWriter(identity.host, this, this.backfill);
     this.decoder = new StreamDecoder(this.writer);
     this.lag = new LagGuard(identity.host.updateEverySec);
   }
@@ -78,16 +111,29 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     this.lastDataMs = context.clock.monotonicMs();
     this.bytesIn += chunk.length;
     context.counters.bytesIn += chunk.length;
+    if (this.isTributary && !this.isGreeted) this.greet();
     const isFollowed = this.decoder.feed(chunk, nowUs);
     context.counters.samples += writer.samples - samplesBefore;
-    if (writer.samples > samplesBefore) this.watchClock(nowUs);
+    if (writer.samples > samplesBefore && this.backfill?.isTrusting !== true) this.watchClock(nowUs);
+    this.sendCommands();
     if (host.clockSetbacks > clockSetbacks || balance.dropped.clock > aheadBefore) this.tellClock(aheadBefore);
     if (!isFollowed) this.disconnect("sent a line longer than 64 KiB");
     context.afterData();
   }
 
   drain(): void {
-    // Nothing but the prompt is ever written to a V1 child, and the door has written that.
+    this.commands.drained();
+  }
+
+  /** Call once a second: tells a child of our kind how far its stream is stored. */
+  tick(): void {
+    this.backfill?.tick();
+    if (this.isGreeted) {
+      const storedBytes = this.bytesIn - this.decoder.partialBytes;
+      const nowUs = this.context.clock.nowUs();
+      this.commands.add(extensionLine(["STORED", `${storedBytes}`, `${nowUs}`, `${this.host.missingFromSec}`]));
+    }
+    this.sendCommands();
   }
 
   end(): void {
@@ -98,6 +144,7 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     if (this.socket === null) return;
     this.socket = null;
     this.decoder.end();
+    this.backfill?.end();
     this.context.counters.closed++;
     this.context.log.info("receiver.child_disconnected", {
       host: this.host.hostname,
@@ -142,6 +189,19 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     this.disconnect("asked to stop (DISABLE)");
   }
 
+  private greet(): void {
+    const { machineGuid, hostname } = this.context.self;
+    this.isGreeted = true;
+    this.commands.add(extensionLine(["1", machineGuid, hostname()]));
+    this.backfill?.allowLater();
+  }
+
+  private sendCommands(): void {
+    if (this.socket === null) return;
+    this.commands.flush();
+    if (this.commands.hasOverflown) this.disconnect("does not read what it is asked");
+  }
+
   /** Charts whose lag stays take their time from our clock once. */
   private watchClock(nowUs: number): void {
     const { host, writer, lag, context } = this;
@@ -158,6 +218,8 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   private tellClock(aheadBefore: number): void {
     const { host, address, context } = this;
     if (host.balance.dropped.clock === aheadBefore) {
+      // What it sends follows on times that do not hold here any more.
+      if (this.backfill?.isTrusting === true) this.disconnect("the clock of this machine was put back");
       if (this.toldSetback) return;
       this.toldSetback = true;
       const text = "the clock of this machine was put back; charts of this host go back with it";

@@ -5,12 +5,25 @@ import { commitStreamed } from "../rrd/commit.ts";
 import { cutId } from "../rrd/definition.ts";
 import { parseAlgorithm } from "../rrd/dimension.ts";
 import type { Host } from "../rrd/host.ts";
-import type { ChartLine, DimensionLine, LineProblem, StreamHandler } from "../wire/stream-handler.ts";
+import { setChartLabels, setLabels, setVariable } from "../rrd/host-facts.ts";
+import type {
+  ChartLine,
+  DimensionLine,
+  DimensionState,
+  Label,
+  LineProblem,
+  ReplayEnd,
+  ReplayRow,
+  StreamHandler,
+} from "../wire/stream-handler.ts";
+import type { HostBackfill } from "./host-backfill.ts";
 
 /** Longest id of a refused chart or dimension that is remembered; real ones have some tens of characters. */
 const ID_LENGTH_MAX = 200;
 /** Refused charts and dimensions told apart from unknown ones; values of further ones count as malformed. */
 const REFUSED_MAX = 10_000;
+/** What the CHART line says as plugin and module. */
+const COLLECT_LABELS = new Set(["_collect_plugin", "_collect_module"]);
 const CHART_TYPES = new Set<string>(["line", "area", "stacked"]);
 
 /** What the writer tells its connection. */
@@ -30,14 +43,17 @@ export class HostWriter implements StreamHandler<Chart> {
   oldestUs = Number.POSITIVE_INFINITY;
   private readonly host: Host;
   private readonly events: WriterEvents;
+  private readonly backfill: HostBackfill | null;
   /** Charts, and dimensions of charts, that a limit of the database refused. */
   private readonly refused = new Set<string>();
   /** The chart, or the dimension, asked for last is one of them. */
   private isRefused = false;
 
-  constructor(host: Host, events: WriterEvents) {
+  /** @param backfill null: replication was not agreed; what comes of it is passed over. */
+  constructor(host: Host, events: WriterEvents, backfill: HostBackfill | null = null) {
     this.host = host;
     this.events = events;
+    this.backfill = backfill;
   }
 
   defineChart(line: ChartLine): Chart | null {
@@ -111,7 +127,42 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   setVariable(chart: Chart | null, name: string, value: number): void {
-    this.host.setVariable(chart, name, value);
+    setVariable(this.host, chart, name, value);
+  }
+
+  setLabels(labels: readonly Label[]): void {
+    setLabels(this.host, labels);
+  }
+
+  setChartLabels(chart: Chart, labels: readonly Label[]): void {
+    const own = labels.filter(({ name }) => !COLLECT_LABELS.has(name));
+    setChartLabels(this.host, chart, own);
+  }
+
+  definitionEnd(chart: Chart, firstSec: number, lastSec: number, senderNowSec: number, nowUs: number): void {
+    this.backfill?.definitionEnd(chart, firstSec, lastSec, senderNowSec, nowUs);
+  }
+
+  replay(chart: Chart, row: ReplayRow, nowUs: number): void {
+    this.backfill?.replay(chart, row, nowUs);
+  }
+
+  dimensionState(chart: Chart, dimension: number, state: DimensionState): void {
+    this.backfill?.dimensionState(chart, dimension, state);
+  }
+
+  chartState(chart: Chart, collectedUs: number, updatedUs: number, nowUs: number): void {
+    this.backfill?.chartState(chart, collectedUs, updatedUs, nowUs);
+  }
+
+  replayEnd(chart: Chart, end: ReplayEnd): void {
+    this.backfill?.replayEnd(chart, end);
+  }
+
+  commitFinal(): void {}
+
+  extension(words: readonly string[]): void {
+    this.backfill?.extension(words);
   }
 
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {

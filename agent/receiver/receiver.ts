@@ -5,16 +5,17 @@ import type { ChildSettings } from "../config/child-settings.ts";
 import type { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
 import type { HostOptions } from "../rrd/host-options.ts";
-import { PROMPT_V1, REFUSALS, type Refusal } from "../wire/answers.ts";
+import { promptOf, REFUSALS, type Refusal } from "../wire/answers.ts";
+import { answerTo, supported } from "../wire/capabilities.ts";
 import { parseStreamRequest, type ReceivedRequest } from "../wire/handshake.ts";
 import { AcceptRate, permissionOf, refusalOf } from "./admission.ts";
 import { ChildConnection, type ConnectionContext } from "./child-connection.ts";
 import { emptyReceiverCounters, type ReceiverCounters } from "./counters.ts";
+import { ReplayShare } from "./replay-share.ts";
 
 /** A connection that sent something within this time still owns its machine GUID (streaming.md §11.10). */
 const ACTIVE_MS = 30_000;
 const MINUTE_MS = 60_000;
-const PROMPT = Buffer.from(PROMPT_V1);
 
 /** The part of the configuration that the receiver follows; replaced as a whole by a reload. */
 export interface ReceiverSettings {
@@ -65,6 +66,11 @@ export class Receiver {
       counters: this.counters,
       afterData: options.afterData,
       ended: (connection) => this.ended(connection),
+      replayShare: new ReplayShare(),
+      self: {
+        machineGuid: options.ownGuid,
+        hostname: () => options.database.localhost?.hostname ?? "",
+      },
     };
   }
 
@@ -110,6 +116,7 @@ export class Receiver {
     const { clock, database } = this.options;
     const nowMs = clock.monotonicMs();
     for (const connection of this.byGuid.values()) {
+      connection.tick();
       if (!connection.isSilent(nowMs, this.settings.receiveTimeoutSec)) continue;
       this.counters.timeout++;
       connection.disconnect("silent for too long");
@@ -149,9 +156,15 @@ export class Receiver {
     host: Host,
     settings: ChildSettings,
   ): SocketOwner | string {
-    if (socket.write(PROMPT) !== PROMPT.length) return REFUSALS.internal.wire;
+    const { replication } = settings;
+    const { isTributary } = asked;
+    const canReplicate = replication.isEnabled && host.ring !== null;
+    const capabilities = answerTo(asked.ver, isTributary, supported(canReplicate));
+    const prompt = Buffer.from(promptOf(capabilities.agreed));
+    if (socket.write(prompt) !== prompt.length) return REFUSALS.internal.wire;
     this.counters.accepted++;
-    const identity = { host, address, hostname: asked.hostname, key: asked.key };
+    const { hostname, key } = asked;
+    const identity = { host, address, hostname, key, capabilities, isTributary, replication };
     const connection = new ChildConnection(socket, identity, this.context);
     this.byGuid.set(host.machineGuid, connection);
     host.isConnected = true;
@@ -164,6 +177,7 @@ export class Receiver {
       guid: host.machineGuid,
       agent: `${host.program}/${host.version}`,
       hops: host.hops,
+      version: capabilities.agreed,
       key: keyTail(asked.key),
       update_every: host.updateEverySec,
       memory_mode: host.memoryMode,

@@ -1,5 +1,6 @@
 import { DimensionSet } from "./dimension.ts";
 import type { Host } from "./host.ts";
+import { type Label, NO_LABELS } from "./label.ts";
 import type { Segment } from "./store/segment.ts";
 
 export type ChartType = "line" | "area" | "stacked";
@@ -46,6 +47,8 @@ export class Chart {
   retiredUs = 0;
   /** Chart variables (`VARIABLE CHART`); null until there is one. */
   variables: Map<string, number> | null = null;
+  /** Without those that say what collects it: the definition does. Replaced as a whole. */
+  labels: readonly Label[] = NO_LABELS;
 
   /** Update every, in µs. */
   updateEveryUs: number;
@@ -57,6 +60,8 @@ export class Chart {
   slotsPassed = 0;
   /** Iterations since creation or reset. */
   iterations = 0;
+  /** Times its clock did not just go on: who follows it by intervals has to be told where it is. */
+  restarts = 0;
   /** Start of the range in the pool. */
   start = 0;
   /** Slot of the next boundary: `(lastUpdated / updateEvery + 1 + phase) mod slots`. */
@@ -105,6 +110,7 @@ export class Chart {
     this.lastUpdatedUs = 0;
     this.slotsPassed = 0;
     this.iterations = 0;
+    this.restarts++;
   }
 
   /** Second of the newest stored slot; 0 = none. */

@@ -4,10 +4,8 @@ import { counterDelta, exceeds32Bits } from "./counter-drop.ts";
 import { ABSOLUTE, INCREMENTAL, PERCENTAGE_OF_ABSOLUTE_ROW, PERCENTAGE_OF_INCREMENTAL_ROW } from "./dimension.ts";
 import { ABSENT, markAbsent, NO_RESET, STATE_WIDTH, WIDE_COUNTER } from "./dimension-pool.ts";
 import { AHEAD_US_MAX, alignUs, localInterval, START_PHASE_US, streamedInterval } from "./interval.ts";
-import { NO_SEGMENT } from "./ring.ts";
-
-/** Largest magnitude a stored value can have. */
-const STORED_MAX = 3.4028234e38;
+import { NO_SEGMENT, openSlot } from "./ring.ts";
+import { STORED_MAX } from "./store/geometry.ts";
 
 /** Calculated values of the row at hand, by position; reused, so a commit must not start inside another. */
 let calculated = new Float64Array(64);
@@ -90,6 +88,7 @@ function advance(chart: Chart, elapsedUs: number, nowUs: number): void {
   if (step.tooLong) resetChart(chart);
   if (chart.lastCollectedUs === 0) {
     chart.lastCollectedUs = alignUs(nowUs, chart) + (storeFirst ? 0 : START_PHASE_US);
+    chart.restarts++;
     step.previousUs = chart.lastCollectedUs - chart.updateEveryUs;
     step.isFirst = true;
     step.storeAllowed = storeFirst;
@@ -203,7 +202,7 @@ function storeBoundaries(chart: Chart, row: CollectedRow): void {
   for (; boundaryUs <= collectedUs; boundaryUs = chart.lastUpdatedUs + U) {
     const isStored = step.storeAllowed && iterations < chart.host.gapIterations;
     storeBoundary(chart, row, boundaryUs, chart.lastUpdatedUs, iterations, isStored);
-    if (step.resetMark && step.boundaries === 0) chart.host.ring!.markReset(chart, boundaryUs / 1e6);
+    if (step.resetMark && step.boundaries === 0) chart.host.ring!.setReset(chart, boundaryUs / 1e6, true);
     passBoundaries(chart, boundaryUs, 1);
     iterations--;
     const emptyCount = iterations - chart.host.gapIterations + 1;
@@ -267,7 +266,7 @@ function storeBoundary(
     if (pool.segment[place]! >= NO_SEGMENT) continue;
     if (pool.segment[place] !== number) {
       number = pool.segment[place]!;
-      tookSlot = openSlot(chart, number, timeSec);
+      tookSlot = takeSlot(chart, number, timeSec);
     }
     if (!tookSlot) {
       fates[i] = REFUSED;
@@ -292,14 +291,10 @@ function lastCalculated(chart: Chart, index: number, place: number): number {
 }
 
 /** Opens the slot of a time in a segment of the chart and dates the chart's record there. */
-function openSlot(chart: Chart, number: number, timeSec: number): boolean {
+function takeSlot(chart: Chart, number: number, timeSec: number): boolean {
   const ring = chart.host.ring!;
   const segment = ring.segments[number]!;
-  if (!segment.openFor(timeSec)) {
-    // A lap of the future was written under a clock that has been put right since: it must not bar the slot for years.
-    if (segment.stampOf(timeSec) * 1e6 <= step.nowUs + AHEAD_US_MAX) return false;
-    segment.wipeFor(timeSec);
-  }
+  if (!openSlot(segment, timeSec, step.nowUs)) return false;
   const record = ring.recordOf(chart, number);
   segment.date(record, timeSec);
   if (chart.slotsPassed === 0) segment.dateFirst(record, timeSec);

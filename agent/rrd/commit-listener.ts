@@ -8,4 +8,8 @@ export interface CommitListener {
    * @param elapsedUs since the previous collection of this chart; 0 when there was none.
    */
   commit(chart: Chart, row: CollectedRow, elapsedUs: number): void;
+  /** The chart was retired: no commit may follow that would tell. */
+  retired?(chart: Chart): void;
+  /** Points of (afterSec, beforeSec] were stored later than newer ones. */
+  past?(chart: Chart, afterSec: number, beforeSec: number): void;
 }

@@ -4,7 +4,6 @@ import { commitGeneral } from "./commit-general.ts";
 import { dropDelta } from "./counter-drop.ts";
 import { ABSOLUTE, INCREMENTAL } from "./dimension.ts";
 import { ABSENT, markAbsent } from "./dimension-pool.ts";
-import { EARLY_US_MAX } from "./interval.ts";
 
 /**
  * Commits one iteration of a streamed chart: passes it on, brings the collected values onto second boundaries and
@@ -14,8 +13,9 @@ import { EARLY_US_MAX } from "./interval.ts";
  * @param nowUs wall clock of the read that brought the data.
  */
 export function commitStreamed(chart: Chart, row: CollectedRow, givenUs: number, nowUs: number): void {
-  chart.host.balance.received += row.setCount;
-  const isEarly = chart.lastCollectedUs + givenUs > nowUs + EARLY_US_MAX;
+  const { host } = chart;
+  host.balance.received += row.setCount;
+  const isEarly = chart.lastCollectedUs + givenUs > nowUs + host.earlyUsMax;
   if (givenUs === 0 || isEarly || !commitSteady(chart, row, givenUs)) commitGeneral(chart, row, givenUs, nowUs, true);
 }
 

@@ -2,6 +2,7 @@ import { cutText } from "../base/cut-text.ts";
 import type { ChartDefinition, ChartType } from "./chart.ts";
 import type { Dimension } from "./dimension.ts";
 import type { InternedTexts } from "./interned-texts.ts";
+import type { Label } from "./label.ts";
 
 /** What a chart definition from a collector or a stream says; absent parts take the defaults of rrd.md §1.2. */
 export interface ChartInput {
@@ -32,6 +33,7 @@ const ID_BYTES_MAX = 200;
 const CHART_BYTES = 1500;
 const DIMENSION_BYTES = 500;
 const VARIABLE_BYTES = 150;
+const LABEL_BYTES = 100;
 
 const UPDATE_EVERY_SEC_MAX = 3600;
 
@@ -83,6 +85,11 @@ export function dimensionBytes({ id, name }: Dimension): number {
 /** What a variable of a host or chart takes. */
 export function variableBytes(name: string): number {
   return VARIABLE_BYTES + textBytes(name);
+}
+
+/** What a label of a host or chart takes. */
+export function labelBytes({ name, value }: Label): number {
+  return LABEL_BYTES + textBytes(name) + textBytes(value);
 }
 
 /** A text with any character beyond ASCII takes two bytes for each. */

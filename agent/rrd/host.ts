@@ -13,19 +13,17 @@ import {
   dimensionBytes,
   isChartId,
   isSameDefinition,
-  variableBytes,
 } from "./definition.ts";
 import { type Dimension, DimensionSet, hasSameMeaning, isSameDimension } from "./dimension.ts";
 import { DimensionPool } from "./dimension-pool.ts";
 import { HostAdmission } from "./host-admission.ts";
 import type { HostStore } from "./host-directories.ts";
+import { chartFactsBytes } from "./host-facts.ts";
 import type { HostOptions, HostShare, MemoryMode, RestoredDimension, SystemInfo } from "./host-options.ts";
+import { EARLY_US_MAX, trustsClock } from "./interval.ts";
+import { type Label, NO_LABELS } from "./label.ts";
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
 import { phaseOf } from "./store/geometry.ts";
-
-/** Variables kept per host and per chart, and the length of their names; real agents send one or two. */
-const VARIABLES_MAX = 100;
-const VARIABLE_NAME_LENGTH_MAX = 200;
 
 /** One monitored machine: its charts, the state of their collection, their ring and their account. */
 export class Host {
@@ -50,6 +48,10 @@ export class Host {
   systemInfo: SystemInfo = new Map();
   /** Host variables (`VARIABLE HOST`). */
   readonly variables = new Map<string, number>();
+  /** Replaced as a whole. */
+  labels: readonly Label[] = NO_LABELS;
+  /** Goes up with every change of its labels and variables. */
+  factsVersion = 1;
   /** A connection feeds it now (or it is local). */
   isConnected: boolean;
   /** Numeric address of the peer it is received from, never streamed back to; null = local, or not connected. */
@@ -58,8 +60,15 @@ export class Host {
   disconnectedUs = 0;
   /** When it was first seen, µs. */
   firstSeenUs = 0;
+  /** Oldest second that is not here although newer ones are, and its sender may still have it; 0 = there is none. */
+  missingFromSec = 0;
   /** Times a chart of it went back with our clock. */
   clockSetbacks = 0;
+  /**
+   * Samples that their intervals put ahead of our clock by more than this are dated by their arrival, µs; as far as any
+   * may be ahead where the sender's clock is trusted.
+   */
+  earlyUsMax = EARLY_US_MAX;
   /** Newest collection of any of its charts, µs. */
   lastCollectedUs = 0.5;
   readonly balance: Balance = emptyBalance();
@@ -189,6 +198,7 @@ export class Host {
     chart.isObsolete = true;
     this.markChanged(chart);
     this.tellRetired(chart);
+    this.listener?.retired?.(chart);
   }
 
   /** No commit may follow that would tell the files. */
@@ -223,7 +233,8 @@ export class Host {
     const { list } = chart.dimensions;
     if (this.index.get(chart.id) !== undefined || !this.admission.takeChart(chart.definition, this.index.size))
       return false;
-    if (!this.admission.take(list.reduce((sum, dimension) => sum + dimensionBytes(dimension), 0))) return false;
+    const bytes = list.reduce((sum, dimension) => sum + dimensionBytes(dimension), chartFactsBytes(chart));
+    if (!this.admission.take(bytes)) return false;
     const { storeFirst } = chart.definition;
     list.forEach((dimension, index) => {
       chart.start = this.pool.append(chart.start, index, dimension, storeFirst);
@@ -241,7 +252,8 @@ export class Host {
     this.ring?.release(chart);
     this.files?.chartRemoved(chart);
     const { list } = chart.dimensions;
-    this.admission.give(list.reduce((sum, one) => sum + dimensionBytes(one), chartBytes(chart.definition)));
+    const bytes = chartBytes(chart.definition) + chartFactsBytes(chart);
+    this.admission.give(list.reduce((sum, one) => sum + dimensionBytes(one), bytes));
     this.pool.release(list.length);
     this.dimensionCount -= list.length;
     this.index.remove(chart);
@@ -264,17 +276,6 @@ export class Host {
       chart.syncClock = true;
       chart.isSteady = false;
     }
-  }
-
-  /** Sets a variable of the host, or of a chart. What is beyond the bounds is not kept. */
-  setVariable(chart: Chart | null, name: string, value: number): void {
-    if (chart !== null) chart.variables ??= new Map();
-    const variables = chart?.variables ?? this.variables;
-    if (!variables.has(name)) {
-      if (variables.size >= VARIABLES_MAX || name.length > VARIABLE_NAME_LENGTH_MAX) return;
-      if (!this.admission.take(variableBytes(name))) return;
-    }
-    variables.set(name, value);
   }
 
   /**
@@ -342,9 +343,11 @@ export class Host {
     chart.isObsolete = obsolete;
     if (before.updateEverySec !== definition.updateEverySec) this.restartChart(chart);
     this.retryPlacing(chart);
-    chart.syncClock = true;
+    if (!trustsClock(this)) chart.syncClock = true;
     chart.isSteady = false;
-    if (isRetired) this.tellRetired(chart);
+    if (!isRetired) return chart;
+    this.tellRetired(chart);
+    this.listener?.retired?.(chart);
     return chart;
   }
 

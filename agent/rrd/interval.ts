@@ -1,4 +1,5 @@
 import type { Chart } from "./chart.ts";
+import type { Host } from "./host.ts";
 
 /**
  * Samples whose time is ahead of our clock by more than this are not stored (streaming.md §2.4). The clock of a child
@@ -16,6 +17,16 @@ export const START_PHASE_US = 500_000;
 /** A sender's interval beyond this (and beyond twice update_every) is not believed. */
 const GIVEN_US_MAX = 3_600_000_000;
 
+/** Whether the sender of a host says at which times its charts are: then its intervals are never doubted. */
+export function trustsClock(host: Host): boolean {
+  return host.earlyUsMax === AHEAD_US_MAX;
+}
+
+/** See {@link trustsClock}. */
+export function trustClock(host: Host, isTrusted: boolean): void {
+  host.earlyUsMax = isTrusted ? AHEAD_US_MAX : EARLY_US_MAX;
+}
+
 /**
  * Interval of a child's iteration, µs: what the child measured is taken as it is (rrd.md §2.2), within the guards of
  * streaming.md §2.4. A chart that is far ahead of our clock, where no sample may be stored, shows that our clock was
@@ -25,11 +36,14 @@ const GIVEN_US_MAX = 3_600_000_000;
 export function streamedInterval(chart: Chart, givenUs: number, nowUs: number): number {
   if (chart.lastCollectedUs === 0) return chart.updateEveryUs;
   if (chart.lastCollectedUs > nowUs + AHEAD_US_MAX) return setBack(chart, nowUs);
-  const isBelievable = givenUs > 0 && givenUs <= Math.max(GIVEN_US_MAX, 2 * chart.updateEveryUs);
+  const givenUsMax = trustsClock(chart.host)
+    ? Number.POSITIVE_INFINITY
+    : Math.max(GIVEN_US_MAX, 2 * chart.updateEveryUs);
+  const isBelievable = givenUs > 0 && givenUs <= givenUsMax;
   // No sample is collected after it came: an interval that says so starts from a time that was too late. Left alone,
   // every later value would lie in a wrong second for as long as the connection lasts.
   const aheadUs = chart.lastCollectedUs + givenUs - nowUs;
-  const isImpossible = aheadUs > EARLY_US_MAX && aheadUs <= AHEAD_US_MAX;
+  const isImpossible = aheadUs > chart.host.earlyUsMax && aheadUs <= AHEAD_US_MAX;
   if (isBelievable && !chart.syncClock && !isImpossible) return givenUs;
   // A small step back of our clock: wait where we are instead of running away from it.
   return Math.max(0, nowUs - chart.lastCollectedUs);
@@ -54,13 +68,20 @@ export function alignUs(timeUs: number, chart: Chart): number {
 function setBack(chart: Chart, nowUs: number): number {
   const U = chart.updateEveryUs;
   const before = alignUs(nowUs - U, chart);
-  const passed = Math.ceil((chart.lastUpdatedUs - before) / U);
+  goBack(chart, before);
+  chart.lastCollectedUs = before + START_PHASE_US;
+  chart.host.clockSetbacks++;
+  chart.restarts++;
+  return U;
+}
+
+/** The newest slot of a chart is that of an earlier boundary now; what was stored after it is forgotten. */
+export function goBack(chart: Chart, boundaryUs: number): void {
+  const U = chart.updateEveryUs;
+  const passed = Math.ceil((chart.lastUpdatedUs - boundaryUs) / U);
   if (passed > 0) {
-    chart.host.ring?.clearSlots(chart, (before + U) / 1e6, passed);
+    chart.host.ring?.clearSlots(chart, (boundaryUs + U) / 1e6, passed);
     chart.slotsPassed = Math.max(0, chart.slotsPassed - passed);
   }
-  chart.lastCollectedUs = before + START_PHASE_US;
-  chart.lastUpdatedUs = before;
-  chart.host.clockSetbacks++;
-  return U;
+  chart.lastUpdatedUs = boundaryUs;
 }

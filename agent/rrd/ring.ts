@@ -2,6 +2,7 @@ import { assert } from "../base/assert.ts";
 import type { Chart } from "./chart.ts";
 import { RESET_FLAG } from "./counter-drop.ts";
 import type { DimensionPool } from "./dimension-pool.ts";
+import { AHEAD_US_MAX } from "./interval.ts";
 import { ringSlots, SEGMENT_COLUMNS, SEGMENT_COLUMNS_SMALL, segmentBytes, TILE_SLOTS } from "./store/geometry.ts";
 import type { Segment } from "./store/segment.ts";
 import type { SegmentStore } from "./store/segment-store.ts";
@@ -10,6 +11,18 @@ import type { SegmentStore } from "./store/segment-store.ts";
 export const UNPLACED = 0xffff;
 /** Segment number of a dimension for which there was no room: its values are dropped, counted `no_space`. */
 export const NO_SEGMENT = 0xfffe;
+
+/**
+ * Opens the slot of a time in a segment. A lap of the future was written under a clock that has been put right since:
+ * it must not bar the slot for years.
+ * @param nowUs wall clock. @returns false when the block holds a later lap.
+ */
+export function openSlot(segment: Segment, timeSec: number, nowUs: number): boolean {
+  if (segment.openFor(timeSec)) return true;
+  if (segment.stampOf(timeSec) * 1e6 <= nowUs + AHEAD_US_MAX) return false;
+  segment.wipeFor(timeSec);
+  return true;
+}
 
 /** All segments of one host: gives columns to dimensions and takes them back. */
 export class Ring {
@@ -117,15 +130,18 @@ export class Ring {
     return record;
   }
 
-  /** Marks that a counter of the chart was reset in the slot of a time; nothing happens if the slot is not held. */
-  markReset(chart: Chart, timeSec: number): void {
+  /** Whether a counter of the chart was reset in the slot of a time; nothing happens if the slot is not held. */
+  setReset(chart: Chart, timeSec: number, isReset: boolean): void {
     const segment = this.flagSegment(chart);
     if (segment === null || !segment.holds(timeSec)) return;
     const at = this.flagIndex(chart, segment, timeSec);
-    segment.flags[at] = segment.flags[at]! | RESET_FLAG;
+    const flags = segment.flags[at]!;
+    const wanted = isReset ? flags | RESET_FLAG : flags & ~RESET_FLAG;
+    // Opened once more: a sealed block must not change.
+    if (wanted !== flags && segment.openFor(timeSec)) segment.flags[at] = wanted;
   }
 
-  /** True if {@link markReset} was called for the slot. */
+  /** True if {@link setReset} marked the slot. */
   isReset(chart: Chart, timeSec: number): boolean {
     const segment = this.flagSegment(chart);
     if (segment === null || !segment.holds(timeSec)) return false;

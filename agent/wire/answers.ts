@@ -7,6 +7,12 @@ export const PROMPT_V2 = "Hit me baby, push them over and bring the host labels.
 /** Prompt with a version or capability bits behind it. */
 export const PROMPT_VN = "Hit me baby, push them over with the version=";
 
+/** The prompt that says what was agreed: version 1, 2 … or capability bits. */
+export function promptOf(version: number): string {
+  if (version <= 1) return PROMPT_V1;
+  return version === 2 ? PROMPT_V2 : `${PROMPT_VN}${version}`;
+}
+
 const NOT_PERMITTED = "You are not permitted to access this. Check the logs for more info.";
 const OWN_GUID = "Don't hit me baby, you are trying to stream my localhost back";
 const ALREADY_STREAMING = "This GUID is already streaming to this server";
@@ -74,6 +80,8 @@ export type Rejection =
   | "internal"
   | "initializing"
   | "not_understood"
+  /** It wants compressed frames, which it was not offered: netdata 1.33–1.36 take any number for theirs. */
+  | "compressed"
   /** Nothing, then EOF: how netdata 1.6 refuses. */
   | "closed"
   | "no_reply";
@@ -91,13 +99,16 @@ const REJECTION_TEXTS: readonly (readonly [string, Rejection])[] = [
 export const ANSWER_BYTES_MAX = 200;
 const VERSION_DIGITS_MAX = 10;
 
+/** The one version whose stream is compressed. */
+export const VERSION_COMPRESSED = 5;
+
 /** What the bytes received so far mean. */
 export type Answer =
   | { readonly kind: "incomplete" }
   /** A version whose last digit may not have come yet: accepted when nothing follows for 100 ms. */
   | { readonly kind: "version_open"; readonly version: number }
-  /** @param version 1, 2, or what stood behind {@link PROMPT_VN}. */
-  | { readonly kind: "accepted"; readonly version: number }
+  /** @param version 1, 2, or what stood behind {@link PROMPT_VN}. @param length bytes of the prompt. */
+  | { readonly kind: "accepted"; readonly version: number; readonly length: number }
   | { readonly kind: "rejected"; readonly rejection: Rejection };
 
 const INCOMPLETE: Answer = { kind: "incomplete" };
@@ -109,8 +120,8 @@ const NOT_UNDERSTOOD: Answer = { kind: "rejected", rejection: "not_understood" }
  */
 export function readAnswer(bytes: Buffer): Answer {
   const text = bytes.toString("latin1");
-  if (text.startsWith(PROMPT_V1)) return { kind: "accepted", version: 1 };
-  if (text.startsWith(PROMPT_V2)) return { kind: "accepted", version: 2 };
+  if (text.startsWith(PROMPT_V1)) return { kind: "accepted", version: 1, length: PROMPT_V1.length };
+  if (text.startsWith(PROMPT_V2)) return { kind: "accepted", version: 2, length: PROMPT_V2.length };
   if (text.startsWith(PROMPT_VN)) return readVersion(text.slice(PROMPT_VN.length));
   for (const [known, rejection] of REJECTION_TEXTS) if (text.startsWith(known)) return { kind: "rejected", rejection };
   const canStillBe = [PROMPT_V1, PROMPT_V2, PROMPT_VN, ...REJECTION_TEXTS.map(([known]) => known)];
@@ -122,5 +133,6 @@ function readVersion(rest: string): Answer {
   if (digits.length > VERSION_DIGITS_MAX) return NOT_UNDERSTOOD;
   if (digits === "") return rest === "" ? INCOMPLETE : NOT_UNDERSTOOD;
   const version = Number(digits);
-  return digits.length === rest.length ? { kind: "version_open", version } : { kind: "accepted", version };
+  if (digits.length === rest.length) return { kind: "version_open", version };
+  return { kind: "accepted", version, length: PROMPT_VN.length + digits.length };
 }

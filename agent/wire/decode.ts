@@ -83,9 +83,14 @@ export class StreamDecoder<Chart> {
     return end < chunk.length ? this.keep(chunk, Math.max(start, end)) : true;
   }
 
-  /** The stream is over: the values of an iteration that has no END are reported as abandoned. */
+  /** Bytes of a line whose end has not come. */
+  get partialBytes(): number {
+    return this.carryBytes;
+  }
+
+  /** The stream is over: the values of an iteration or row that has no end are reported as abandoned. */
   end(): void {
-    this.lines.abandon();
+    this.lines.end();
     this.carryBytes = 0;
     this.carry = null;
   }

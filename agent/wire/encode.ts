@@ -1,4 +1,8 @@
 import { SENT_LINE_BYTES_MAX } from "../base/limits.ts";
+import { type Capabilities, PLAIN } from "./capabilities.ts";
+import { integerText } from "./decimal-text.ts";
+import { chartLabelLines, variableLine } from "./encode-labels.ts";
+import type { Label } from "./stream-handler.ts";
 import { cutUtf8, DIMENSION_TEXT_BYTES_MAX, plainText, wireChartId, wireId } from "./wire-text.ts";
 
 /** What a CHART line says of a chart. */
@@ -29,24 +33,52 @@ export interface DimensionText {
   readonly divisor: number;
   readonly hidden: boolean;
   readonly noReset: boolean;
+  readonly obsolete: boolean;
 }
+
+/** What belongs to a chart and is no part of its CHART line. */
+export interface ChartExtras {
+  readonly isObsolete: boolean;
+  readonly labels: readonly Label[];
+  readonly variables: ReadonlyMap<string, number> | null;
+}
+
+const NO_EXTRAS: ChartExtras = { isObsolete: false, labels: [], variables: null };
 
 /** Bytes left to texts that are not the title of a line that is too long even without one; see {@link chartLine}. */
 const CONTEXT_BYTES_MAX = 200;
 const WORD_BYTES_MAX = 64;
 
 /**
- * The lines that define a chart on a V1 link, CHART and all its DIMENSIONs: nothing in them stops a v1.6 parent, and
- * none is longer than {@link SENT_LINE_BYTES_MAX}. That a chart or dimension is obsolete cannot be said there.
+ * The lines that define a chart: CHART, its labels, all its DIMENSIONs, its variables. None is longer than
+ * {@link SENT_LINE_BYTES_MAX}, and what was not agreed is left out: nothing on a V1 link stops a v1.6 parent.
  */
-export function definitionLines(chart: ChartText, dimensions: readonly DimensionText[]): string {
-  let text = chartLine(chart);
-  for (const dimension of dimensions) text += dimensionLine(dimension);
+export function definitionLines(
+  chart: ChartText,
+  dimensions: readonly DimensionText[],
+  extras = NO_EXTRAS,
+  agreed: Capabilities = PLAIN,
+): string {
+  let text = chartLine(chart, extras.isObsolete && agreed.obsolete);
+  if (agreed.chartLabels) text += chartLabelLines(withCollector(chart, extras.labels));
+  for (const dimension of dimensions) text += dimensionLine(dimension, agreed);
+  if (!agreed.variables || extras.variables === null) return text;
+  for (const [name, value] of extras.variables) text += variableLine("CHART", name, value);
   return text;
 }
 
+/** A parent makes these two of the CHART line, but a set of labels takes the place of all there were. */
+function withCollector({ plugin, module }: ChartText, labels: readonly Label[]): readonly Label[] {
+  if (labels.length === 0) return labels;
+  const own = [
+    { name: "_collect_plugin", value: plugin, source: 1 },
+    { name: "_collect_module", value: module, source: 1 },
+  ];
+  return [...own.filter(({ value }) => value !== ""), ...labels];
+}
+
 /** Title first: whatever makes the line too long, it is what people miss least. */
-function chartLine(chart: ChartText): string {
+function chartLine(chart: ChartText, isObsolete: boolean): string {
   const id = wireChartId(chart.id);
   const words = {
     name: plainText(shortName(chart)),
@@ -60,7 +92,7 @@ function chartLine(chart: ChartText): string {
   const line = () =>
     `CHART "${id}" "${words.name}" "${words.title}" "${words.units}" "${words.family}" "${words.context}" ` +
     `"${chart.chartType}" ${integerText(chart.priority)} ${integerText(chart.updateEverySec)} ` +
-    `"${chartOptions(chart)}" "${words.plugin}" "${words.module}"\n`;
+    `"${chartOptions(chart, isObsolete)}" "${words.plugin}" "${words.module}"\n`;
   let excess = Buffer.byteLength(line()) - SENT_LINE_BYTES_MAX;
   if (excess > 0) {
     const title = words.title;
@@ -83,21 +115,18 @@ function shortName({ id, name }: ChartText): string {
   return name.startsWith(type) ? name.slice(type.length) : name;
 }
 
-function chartOptions({ detail, hidden, storeFirst }: ChartText): string {
-  return [detail ? "detail" : "", storeFirst ? "store_first" : "", hidden ? "hidden" : ""].filter(Boolean).join(" ");
+function chartOptions({ detail, hidden, storeFirst }: ChartText, isObsolete: boolean): string {
+  return words([isObsolete && "obsolete", detail && "detail", storeFirst && "store_first", hidden && "hidden"]);
 }
 
-function dimensionLine(dimension: DimensionText): string {
-  const { multiplier, divisor, algorithm, hidden, noReset } = dimension;
+function dimensionLine(dimension: DimensionText, agreed: Capabilities): string {
+  const { multiplier, divisor, algorithm, hidden, noReset, obsolete } = dimension;
   const id = wireId(dimension.id, DIMENSION_TEXT_BYTES_MAX);
   const name = cutUtf8(plainText(dimension.name), DIMENSION_TEXT_BYTES_MAX) || id;
-  const options = [hidden ? "hidden" : "", noReset ? "noreset" : ""].filter(Boolean).join(" ");
+  const options = words([obsolete && agreed.obsolete && "obsolete", hidden && "hidden", noReset && "noreset"]);
   return `DIMENSION "${id}" "${name}" "${algorithm}" ${integerText(multiplier)} ${integerText(divisor)} "${options}"\n`;
 }
 
-/** Plain decimal: never an exponent, a fraction or a leading zero. */
-function integerText(value: number): string {
-  if (!Number.isFinite(value)) return "0";
-  const whole = Math.trunc(value);
-  return Number.isSafeInteger(whole) ? String(whole + 0) : BigInt.asIntN(64, BigInt(whole)).toString();
+function words(list: readonly (string | false)[]): string {
+  return list.filter(Boolean).join(" ");
 }

@@ -28,12 +28,14 @@ export interface StreamFields {
   /** The agent that collects the host, from the User-Agent. */
   program: string;
   version: string;
+  /** Protocol version or capability bits that are offered; 0 = not said. */
+  ver: number;
+  /** The sender understands the lines of agents of our kind. */
+  isTributary: boolean;
 }
 
 /** A request as it was read. Texts hold no control characters; key and GUID are in lower case if they are GUIDs. */
 export interface ReceivedRequest extends StreamFields {
-  /** Protocol version or capability bits; 0 = not said. */
-  ver: number;
   /** First check of identity that failed, in the order of streaming.md §1.4; null = none. */
   problem: RequestProblem | null;
 }
@@ -67,8 +69,8 @@ const SYSTEM_INFO_NEEDED = [
 ] as const;
 
 /**
- * The request head of a V1 stream, at most {@link REQUEST_BYTES_MAX} bytes: tags and further `NETDATA_*` parameters are
- * left out where there is no room. `NETDATA_PROTOCOL_VERSION` and `ver` are never sent: every parent then answers V1.
+ * The request head of a stream, at most {@link REQUEST_BYTES_MAX} bytes: tags and further `NETDATA_*` parameters are
+ * left out where there is no room. `NETDATA_PROTOCOL_VERSION` is never sent: without `ver` most parents then answer V1.
  */
 export function buildStreamRequest(fields: StreamFields): Buffer {
   const hostname = encodeValue(fields.hostname, 600, true) || "unknown";
@@ -84,6 +86,9 @@ export function buildStreamRequest(fields: StreamFields): Buffer {
     `utc_offset=${fields.utcOffsetSec}`,
     "ml_capable=0&ml_enabled=0&mc_version=0",
   ];
+  if (fields.ver !== 0) parts.push(`ver=${fields.ver}`);
+  // Nobody else knows the parameter, and all ignore what they do not know.
+  if (fields.isTributary) parts.push("tributary=1");
   for (const name of SYSTEM_INFO_NEEDED) {
     parts.push(`${name}=${encodeValue(fields.systemInfo.get(name) ?? "", 64) || "unknown"}`);
   }
@@ -149,6 +154,7 @@ export function parseStreamRequest(head: Buffer): ReceivedRequest {
     program,
     version,
     ver: integer(text("ver"), 0, 0xffffffff, 0),
+    isTributary: text("tributary") === "1",
     problem: null,
   };
   request.problem = isStream ? problemOf(request) : "malformed";

@@ -1,3 +1,5 @@
+import type { IdOrder } from "./id-order.ts";
+
 /** Longest predicted line head: a longer id takes the slow way. */
 const HEAD_BYTES_MAX = 256;
 /** `SET`, blanks, quotes and ` = ` around an id, with one byte to spare. */
@@ -121,6 +123,8 @@ export class WireChart<Chart> {
   next: WireChart<Chart> | null = null;
   /** Longest dimension id defined on this connection, in bytes. */
   idBytesMax = 0;
+  /** Ids in the order of its SET2 lines; null as long as none came. */
+  ids: IdOrder | null = null;
   /** By dimension + 1, 0 = before the first: the dimension that followed last time. Null: always the next one. */
   private successors: Uint16Array | null = null;
 

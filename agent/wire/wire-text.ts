@@ -2,6 +2,9 @@
 export const CHART_ID_BYTES_MAX = 200;
 /** Longest dimension id and name: a DIMENSION line with both stays under the limit of a line. */
 export const DIMENSION_TEXT_BYTES_MAX = 400;
+/** Longest name and value of a label: a line with both stays under the limit of a line. */
+export const LABEL_NAME_BYTES_MAX = 200;
+export const LABEL_VALUE_BYTES_MAX = 700;
 /** `~` and 8 hex digits. */
 const MARK_BYTES = 9;
 

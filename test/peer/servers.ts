@@ -16,7 +16,7 @@ export interface NetdataOptions {
   options?: string[];
   /** `v1`: no compression, replication answered empty. */
   caps?: "v1" | "default";
-  mode?: "ram" | "none" | "save" | "map";
+  mode?: "ram" | "none" | "save" | "map" | "dbengine";
   historySlots?: number;
   hostname?: string;
   machineGuid?: string;

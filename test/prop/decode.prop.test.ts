@@ -37,6 +37,7 @@ function decode(bytes: Buffer, cut: Cut, random: SeededRandom): StreamRecorder {
     chunk.fill(0x41);
     at = next;
   }
+  decoder.end();
   return recorder;
 }
 
@@ -67,6 +68,7 @@ describe("stream decoder", () => {
         const bytes = bytesOf(stream);
         const reference = new ReferenceDecoder(NOW_US);
         reference.read(bytes);
+        reference.finish();
         const recorder = decode(bytes, cut, new SeededRandom(stream.seed));
         expectSameCalls(recorder.calls, reference.calls);
         expect(recorder.rawFaults).toEqual([]);

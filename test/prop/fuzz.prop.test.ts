@@ -60,6 +60,8 @@ class Connection {
     for (const chart of host.chartList()) expect(chart.dimensions.count).toBeLessThanOrEqual(DIMENSIONS_MAX);
     expect(host.ring!.bytes).toBeLessThanOrEqual(MEMORY_MAX);
     expect(host.variables.size).toBeLessThanOrEqual(100);
+    expect(host.labels.length).toBeLessThanOrEqual(100);
+    for (const chart of host.chartList()) expect(chart.labels.length).toBeLessThanOrEqual(100);
     // Holes in the pool are closed before they are many.
     expect(host.pool.size).toBeLessThanOrEqual(2 * CHARTS_MAX * DIMENSIONS_MAX + 128);
   }

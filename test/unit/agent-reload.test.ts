@@ -97,13 +97,14 @@ class AgentScene implements AsyncDisposable {
 describe("keys that wait for a restart", () => {
   test("keep their old value and are named at every reload until the file agrees again", async () => {
     await using scene = await AgentScene.start("");
-    const labelled = `${GUID_KEY}\nlabels = { site = "north" }`;
+    const renamed = `${GUID_KEY}\nhostname = "other"`;
     for (let reload = 1; reload <= 2; reload++) {
-      scene.reload("[db]\nhistory = 7\n", labelled);
+      scene.reload("[db]\nhistory = 7\n", renamed);
       expect(scene.events("config.restart_needed")).toHaveLength(reload);
-      expect(scene.events("config.restart_needed").at(-1)).toContain('keys="agent.labels, db.history"');
+      expect(scene.events("config.restart_needed").at(-1)).toContain('keys="agent.hostname, db.history"');
       const { hosts, restart_needed: waiting } = await scene.report();
-      expect([hosts[0]!.labels, waiting]).toEqual([{}, ["agent.labels", "db.history"]]);
+      expect(hosts[0]!.hostname).not.toBe("other");
+      expect(waiting).toEqual(["agent.hostname", "db.history"]);
     }
     scene.reload("");
     expect(scene.events("config.restart_needed")).toHaveLength(2);
@@ -119,6 +120,18 @@ describe("keys that wait for a restart", () => {
 });
 
 describe("what takes effect at once:", () => {
+  test("agent.labels, beside those the agent makes itself", async () => {
+    await using scene = await AgentScene.start("", `${GUID_KEY}\nlabels = { site = "north", _os = "mine" }`);
+    const info = async () => (await (await scene.fetch("/api/v1/info")).json()) as { host_labels: object };
+    expect((await scene.report()).hosts[0]!.labels).toEqual({ site: "north" });
+    const { host_labels: labels } = await info();
+    expect(labels).toMatchObject({ site: "north", _os: "mine", _is_parent: "false", _hostname: expect.any(String) });
+    expect(Object.keys(labels)).toContain("_kernel_version");
+    scene.reload("", `${GUID_KEY}\nlabels = { room = "4 b" }`);
+    expect((await scene.report()).hosts[0]!.labels).toEqual({ room: "4 b" });
+    expect((await info()).host_labels).toMatchObject({ room: "4 b", _os: "linux" });
+  });
+
   test("web.gzip_level", async () => {
     await using scene = await AgentScene.start(`${WEB}gzip_level = 3`);
     const encoding = async () => {

@@ -23,6 +23,7 @@ const BUILT_IN: ChildSettings = {
   updateEverySec: undefined,
   history: 3600,
   memoryMode: "ram",
+  replication: { isEnabled: true, windowSec: 86_400, stepSec: 600 },
   proxy: { isEnabled: false, destination: [], apiKey: "", sendChartsMatching: "*" },
 };
 
@@ -31,6 +32,7 @@ const AGENT = `
 [db]
 history = 10
 mode = "none"
+seconds_to_replicate = 100
 [stream]
 enabled = true
 destination = "p-stream"
@@ -43,6 +45,7 @@ enabled = true
 allow_from = "10.*"
 default_history = 20
 default_memory_mode = "ram"
+enable_replication = false
 default_proxy_enabled = false
 default_proxy_destination = "p-key"
 default_proxy_api_key = "${KEY_3}"
@@ -55,6 +58,8 @@ allow_from = "11.*"
 update_every = 7
 history = 30
 memory_mode = "none"
+enable_replication = true
+seconds_per_replication_step = 30
 proxy_enabled = true
 proxy_destination = "p-machine"
 proxy_api_key = "${KEY_4}"
@@ -64,6 +69,7 @@ const FROM_AGENT: ChildSettings = {
   ...BUILT_IN,
   history: 10,
   memoryMode: "none",
+  replication: { isEnabled: true, windowSec: 100, stepSec: 600 },
   proxy: { isEnabled: true, destination: ["p-stream"], apiKey: KEY_2, sendChartsMatching: "s*" },
 };
 const FROM_KEY: ChildSettings = {
@@ -71,6 +77,7 @@ const FROM_KEY: ChildSettings = {
   isKeyEnabled: true,
   keyAllowFrom: "10.*",
   history: 20,
+  replication: { isEnabled: false, windowSec: 100, stepSec: 600 },
   proxy: { isEnabled: false, destination: ["p-key"], apiKey: KEY_3, sendChartsMatching: "k*" },
 };
 const FROM_MACHINE: ChildSettings = {
@@ -80,6 +87,7 @@ const FROM_MACHINE: ChildSettings = {
   updateEverySec: 7,
   history: 30,
   memoryMode: "none",
+  replication: { isEnabled: true, windowSec: 100, stepSec: 30 },
   proxy: { isEnabled: true, destination: ["p-machine"], apiKey: KEY_4, sendChartsMatching: "m*" },
 };
 
@@ -103,6 +111,7 @@ describe("what holds for a child comes from", () => {
 describe("each setting of a child alone beats the level before:", () => {
   const rows: [string, string, unknown, unknown, (settings: ChildSettings) => unknown][] = [
     ["default_history = 50", "history = 60", 50, 60, (child) => child.history],
+    ["seconds_to_replicate = 50", "seconds_to_replicate = 60", 50, 60, (child) => child.replication.windowSec],
     ["default_memory_mode = 'none'", "memory_mode = 'ram'", "none", "ram", (child) => child.memoryMode],
     ["default_proxy_destination = 'k'", "proxy_destination = 'm'", ["k"], ["m"], (child) => child.proxy.destination],
     ["default_proxy_destination = []", "proxy_destination = []", [], [], (child) => child.proxy.destination],

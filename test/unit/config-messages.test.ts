@@ -54,12 +54,7 @@ describe("one mistake:", () => {
     },
     { text: "[agent]\nlabels = { a = 'b' }\nx.y = 1", at: "3:1", problem: "agent.x: unknown table", hint: "the keys" },
     // Keys of later versions
-    ...[
-      "web.tls = 'off'",
-      "db.seconds_to_replicate = 1",
-      "collector.statsd.enabled = true",
-      "plugin.enabled = true",
-    ].map((text) => ({
+    ...["web.tls = 'off'", "collector.statsd.enabled = true", "plugin.enabled = true"].map((text) => ({
       text,
       at: `1:${text.startsWith("plugin") ? 1 : text.indexOf(".") + 2}`,
       problem: "is not supported by this version",

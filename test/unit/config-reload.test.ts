@@ -34,7 +34,11 @@ describe("a reload", () => {
       now: ["collector.enabled"],
       atRestart: ["collector.host_prefix"],
     },
-    { after: "[agent]\nlabels = { a = 'b' }\nhostname = 'x'", atRestart: ["agent.hostname", "agent.labels"] },
+    {
+      after: "[agent]\nlabels = { a = 'b' }\nhostname = 'x'",
+      now: ["agent.labels"],
+      atRestart: ["agent.hostname"],
+    },
     {
       after: "[db]\nmode = 'none'\ncleanup_orphan_hosts_after_seconds = 7",
       now: ["db.cleanup_orphan_hosts_after_seconds"],
@@ -90,7 +94,6 @@ describe("a reload", () => {
       "agent.machine_guid",
       "agent.update_every",
       "agent.state_dir",
-      "agent.labels",
       "db.mode",
       "db.history",
       "db.save_every",

@@ -96,7 +96,7 @@ const cases: { name: string; lines: string; calls: string[] }[] = [
   { name: "keywords in small letters", lines: "begin t.c 0\n", calls: ["problem unknown false begin t.c 0"] },
   {
     name: "lines of later generations are passed over",
-    lines: 'FUNCTION GLOBAL "f" 10 "help" "top" 0x13 101 0\nLABEL "a" = 1 "b"\nOVERWRITE labels\nHOST x\n',
+    lines: 'FUNCTION GLOBAL "f" 10 "help" "top" 0x13 101 0\nCLAIMED_ID a NULL\nHOST x\n',
     calls: [],
   },
   { name: "DISABLE", lines: "DISABLE\n", calls: ["disable"] },

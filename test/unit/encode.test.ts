@@ -38,6 +38,7 @@ const dimension: DimensionText = {
   divisor: 1,
   hidden: false,
   noReset: false,
+  obsolete: false,
 };
 
 function bytesOf(write: (view: DataView, at: number) => number, room = 100): string {

@@ -108,6 +108,25 @@ describe("reload", () => {
     expect(times(b.lines)).toEqual(times(b.lines).map((_, i) => times(b.lines)[0]! + i));
   });
 
+  test("other labels: those that send labels say them from then on, the rest go on undisturbed", async () => {
+    const { world, a, b, run } = worldOfTwo();
+    const labelled = { ...toA, send_configured_labels: true };
+    const configs = { one: labelled, twin: labelled, plain: { ...toB, send_configured_labels: false } };
+    world.start(configs, { labels: { configured: { site: "north" }, automatic: {} } });
+    await run(10);
+    const before = b.lines.length;
+    world.exporters.reload(exporterConfigs(configs), { configured: { site: "south" }, automatic: {} });
+    await run(10);
+    const said = (site: string) =>
+      a.lines.filter((line) => line.includes(`;site=${site} `)).map((l) => parseLine(l).timeSec);
+    expect(Math.min(...said("south"))).toBeGreaterThan(Math.min(...said("north")));
+    // What was on its way at the change may come under both.
+    expect(Math.max(...said("north"))).toBeLessThanOrEqual(Math.min(...said("south")) + 1);
+    expect(said("south").filter((second) => second === Math.max(...said("south"))).length).toBe(2);
+    expect(b.lines.length).toBeGreaterThan(before);
+    expect(times(b.lines)).toEqual(times(b.lines).map((_, i) => times(b.lines)[0]! + i));
+  });
+
   test("another prefix: no second is missing, none comes under both names", async () => {
     const { world, a, run } = worldOfTwo();
     world.start({ one: { ...toA, update_every: 5, data_source: "sum" } });

@@ -35,6 +35,8 @@ const fields: StreamFields = {
   systemInfo: new Map(),
   program: "tributary",
   version: "0.1.0",
+  ver: 0,
+  isTributary: false,
 };
 
 const NEEDED = ["OS_NAME", "OS_ID", "OS_VERSION", "KERNEL_NAME", "KERNEL_VERSION"].map((n) => `NETDATA_SYSTEM_${n}`);
@@ -156,7 +158,9 @@ describe("buildStreamRequest", () => {
     const head = buildStreamRequest(said);
     expect(head.toString("latin1")).toMatch(/^STREAM [\x21-\x7e]+ HTTP\/1\.1\r\nUser-Agent: tributary\/0\.1\.0\r\n/);
     expect(head.toString("latin1")).toEndWith("\r\nAccept: */*\r\n\r\n");
-    expect(parseStreamRequest(head)).toEqual({ ...said, ver: 0, problem: null });
+    expect(parseStreamRequest(head)).toEqual({ ...said, problem: null });
+    const offering = { ...said, ver: 704, isTributary: true };
+    expect(parseStreamRequest(buildStreamRequest(offering))).toEqual({ ...offering, problem: null });
   });
 
   test("what would split a target even when encoded becomes _", () => {
@@ -179,7 +183,7 @@ describe("buildStreamRequest", () => {
     }
   });
 
-  test("no version is offered, in no form", () => {
+  test("no version is offered, in no form, where none is to be", () => {
     const systemInfo = new Map([["NETDATA_PROTOCOL_VERSION", "1.1"]]);
     const text = buildStreamRequest({ ...fields, systemInfo }).toString();
     expect(text).not.toContain("ver=");
@@ -231,17 +235,17 @@ describe("buildStreamRequest", () => {
 
 describe("readAnswer", () => {
   const rejected = (rejection: Rejection) => ({ kind: "rejected", rejection }) as const;
-  const accepted = (version: number) => ({ kind: "accepted", version }) as const;
+  const accepted = (version: number, length: number) => ({ kind: "accepted", version, length }) as const;
   const cases: { text: string; want: ReturnType<typeof readAnswer> }[] = [
     { text: "", want: { kind: "incomplete" } },
     { text: "Hit me baby, push them over", want: { kind: "incomplete" } },
-    { text: PROMPT_V1, want: accepted(1) },
-    { text: `${PROMPT_V1}\n`, want: accepted(1) },
-    { text: PROMPT_V2, want: accepted(2) },
+    { text: PROMPT_V1, want: accepted(1, 30) },
+    { text: `${PROMPT_V1}\n`, want: accepted(1, 30) },
+    { text: PROMPT_V2, want: accepted(2, PROMPT_V2.length) },
     { text: PROMPT_VN, want: { kind: "incomplete" } },
     { text: `${PROMPT_VN}5`, want: { kind: "version_open", version: 5 } },
     { text: `${PROMPT_VN}704`, want: { kind: "version_open", version: 704 } },
-    { text: `${PROMPT_VN}704\r\n`, want: accepted(704) },
+    { text: `${PROMPT_VN}704\r\n`, want: accepted(704, PROMPT_VN.length + 3) },
     { text: `${PROMPT_VN}x`, want: rejected("not_understood") },
     { text: `${PROMPT_VN}12345678901`, want: rejected("not_understood") },
     { text: "HTTP/1.1 400 Bad Request\r\n", want: rejected("not_understood") },

@@ -4,6 +4,7 @@ import { imbalance } from "../../agent/rrd/balance.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import { commitLocal, commitStreamed } from "../../agent/rrd/commit.ts";
 import { Database } from "../../agent/rrd/database.ts";
+import { setChartLabels, setLabels, setVariable } from "../../agent/rrd/host-facts.ts";
 import { latestCollected } from "../../agent/rrd/read.ts";
 import { ValueRow } from "../../agent/rrd/value-row.ts";
 import { addHost, dimension, newHost, stored, T0_SEC, WIDE_LIMITS } from "../simulated-host.ts";
@@ -266,7 +267,7 @@ describe("limits", () => {
     expect(defined).toBeGreaterThan(10);
     expect(host.defineChart({ id: "a.b" })).toBeNull();
     expect(host.defineChart({ id: "a.a", title: "y".repeat(1000) })!.definition.title).toStartWith("x");
-    for (let i = 0; i < 100; i++) host.setVariable(chart, `v${i}`, i);
+    for (let i = 0; i < 100; i++) setVariable(host, chart, `v${i}`, i);
     expect(chart.variables!.size).toBeLessThan(5);
     expect(refused).toEqual([
       `memory_limit_bytes: dimension d${defined} of chart a.a`,
@@ -275,6 +276,48 @@ describe("limits", () => {
     ]);
     expect(database.budget.bytes).toBeLessThanOrEqual(10_000);
     expect([host.admission.refusedCharts, host.admission.refusedDimensions]).toEqual([1, 1]);
+    database.removeHost(host);
+    expect(database.budget.bytes).toBe(0);
+  });
+
+  test("memory: labels count, are bounded, are refused without room, and are given back with what they belong to", () => {
+    const refused: string[] = [];
+    const database = new Database({ ...WIDE_LIMITS, memoryBytes: 100_000 }, (_limit, _host, what) =>
+      refused.push(what),
+    );
+    const host = addHost(database, { memoryMode: "none" })!;
+    const chart = host.defineChart({ id: "a.a" })!;
+    host.defineDimension(chart, dimension("d"));
+    const before = database.budget.bytes;
+    const label = (name: string, value = "v") => ({ name, value, source: 2 });
+    setLabels(host, [label("site", "north")]);
+    setChartLabels(host, chart, [label("device", "eth0")]);
+    expect(database.budget.bytes).toBe(before + 2 * 100 + "sitenorthdeviceeth0".length);
+    const [{ factsVersion }, { version }] = [host, chart];
+    setLabels(host, [label("site", "north")]);
+    setChartLabels(host, chart, [label("device", "eth0")]);
+    expect([host.factsVersion, chart.version]).toEqual([factsVersion, version]);
+    setLabels(host, [label("n".repeat(500), "v".repeat(5000))]);
+    expect([host.labels[0]!.name.length, host.labels[0]!.value.length]).toEqual([200, 700]);
+    setLabels(
+      host,
+      Array.from({ length: 150 }, (_, i) => label(`l${i}`)),
+    );
+    expect([host.labels.length, host.factsVersion]).toEqual([100, factsVersion + 2]);
+    setChartLabels(
+      host,
+      chart,
+      Array.from({ length: 100 }, (_, i) => label(`l${i}`, "€".repeat(700))),
+    );
+    expect(chart.labels).toEqual([label("device", "eth0")]);
+    expect(refused).toEqual(["labels of chart a.a"]);
+    setLabels(host, []);
+    setVariable(host, chart, "v", 1);
+    host.retireChart(chart);
+    host.removeObsolete(1e6, 0);
+    host.removeObsolete(3e6, 1);
+    expect([host.chartCount, database.budget.bytes]).toEqual([0, 0]);
+    expect(host.readmit(chart)).toBe(true);
     database.removeHost(host);
     expect(database.budget.bytes).toBe(0);
   });

@@ -2,9 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { AddressList } from "../../agent/base/address-list.ts";
 import type { Log, LogFields } from "../../agent/base/log.ts";
 import { silentLog } from "../../agent/base/log.ts";
+import { setChartLabels, setLabels } from "../../agent/rrd/host-facts.ts";
 import { ask, FixedClock, newApi } from "../http-fixture.ts";
 import { parentAt } from "../http-synth.ts";
 import { addHost, newDatabase, storeChart } from "../query-fixture.ts";
+import { addHost as addLiveHost, dimension } from "../simulated-host.ts";
 
 const NOW = 1_795_301_405;
 const CHILD = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeee0001";
@@ -195,14 +197,39 @@ describe("access list", () => {
   });
 });
 
+describe("labels", () => {
+  test("of any host and its charts: what is known of the machine, and above that what was said", async () => {
+    const database = newDatabase();
+    const host = addLiveHost(database, { machineGuid: CHILD })!;
+    host.systemInfo = new Map([
+      ["NETDATA_SYSTEM_OS_NAME", "Debian"],
+      ["NETDATA_SYSTEM_ARCHITECTURE", "x86_64"],
+    ]);
+    setLabels(host, [
+      { name: "_os_name", value: "My OS", source: 1 },
+      { name: "room", value: "4 b", source: 2 },
+    ]);
+    const chart = host.defineChart({ id: "net.eth0", plugin: "p" })!;
+    host.defineDimension(chart, dimension("sent"));
+    setChartLabels(host, chart, [{ name: "device", value: "eth0", source: 1 }]);
+    const api = newApi(database, new FixedClock(NOW));
+    const info = (await ask(api, `/host/${CHILD}/api/v1/info`).json()) as { host_labels: object };
+    expect(info.host_labels).toEqual({ _os_name: "My OS", _architecture: "x86_64", _is_parent: "false", room: "4 b" });
+    const one = await ask(api, `/host/${CHILD}/api/v1/chart?chart=net.eth0`).json();
+    expect(one).toMatchObject({
+      chart_labels: { _collect_plugin: "p", _collect_module: "[none]", device: "eth0" },
+    });
+  });
+});
+
 describe("failures", () => {
   test("an internal error is one line to the client and one to the operator", async () => {
     const lines: [string, LogFields | undefined][] = [];
     const log: Log = { ...silentLog, error: (event, fields) => lines.push([event, fields]) };
-    const labels = () => {
+    const exporters = () => {
       throw new Error("secret detail\n    at somewhere.ts:1");
     };
-    const broken = newApi(parentAt(NOW), new FixedClock(NOW), { labels }, { log });
+    const broken = newApi(parentAt(NOW), new FixedClock(NOW), { exporters }, { log });
     expect(await textOf(ask(broken, "/api/v1/info"))).toEqual([500, "Internal error, see the agent's log."]);
     expect(lines.map(([event]) => event)).toEqual(["http.request_failed"]);
     expect(broken.counters.failed).toBe(1);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readInteger, readLongDigits } from "../../agent/wire/integer.ts";
-import { naiveInteger } from "../reference-decoder.ts";
+import { naiveInteger } from "../naive-words.ts";
 import { SeededRandom, TEST_SEED } from "../seeded-random.ts";
 
 /** The number read, exactly; what stands behind the word must not matter. */

@@ -181,6 +181,7 @@ export class PusherScene {
       bufferSizeBytes: 65_536,
       reconnectDelaySec: 5,
       initialClockResyncIterations: 1,
+      isReplicating: false,
       expectsValues: false,
       sendChartsMatching: "*",
       ...settings,

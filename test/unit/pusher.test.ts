@@ -99,7 +99,6 @@ describe("a link that works", () => {
     { prompt: PROMPT_V2, state: "connected", version: 2 },
     { prompt: `${PROMPT_VN}4`, state: "connected", version: 4 },
     { prompt: `${PROMPT_VN}704`, state: "connected", version: 704 },
-    { prompt: `${PROMPT_VN}5`, state: "waiting", version: 0 },
     { prompt: `${PROMPT_VN}4800`, state: "waiting", version: 0 },
   ])("$prompt", async ({ prompt, state, version }) => {
     const scene = new PusherScene();

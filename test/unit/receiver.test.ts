@@ -155,6 +155,57 @@ describe("a stream request", () => {
   });
 });
 
+describe("what is agreed with a child", () => {
+  const VN = "Hit me baby, push them over with the version=";
+  const cases: { ver: string; prompt: string }[] = [
+    { ver: "", prompt: PROMPT_V1 },
+    { ver: "&ver=1", prompt: PROMPT_V1 },
+    { ver: "&ver=2", prompt: "Hit me baby, push them over and bring the host labels..." },
+    { ver: "&ver=5", prompt: `${VN}4` },
+    { ver: "&ver=704", prompt: `${VN}704` },
+    { ver: "&ver=16376", prompt: `${VN}704` },
+    { ver: "&ver=63241208&tributary=1", prompt: `${VN}704` },
+  ];
+  test.each(cases)("$ver", ({ ver, prompt }) => {
+    const world = new World();
+    expect(world.connect(`key=${KEY}&hostname=h&machine_guid=${GUID}${ver}`).answer).toBe(prompt);
+  });
+
+  test("its labels and those of its charts are kept, each set as a whole, and stay when it comes back", () => {
+    const world = new World();
+    const { socket } = world.connect(`key=${KEY}&hostname=h&machine_guid=${GUID}&ver=704`);
+    const host = world.database.host(GUID)!;
+    const send = (text: string) => socket.owner!.data(socket, Buffer.from(text));
+    send('LABEL "_os_name" = 1 "My OS"\nLABEL "room" = 2147483650 "server room"\nOVERWRITE labels\n');
+    const names = () => host.labels.map(({ name, value, source }) => `${name}=${value} ${source}`);
+    expect(names()).toEqual(["_os_name=My OS 1", "room=server room 2"]);
+    send('CHART "a.b" "" "" "" "" "" "line" 1 1 "" "p" "m"\nCLABEL "_collect_plugin" "p" 536870913\n');
+    send('CLABEL "dev" "eth 0" 1\nCLABEL_COMMIT\nDIMENSION "x" "" "absolute" 1 1\n');
+    const chart = host.chart("a.b")!;
+    expect(chart.labels).toEqual([{ name: "dev", value: "eth 0", source: 1 }]);
+    const { version } = chart;
+    send('CHART "a.b" "" "" "" "" "" "line" 1 1 "" "p" "m"\nCLABEL "dev" "eth 0" 1\nCLABEL_COMMIT\n');
+    expect(chart.version).toBe(version);
+    send('LABEL "room" = 2 "cellar"\nOVERWRITE labels\n');
+    expect(names()).toEqual(["room=cellar 2"]);
+    socket.end();
+    world.connect(`key=${KEY}&hostname=h&machine_guid=${GUID}`);
+    expect(names()).toEqual(["room=cellar 2"]);
+    send("OVERWRITE labels\n");
+    expect(names()).toEqual(["room=cellar 2"]);
+  });
+
+  test("a chart and a dimension that are said to be obsolete are retired", () => {
+    const world = new World();
+    const { socket } = world.connect(`key=${KEY}&hostname=h&machine_guid=${GUID}&ver=704`);
+    const chart = '"a.b" "" "" "" "" "" "line" 1 1';
+    socket.owner!.data(socket, Buffer.from(`CHART ${chart} ""\nDIMENSION "x" "" "absolute" 1 1\n`));
+    expect(world.database.host(GUID)!.chart("a.b")!.isVisible).toBe(true);
+    socket.owner!.data(socket, Buffer.from(`CHART ${chart} "obsolete"\nDIMENSION "x" "" "absolute" 1 1 "obsolete"\n`));
+    expect(world.database.host(GUID)!.chart("a.b")!.isVisible).toBe(false);
+  });
+});
+
 describe("a connected child", () => {
   test("that is silent for the limit is closed", () => {
     const world = new World();

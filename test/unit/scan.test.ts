@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { splitWords, WORDS_MAX } from "../../agent/wire/scan.ts";
-import { naiveWords } from "../reference-decoder.ts";
+import { naiveWords } from "../naive-words.ts";
 import { SeededRandom, TEST_SEED } from "../seeded-random.ts";
 
 const spans = new Int32Array(2 * WORDS_MAX);

@@ -9,6 +9,8 @@ export const TRUSTED_SLOTS_MIN = 6 * TILE_SLOTS;
 export const SEGMENT_COLUMNS = 256;
 /** Columns of a host's first segment: small hosts need no more. */
 export const SEGMENT_COLUMNS_SMALL = 64;
+/** Largest magnitude that a stored value can have. */
+export const STORED_MAX = 3.4028234e38;
 export const PAGE_BYTES = 4096;
 /** Identity and state; see segment-header.ts. */
 export const FIXED_HEADER_BYTES = 128;

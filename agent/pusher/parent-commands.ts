@@ -1,0 +1,31 @@
+import { type CommandHandler, CommandReader } from "../wire/commands.ts";
+import type { LinkOutput } from "./link-output.ts";
+
+/** What the parent of one connection says after its prompt. */
+export class ParentCommands implements CommandHandler {
+  private readonly output: LinkOutput;
+  private readonly reader = new CommandReader(this);
+
+  constructor(output: LinkOutput) {
+    this.output = output;
+  }
+
+  /** @param chunk borrowed. */
+  feed(chunk: Buffer): void {
+    this.reader.feed(chunk);
+  }
+
+  replayRequested(chartId: string, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
+    this.output.replication?.ask(chartId, startsStreaming, afterSec, beforeSec);
+  }
+
+  /** Of an agent of our kind: `1 GUID HOSTNAME`, and once a second `STORED BYTES NOW_US MISSING_FROM_SEC`. */
+  extension([word, bytes, , missingFromSec]: readonly string[]): void {
+    if (word === "1") this.output.expectAcknowledgements();
+    else if (word === "STORED") this.output.acknowledge(Number(bytes) || 0, Number(missingFromSec) || 0);
+  }
+
+  unknown(): void {
+    // Later generations ask for functions and the like, which nobody here has.
+  }
+}

@@ -1,0 +1,191 @@
+import type { SendBuffer } from "../base/send-buffer.ts";
+import { dimensionState } from "../rrd/backfill.ts";
+import type { Chart } from "../rrd/chart.ts";
+import { isResetAt, latestStored, readStored } from "../rrd/read.ts";
+import {
+  chartStateLine,
+  dimensionStateLine,
+  replayBeginLine,
+  replayEndLine,
+  replayRowLine,
+  replaySetHead,
+  replaySetLine,
+} from "../wire/encode-replay.ts";
+
+/** Points in one piece of an answer: between two pieces, live values of other charts go out. */
+const PIECE_POINTS = 2000;
+/** Share of the send buffer that answers may fill; the rest is for live values. */
+const BUFFER_SHARE = 0.5;
+
+/** Answers without a chart that wait. */
+const REFUSED_MAX = 1000;
+
+/** A parent's request, and how far the answer has come. */
+interface OpenAnswer {
+  readonly chart: Chart;
+  readonly startsStreaming: boolean;
+  readonly afterSec: number;
+  readonly beforeSec: number;
+  /** The next row is the first after this second. */
+  cursorSec: number;
+  /** Rows up to here are told once more: empty ones too, as the parent holds other values there. */
+  readonly correctedSec: number;
+}
+
+/** What becomes of a chart when its answer is whole. */
+export interface ReplayEvents {
+  /** From here on its values go out as they are collected. */
+  streaming(chart: Chart): void;
+  /** How far back the chart was collected once more since the parent was told; +∞ = it was not. */
+  redoneSec(chart: Chart): number;
+  /** It is told up to here now. */
+  retold(chart: Chart, toSec: number): void;
+}
+
+/**
+ * Answers to REPLAY_CHART (streaming.md §9): stored points from the ring, in pieces, as long as there is room in the
+ * send buffer, and at the end of the last one the state from which the parent goes on with live values.
+ */
+export class ReplayAnswers {
+  private readonly buffer: SendBuffer;
+  private readonly events: ReplayEvents;
+  /** The parent is an agent of our kind: states are told in full. */
+  tellsAll = false;
+  private readonly open: OpenAnswer[] = [];
+  /** Ids of charts that are not here, to be answered all the same. */
+  private readonly refused: string[] = [];
+  private values = new Float64Array(0);
+
+  constructor(buffer: SendBuffer, events: ReplayEvents) {
+    this.buffer = buffer;
+    this.events = events;
+  }
+
+  get isIdle(): boolean {
+    return this.open.length === 0 && this.refused.length === 0;
+  }
+
+  /** A parent asks. One answer a chart is open at a time; a second request takes its place. */
+  ask(chart: Chart, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
+    const same = this.open.findIndex((answer) => answer.chart === chart);
+    if (same >= 0) this.open.splice(same, 1);
+    const correctedSec = beforeSec > 0 ? afterSec : chart.lastEntrySec;
+    this.open.push({ chart, startsStreaming, afterSec, beforeSec, cursorSec: correctedSec, correctedSec });
+  }
+
+  /** There is no such chart; more of these than of charts are not answered. */
+  refuse(chartId: string): void {
+    if (this.refused.length < REFUSED_MAX) this.refused.push(chartId);
+  }
+
+  /** The chart is gone. */
+  drop(chart: Chart): void {
+    const at = this.open.findIndex((answer) => answer.chart === chart);
+    if (at >= 0) this.refuse(this.open.splice(at, 1)[0]!.chart.id);
+  }
+
+  /** Writes pieces while there is room. @param limitBytes of the buffer. @param nowSec wall clock. */
+  write(limitBytes: number, nowSec: number): void {
+    while (this.refused.length > 0) {
+      if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return;
+      this.refused.shift();
+    }
+    while (this.open.length > 0 && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
+      const answer = this.open[0]!;
+      const isWhole = this.writePiece(answer, nowSec);
+      if (isWhole === null) return;
+      if (!isWhole) continue;
+      this.open.shift();
+      if (answer.startsStreaming) this.events.streaming(answer.chart);
+    }
+  }
+
+  /** @returns whether the answer is whole; null when there was no room for the piece. */
+  private writePiece(answer: OpenAnswer, nowSec: number): boolean | null {
+    const { chart, startsStreaming } = answer;
+    const U = chart.definition.updateEverySec;
+    // The clock may have gone back while the answer was on its way.
+    if (startsStreaming) answer.cursorSec = Math.min(answer.cursorSec, this.events.redoneSec(chart));
+    const held = Math.max(answer.cursorSec, chart.firstEntrySec);
+    // What was stored while the parent made up its mind belongs to the answer that starts the stream.
+    const endSec = startsStreaming ? chart.lastEntrySec : Math.min(answer.beforeSec, chart.lastEntrySec);
+    const slots = Math.max(1, Math.floor(PIECE_POINTS / Math.max(1, chart.dimensions.count)));
+    const toSec = Math.min(endSec, held + slots * U);
+    let text = replayBeginLine(chart.id);
+    if (toSec > held) text += this.rows(answer, held, toSec, nowSec);
+    const isWhole = toSec >= endSec;
+    if (isWhole) text += this.end(answer, nowSec);
+    if (!this.buffer.append(Buffer.from(text))) return null;
+    answer.cursorSec = toSec;
+    if (startsStreaming) this.events.retold(chart, toSec);
+    return isWhole;
+  }
+
+  /** The points in (afterSec, toSec]. */
+  private rows(answer: OpenAnswer, afterSec: number, toSec: number, nowSec: number): string {
+    const { chart, startsStreaming, correctedSec } = answer;
+    const U = chart.definition.updateEverySec;
+    const isNewThere = !this.tellsAll && startsStreaming && answer.afterSec <= chart.firstEntrySec + U;
+    const slots = Math.floor((toSec - afterSec) / U);
+    const { list, count } = chart.dimensions;
+    if (this.values.length < slots * count) this.values = new Float64Array(slots * count);
+    const { values } = this;
+    for (let i = 0; i < count; i++) readStored(chart, i, afterSec + U, toSec, values, i * slots);
+    const heads = list.map(({ id }) => replaySetHead(id));
+    let text = "";
+    for (let slot = 0; slot < slots; slot++) {
+      const timeSec = afterSec + (slot + 1) * U;
+      const isReset = isResetAt(chart, timeSec);
+      let row = "";
+      let isEmpty = true;
+      for (let i = 0; i < count; i++) {
+        const value = values[i * slots + slot]!;
+        if (!Number.isNaN(value)) isEmpty = false;
+        row += replaySetLine(heads[i]!, value, isReset);
+      }
+      if (!isEmpty || timeSec <= correctedSec) text += replayRowLine(timeSec - U, timeSec, nowSec) + row;
+      // Netdata 1.37 in mode ram, save or map writes the first live value of a chart that is new to it over the last
+      // replayed one, so that all others show a second late. Told twice, that one stays; where points go by their time
+      // it makes no difference.
+      if (isNewThere && timeSec === chart.lastEntrySec) {
+        text += replayRowLine(timeSec - U, timeSec, nowSec) + row;
+      }
+    }
+    return text;
+  }
+
+  private end({ chart, startsStreaming, afterSec, beforeSec }: OpenAnswer, nowSec: number): string {
+    let text = "";
+    // Not collected in this run: there is no state to go on from, and the first value brings a new definition.
+    if (startsStreaming && chart.lastCollectedUs > 0) {
+      chart.dimensions.list.forEach(({ id }, index) => {
+        const collectedUs = chart.lastCollectedUs;
+        const stored = latestStored(chart, index);
+        text += dimensionStateLine(id, { ...dimensionState(chart, index), collectedUs, stored }, this.tellsAll);
+      });
+      text += chartStateLine(chart.lastCollectedUs, chart.lastUpdatedUs);
+    }
+    const { updateEverySec } = chart.definition;
+    const firstSec = chart.slotsPassed > 0 ? chart.firstEntrySec + updateEverySec : 0;
+    const lastSec = chart.slotsPassed > 0 ? chart.lastEntrySec : 0;
+    const isStreaming = startsStreaming;
+    const toSec = startsStreaming ? Math.max(beforeSec, lastSec) : beforeSec;
+    return (
+      text +
+      replayEndLine({
+        updateEverySec,
+        firstSec,
+        lastSec,
+        isStreaming,
+        afterSec,
+        beforeSec: toSec,
+        senderNowSec: nowSec,
+      })
+    );
+  }
+}
+
+function emptyAnswer(chartId: string, nowSec: number): string {
+  const end = { updateEverySec: 0, firstSec: 0, lastSec: 0, isStreaming: true, afterSec: 0, beforeSec: 0 };
+  return replayBeginLine(chartId) + replayEndLine({ ...end, senderNowSec: nowSec });
+}

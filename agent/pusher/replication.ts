@@ -1,0 +1,200 @@
+import type { SendBuffer } from "../base/send-buffer.ts";
+import type { Chart } from "../rrd/chart.ts";
+import type { Host } from "../rrd/host.ts";
+import { definitionEndLine, extensionLine } from "../wire/encode-replay.ts";
+import { wireChartId } from "../wire/wire-text.ts";
+import type { ChartStream } from "./chart-stream.ts";
+import type { LinkAccount } from "./link-account.ts";
+import { ReplayAnswers, type ReplayEvents } from "./replay-answers.ts";
+
+/** Share of the send buffer that definitions may fill before the first values. */
+const BUFFER_SHARE = 0.5;
+
+type Phase =
+  /** Its definition waits to be written. */
+  | "new"
+  /** Defined; the parent is to ask for its past. */
+  | "defined"
+  /** Its values go out as they are collected. */
+  | "live"
+  /** The parent has its past, but it was not collected in this run: there is no state to go on from. */
+  | "idle";
+
+/** One chart as the parent of this connection knows it. */
+class ReplicatedChart {
+  readonly chart: Chart;
+  phase: Phase = "new";
+  /** {@link Chart.restarts} from which the parent goes on. */
+  restarts = -1;
+  /** Values that wait in the ring. */
+  heldValues = 0;
+  /** The chart's clock went back to here since the parent was told: what follows is told once more. */
+  redoneSec = Number.POSITIVE_INFINITY;
+
+  constructor(chart: Chart) {
+    this.chart = chart;
+  }
+}
+
+/**
+ * One connection to a parent that replicates (streaming.md §9): no chart sends values before the parent has asked for
+ * what it lacks of it and the answer has told where to go on. Until then they wait in the ring.
+ */
+export class Replication implements ReplayEvents {
+  private readonly host: Host;
+  private readonly buffer: SendBuffer;
+  private readonly stream: ChartStream;
+  private readonly account: LinkAccount;
+  private readonly answers: ReplayAnswers;
+  private readonly states: (ReplicatedChart | undefined)[] = [];
+  private undefined: ReplicatedChart[] = [];
+  /** Charts that are defined and wait for the parent. */
+  private defined = 0;
+  /** The parent has said that it is an agent of our kind. */
+  private isTributary = false;
+  /** What such a parent was told last. */
+  private hasToldAll = false;
+  private toldMissingSec = 0;
+
+  /** Every chart that has a past is offered, collected now or not. */
+  constructor(host: Host, buffer: SendBuffer, stream: ChartStream, account: LinkAccount) {
+    this.host = host;
+    this.buffer = buffer;
+    this.stream = stream;
+    this.account = account;
+    this.answers = new ReplayAnswers(buffer, this);
+    for (const chart of host.chartList()) {
+      if (chart.slotsPassed > 0 && stream.wants(chart)) this.undefined.push(this.stateOf(chart));
+    }
+  }
+
+  /** The parent takes values of this chart as they are collected. */
+  isLive(chart: Chart): boolean {
+    const state = this.states[chart.index];
+    return state !== undefined && state.chart === chart && state.phase === "live" && state.restarts === chart.restarts;
+  }
+
+  /** Keeps account of values that are not sent as they are collected: they will be asked for. */
+  hold(chart: Chart, values: number): void {
+    const state = this.stateOf(chart);
+    state.heldValues += values;
+    this.account.hold(values);
+    if (state.phase === "defined") {
+      if (state.restarts !== chart.restarts) state.redoneSec = Math.min(state.redoneSec, chart.lastEntrySec);
+      state.restarts = chart.restarts;
+      return;
+    }
+    if (state.phase === "new" && state.restarts >= 0) return;
+    if (state.phase === "live") state.redoneSec = Math.min(state.redoneSec, chart.lastEntrySec);
+    this.define(state);
+  }
+
+  /** Every chart is live or idle, and nothing is left to answer. */
+  get isUpToDate(): boolean {
+    return this.undefined.length === 0 && this.defined === 0 && this.answers.isIdle;
+  }
+
+  /** The parent is an agent of our kind: it may be told more, and ask for more. */
+  greeted(): void {
+    this.isTributary = true;
+    this.answers.tellsAll = true;
+  }
+
+  /** The parent asks for the points in (afterSec, beforeSec]. @param chartId as it was written to it. */
+  ask(chartId: string, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
+    const chart = this.host.chart(chartId) ?? this.states.find((state) => isNamed(state, chartId))?.chart;
+    const state = chart === undefined ? undefined : this.states[chart.index];
+    if (chart === undefined || state?.chart !== chart || state.phase === "new") this.answers.refuse(chartId);
+    else this.answers.ask(chart, startsStreaming, afterSec, beforeSec);
+  }
+
+  /** Older points of a chart came in, from its own sender. */
+  grown(chart: Chart, afterSec: number, beforeSec: number): void {
+    if (!this.isTributary || this.states[chart.index]?.chart !== chart) return;
+    this.say(["PAST", wireChartId(chart.id), `${afterSec}`, `${beforeSec}`]);
+  }
+
+  /** Writes definitions and answers while there is room. @param limitBytes of the buffer. @param nowSec wall clock. */
+  write(limitBytes: number, nowSec: number): void {
+    while (this.undefined.length > 0 && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
+      if (!this.writeDefinition(this.undefined[0]!, nowSec)) return;
+      this.undefined.shift();
+    }
+    if (this.isTributary) this.tell();
+    this.answers.write(limitBytes, nowSec);
+  }
+
+  streaming(chart: Chart): void {
+    const state = this.states[chart.index];
+    if (state?.chart !== chart) return;
+    if (state.phase === "defined") this.defined--;
+    state.phase = chart.lastCollectedUs > 0 ? "live" : "idle";
+    state.restarts = chart.restarts;
+    state.redoneSec = Number.POSITIVE_INFINITY;
+    this.account.release(state.heldValues);
+    state.heldValues = 0;
+  }
+
+  redoneSec(chart: Chart): number {
+    return this.states[chart.index]?.redoneSec ?? Number.POSITIVE_INFINITY;
+  }
+
+  retold(chart: Chart, toSec: number): void {
+    const state = this.states[chart.index];
+    if (state !== undefined && state.redoneSec < toSec) state.redoneSec = toSec;
+  }
+
+  private define(state: ReplicatedChart): void {
+    state.phase = "new";
+    state.restarts = state.chart.restarts;
+    this.undefined.push(state);
+  }
+
+  private writeDefinition(state: ReplicatedChart, nowSec: number): boolean {
+    const { chart } = state;
+    if (chart.isRemoved || this.states[chart.index] !== state) return true;
+    if (!this.stream.define(chart)) return false;
+    const hasPast = chart.slotsPassed > 0;
+    const firstSec = hasPast ? chart.firstEntrySec + chart.definition.updateEverySec : 0;
+    const line = definitionEndLine(firstSec, hasPast ? chart.lastEntrySec : 0, nowSec);
+    if (!this.buffer.append(Buffer.from(line))) return false;
+    state.phase = "defined";
+    state.restarts = chart.restarts;
+    this.defined++;
+    return true;
+  }
+
+  /** What a parent of our kind has to know of the whole host. */
+  private tell(): void {
+    const { missingFromSec } = this.host;
+    if (missingFromSec !== this.toldMissingSec && this.say(["MISSING", `${missingFromSec}`])) {
+      this.toldMissingSec = missingFromSec;
+    }
+    if (!this.hasToldAll && this.undefined.length === 0) this.hasToldAll = this.say(["DEFINED"]);
+  }
+
+  private say(words: readonly string[]): boolean {
+    return this.buffer.append(Buffer.from(extensionLine(words)));
+  }
+
+  private stateOf(chart: Chart): ReplicatedChart {
+    const known = this.states[chart.index];
+    if (known !== undefined && known.chart === chart) return known;
+    // Another chart had this place; its ring is gone, and what waited there.
+    if (known !== undefined) this.forget(known);
+    const state = new ReplicatedChart(chart);
+    while (this.states.length < chart.index) this.states.push(undefined);
+    this.states[chart.index] = state;
+    return state;
+  }
+
+  private forget(state: ReplicatedChart): void {
+    if (state.phase === "defined") this.defined--;
+    this.account.giveUp(state.heldValues);
+    this.answers.drop(state.chart);
+  }
+}
+
+function isNamed(state: ReplicatedChart | undefined, chartId: string): boolean {
+  return state !== undefined && wireChartId(state.chart.id) === chartId;
+}

@@ -1,0 +1,103 @@
+import { forgetState, restoreDimension, restoreTimes, storePast } from "../rrd/backfill.ts";
+import type { Chart } from "../rrd/chart.ts";
+import type { Host } from "../rrd/host.ts";
+import { trustClock } from "../rrd/interval.ts";
+import type { DimensionState, ReplayEnd, ReplayRow } from "../wire/stream-handler.ts";
+import type { ReplayPlan } from "./replay-plan.ts";
+
+/** A child whose clock is ahead of ours by more than this is dated by ours: its own would put values in the future. */
+const AHEAD_SEC_MAX = 5;
+
+/** Seconds after which a child that does not say so has defined all its charts. */
+const DEFINED_AFTER_TICKS = 60;
+
+/** Writes what a child replays into its host, and lets each chart go on where the child is (streaming.md §9). */
+export class HostBackfill {
+  /** The child's clock less ours when it said so last, s; NaN = it has not. */
+  clockOffsetSec = Number.NaN;
+  private readonly host: Host;
+  private readonly plan: ReplayPlan;
+  private isTributary = false;
+  private ticks = 0;
+  /** What the child itself still lacks, of a host that it passes on. */
+  private childMissingSec = 0;
+
+  constructor(host: Host, plan: ReplayPlan) {
+    this.host = host;
+    this.plan = plan;
+    trustClock(host, true);
+  }
+
+  /** Its times are taken from the child. */
+  get isTrusting(): boolean {
+    return !(this.clockOffsetSec > AHEAD_SEC_MAX);
+  }
+
+  definitionEnd(chart: Chart, firstSec: number, lastSec: number, childNowSec: number, nowUs: number): void {
+    const nowSec = nowUs / 1e6;
+    if (childNowSec > 0) this.clockOffsetSec = childNowSec - nowSec;
+    trustClock(this.host, this.isTrusting);
+    forgetState(chart);
+    this.plan.defined(chart, firstSec, this.isTrusting ? lastSec : 0, Math.floor(nowSec));
+  }
+
+  replay(chart: Chart, row: ReplayRow, nowUs: number): void {
+    if (!this.isTrusting) return;
+    const { endSec, values, isReset } = row;
+    storePast(chart, { endSec, values, isReset, isCorrection: endSec <= this.plan.correctsUpTo(chart) }, nowUs);
+  }
+
+  dimensionState(chart: Chart, index: number, state: DimensionState): void {
+    if (this.isTrusting) restoreDimension(chart, index, state);
+  }
+
+  chartState(chart: Chart, collectedUs: number, updatedUs: number, nowUs: number): void {
+    if (this.isTrusting && collectedUs > 0) restoreTimes(chart, collectedUs, updatedUs, nowUs);
+  }
+
+  replayEnd(chart: Chart, end: ReplayEnd): void {
+    const asked = this.plan.askedOf(chart);
+    if (asked?.startsStreaming === false) this.host.listener?.past?.(chart, asked.afterSec, asked.beforeSec);
+    this.plan.answered(chart, end.isStreaming, end.beforeSec, this.isTrusting ? end.lastSec : 0);
+  }
+
+  /** The child is an agent of our kind: it can be asked for older points of charts that stream. */
+  allowLater(): void {
+    this.isTributary = true;
+    this.plan.allowLater();
+  }
+
+  /** A line of a child of our kind; one that means nothing to us is passed over. */
+  extension([word, first = "", second = "", third = ""]: readonly string[]): void {
+    if (word === "DEFINED") this.plan.completed();
+    else if (word === "MISSING") this.childMissingSec = secondOf(first);
+    else if (word === "PAST") {
+      const chart = this.host.chart(first);
+      if (chart !== undefined) this.plan.grown(chart, secondOf(second), secondOf(third));
+    }
+  }
+
+  /** Call once a second: keeps {@link Host.missingFromSec}. */
+  tick(): void {
+    const { host, plan } = this;
+    this.ticks++;
+    if (!this.isTributary && this.ticks === DEFINED_AFTER_TICKS) plan.completed();
+    const known = [plan.missingFromSec, this.childMissingSec];
+    // What an earlier connection left open counts until this one has asked for it.
+    if (!plan.isSettled) known.push(host.missingFromSec);
+    const missing = known.filter((second) => second > 0);
+    host.missingFromSec = missing.length === 0 ? 0 : Math.min(...missing);
+  }
+
+  /** The connection is over. */
+  end(): void {
+    this.tick();
+    this.plan.end();
+    trustClock(this.host, false);
+  }
+}
+
+function secondOf(word: string): number {
+  const second = Number(word);
+  return Number.isSafeInteger(second) && second > 0 ? second : 0;
+}

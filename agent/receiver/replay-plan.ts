@@ -1,0 +1,268 @@
+import type { ReplicationSettings } from "../config/child-settings.ts";
+import type { Chart } from "../rrd/chart.ts";
+import type { Host } from "../rrd/host.ts";
+import type { ReplayAsker, ReplayShare } from "./replay-share.ts";
+
+/** One request, ready for the wire. */
+export interface ReplayRequest {
+  readonly chart: Chart;
+  /** Live values follow the answer. */
+  readonly startsStreaming: boolean;
+  /** The points in (after, before]; both 0 = none. */
+  readonly afterSec: number;
+  readonly beforeSec: number;
+}
+
+/** Slots that are asked for together with the live stream, where older ones can be asked for later. */
+const LIVE_SLOTS = 10;
+/** Values of one request: an answer is to be over soon, so that live ones of the same child come in between. */
+const REQUEST_VALUES_MAX = 20_000;
+/** Requests without points that one child may be asked at a time: each still costs it a whole state. */
+const ASKED_CHARTS_MAX = 200;
+
+/** A chart as its child offered it on this connection. */
+class ChartReplay {
+  readonly chart: Chart;
+  /** What the child holds. */
+  lastSec = 0;
+  /** It was not defined on this connection before. */
+  isFirst = true;
+  /** It streams: what is asked for now is older. */
+  isLive = false;
+  /** Points in (after, before] are to be asked for; none when they are equal. */
+  afterSec = 0;
+  beforeSec = 0;
+  asked: ReplayRequest | null = null;
+  /** It waits for its turn to be asked. */
+  isQueued = false;
+  askedValues = 0;
+  /** It was asked while it did not stream. */
+  isStarting = false;
+  /** What it held when it was asked to stream: answers that go back further correct it. */
+  heldSec = 0;
+
+  constructor(chart: Chart) {
+    this.chart = chart;
+  }
+}
+
+/**
+ * What one connection asks its child for, so that nothing is missing here that the child still has (streaming.md §9).
+ * A child that can be asked for more later streams at once, with its newest slots, and its backlog follows in steps,
+ * oldest first, all charts side by side; any other sends what is missing before it streams.
+ */
+export class ReplayPlan implements ReplayAsker {
+  private readonly host: Host;
+  private readonly settings: ReplicationSettings;
+  private readonly share: ReplayShare;
+  private readonly send: (request: ReplayRequest) => void;
+  private readonly byChart = new Map<Chart, ChartReplay>();
+  /** Charts that have something to ask for: first those that wait to stream. */
+  private readonly starting: ChartReplay[] = [];
+  private readonly backlog: ChartReplay[] = [];
+  private askedCharts = 0;
+  /** Of these: asked to stream. */
+  private startingCharts = 0;
+  /** Values of all open requests, as {@link share} knows them. */
+  private outstanding = 0;
+  /** The child can be asked for older points of a chart that streams. */
+  private canAskLater = false;
+  /** {@link Host.missingFromSec} when the connection began. */
+  private readonly missedSec: number;
+  /** The child has said that it has defined all its charts. */
+  private isComplete = false;
+
+  constructor(host: Host, settings: ReplicationSettings, share: ReplayShare, send: (request: ReplayRequest) => void) {
+    this.host = host;
+    this.settings = settings;
+    this.share = share;
+    this.send = send;
+    this.missedSec = host.missingFromSec;
+  }
+
+  /** The child is an agent of our kind. */
+  allowLater(): void {
+    this.canAskLater = true;
+  }
+
+  /** All charts that the child has are defined. */
+  completed(): void {
+    this.isComplete = true;
+  }
+
+  /** Nothing that the child has is missing, or {@link missingFromSec} tells of it. */
+  get isSettled(): boolean {
+    return this.isComplete && this.starting.length === 0 && this.startingCharts === 0;
+  }
+
+  /** Rows up to this second tell once more, and otherwise, what this chart holds; 0 = none do. */
+  correctsUpTo(chart: Chart): number {
+    const replay = this.byChart.get(chart);
+    return replay?.asked?.startsStreaming === true ? replay.heldSec : 0;
+  }
+
+  /** Oldest second that is missing in a chart although newer ones may be there; 0 = none is. */
+  get missingFromSec(): number {
+    if (!this.canAskLater) return 0;
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { afterSec, beforeSec, chart } of this.byChart.values()) {
+      if (afterSec < beforeSec) oldest = Math.min(oldest, afterSec + chart.definition.updateEverySec);
+    }
+    return Number.isFinite(oldest) ? oldest : 0;
+  }
+
+  /**
+   * The child has defined a chart and waits to be asked.
+   * @param firstSec its oldest point, @param lastSec its newest; 0 = none. @param nowSec our clock.
+   */
+  defined(chart: Chart, firstSec: number, lastSec: number, nowSec: number): void {
+    const replay = this.replayOf(chart);
+    replay.lastSec = lastSec;
+    if (replay.asked !== null || (replay.isQueued && !replay.isLive)) {
+      // It has been asked to stream, or will be as soon as it has answered for older points.
+      replay.isLive = false;
+      return;
+    }
+    const wasQueued = replay.isQueued;
+    replay.isLive = false;
+    const afterSec = this.missingAfter(replay, firstSec, lastSec, nowSec);
+    replay.isFirst = false;
+    replay.afterSec = Math.min(afterSec, lastSec);
+    replay.beforeSec = lastSec;
+    if (wasQueued) this.backlog.splice(this.backlog.indexOf(replay), 1);
+    this.queue(replay);
+  }
+
+  /** The child got older points of a chart that it streams. */
+  grown(chart: Chart, afterSec: number, beforeSec: number): void {
+    const replay = this.byChart.get(chart);
+    if (replay === undefined || !this.settings.isEnabled || afterSec >= beforeSec) return;
+    const isEmpty = replay.afterSec >= replay.beforeSec;
+    replay.afterSec = isEmpty ? afterSec : Math.min(replay.afterSec, afterSec);
+    replay.beforeSec = isEmpty ? beforeSec : Math.max(replay.beforeSec, beforeSec);
+    if (replay.isLive && replay.asked === null && !replay.isQueued) this.queue(replay);
+  }
+
+  /** The request that a chart is answering now. */
+  askedOf(chart: Chart): ReplayRequest | null {
+    return this.byChart.get(chart)?.asked ?? null;
+  }
+
+  /** An answer is whole. @param beforeSec how far it says to have come. */
+  answered(chart: Chart, isStreaming: boolean, beforeSec: number, lastSec: number): void {
+    const replay = this.byChart.get(chart);
+    if (replay === undefined) return;
+    const { asked } = replay;
+    this.close(replay);
+    replay.lastSec = Math.max(replay.lastSec, lastSec);
+    replay.isLive ||= isStreaming;
+    // A child may take smaller steps than it was asked for; none at all would never end.
+    const cameTo =
+      asked !== null && beforeSec > asked.afterSec ? Math.min(beforeSec, asked.beforeSec) : asked?.beforeSec;
+    if (asked !== null && asked.beforeSec > 0 && asked.afterSec === replay.afterSec) replay.afterSec = cameTo!;
+    if (!replay.isLive) {
+      replay.beforeSec = Math.max(replay.beforeSec, replay.lastSec);
+      this.queue(replay);
+    } else if (!this.canAskLater) replay.afterSec = replay.beforeSec;
+    else if (replay.afterSec < replay.beforeSec) this.queue(replay);
+    if (this.starting.length + this.backlog.length > 0) this.share.wait(this);
+    this.share.ask();
+  }
+
+  askNext(): boolean {
+    const replay = this.askedCharts < ASKED_CHARTS_MAX ? (this.starting.shift() ?? this.backlog.shift()) : undefined;
+    if (replay === undefined) return false;
+    replay.isQueued = false;
+    this.ask(replay, replay.isLive ? this.olderOf(replay) : this.startOf(replay));
+    return this.starting.length + this.backlog.length > 0 && this.askedCharts < ASKED_CHARTS_MAX;
+  }
+
+  /** The connection is over. */
+  end(): void {
+    this.share.leave(this);
+    this.share.give(this.outstanding);
+    this.outstanding = 0;
+    this.byChart.clear();
+    this.starting.length = 0;
+    this.backlog.length = 0;
+    this.share.ask();
+  }
+
+  private queue(replay: ChartReplay): void {
+    replay.isQueued = true;
+    if (replay.isLive) this.backlog.push(replay);
+    else this.starting.push(replay);
+    this.share.wait(this);
+    this.share.ask();
+  }
+
+  private replayOf(chart: Chart): ChartReplay {
+    let replay = this.byChart.get(chart);
+    if (replay === undefined) {
+      replay = new ChartReplay(chart);
+      this.byChart.set(chart, replay);
+    }
+    return replay;
+  }
+
+  /** What is missing begins after this second. */
+  private missingAfter(replay: ChartReplay, firstSec: number, lastSec: number, nowSec: number): number {
+    const { chart, isFirst } = replay;
+    const { host, settings } = this;
+    if (!settings.isEnabled || host.ring === null) return lastSec;
+    const U = chart.definition.updateEverySec;
+    let ownSec = chart.slotsPassed > 0 ? chart.lastEntrySec : 0;
+    if (isFirst && this.missedSec > 0) ownSec = Math.min(ownSec, this.missedSec - U);
+    // The child's clock was put back: what it says of those seconds now is what counts.
+    if (ownSec > lastSec) ownSec = 0;
+    return Math.max(ownSec, firstSec - U, nowSec - settings.windowSec, lastSec - host.historyEntries * U);
+  }
+
+  /** The request with which a chart begins to stream, or the next step on its way there. */
+  private startOf(replay: ChartReplay): ReplayRequest {
+    const { chart, afterSec, beforeSec } = replay;
+    if (afterSec >= beforeSec) return { chart, startsStreaming: true, afterSec: 0, beforeSec: 0 };
+    const U = chart.definition.updateEverySec;
+    if (this.canAskLater) {
+      const liveSec = Math.max(afterSec, beforeSec - LIVE_SLOTS * U);
+      replay.beforeSec = liveSec;
+      return { chart, startsStreaming: true, afterSec: liveSec, beforeSec };
+    }
+    const toSec = Math.min(beforeSec, afterSec + this.stepOf(chart));
+    return { chart, startsStreaming: toSec === beforeSec, afterSec, beforeSec: toSec };
+  }
+
+  private olderOf(replay: ChartReplay): ReplayRequest {
+    const { chart, afterSec, beforeSec } = replay;
+    return { chart, startsStreaming: false, afterSec, beforeSec: Math.min(beforeSec, afterSec + this.stepOf(chart)) };
+  }
+
+  private stepOf(chart: Chart): number {
+    const U = chart.definition.updateEverySec;
+    const slots = Math.floor(REQUEST_VALUES_MAX / Math.max(1, chart.dimensions.count));
+    return Math.max(1, Math.min(slots, Math.floor(this.settings.stepSec / U))) * U;
+  }
+
+  private ask(replay: ChartReplay, request: ReplayRequest): void {
+    const { chart } = replay;
+    const slots = (request.beforeSec - request.afterSec) / chart.definition.updateEverySec;
+    replay.asked = request;
+    replay.heldSec = request.beforeSec > 0 ? request.afterSec : chart.lastEntrySec;
+    replay.askedValues = (slots + 1) * Math.max(1, chart.dimensions.count);
+    this.askedCharts++;
+    replay.isStarting = !replay.isLive;
+    if (replay.isStarting) this.startingCharts++;
+    this.outstanding += replay.askedValues;
+    this.share.take(replay.askedValues);
+    this.send(request);
+  }
+
+  private close(replay: ChartReplay): void {
+    if (replay.asked === null) return;
+    replay.asked = null;
+    this.askedCharts--;
+    if (replay.isStarting) this.startingCharts--;
+    this.outstanding -= replay.askedValues;
+    this.share.give(replay.askedValues);
+  }
+}

@@ -1,0 +1,178 @@
+import { describe, expect, test } from "bun:test";
+import { ReplayPlan, type ReplayRequest } from "../../agent/receiver/replay-plan.ts";
+import { ReplayShare } from "../../agent/receiver/replay-share.ts";
+import { storePast } from "../../agent/rrd/backfill.ts";
+import type { Chart } from "../../agent/rrd/chart.ts";
+import { dimension, newHost } from "../simulated-host.ts";
+
+const NOW = 1_700_000_000;
+const SETTINGS = { isEnabled: true, windowSec: 86_400, stepSec: 600 };
+
+/** A plan whose requests are kept. */
+class Asked {
+  readonly host = newHost({ historyEntries: 3600 });
+  readonly requests: ReplayRequest[] = [];
+  readonly plan: ReplayPlan;
+
+  constructor(settings = SETTINGS, share = new ReplayShare(), missingFromSec = 0) {
+    this.host.missingFromSec = missingFromSec;
+    this.plan = new ReplayPlan(this.host, settings, share, (request) => this.requests.push(request));
+  }
+
+  /** @param heldSec newest second that we hold of it, 0 = none. */
+  chart(id: string, heldSec = 0, dimensions = 1, updateEverySec = 1): Chart {
+    const chart = this.host.defineChart({ id: `t.${id}`, updateEverySec })!;
+    for (let i = 0; i < dimensions; i++) this.host.defineDimension(chart, dimension(`d${i}`));
+    const values = new Float64Array(dimensions).fill(1);
+    if (heldSec > 0) storePast(chart, { endSec: heldSec, values, isReset: false, isCorrection: false }, NOW * 1e6);
+    return chart;
+  }
+
+  /** The requests since the last call, as `chart streams? after before`, times relative to now. */
+  take(): string[] {
+    return this.requests.splice(0).map(({ chart, startsStreaming, afterSec, beforeSec }) => {
+      const range = beforeSec === 0 ? "nothing" : `${afterSec - NOW} ${beforeSec - NOW}`;
+      return `${chart.id} ${startsStreaming} ${range}`;
+    });
+  }
+}
+
+describe("a child that can be asked once a chart", () => {
+  test("streams at once when nothing is missing", () => {
+    const asked = new Asked();
+    asked.plan.defined(asked.chart("new"), 0, 0, NOW);
+    asked.plan.defined(asked.chart("same", NOW), NOW - 50, NOW, NOW);
+    expect(asked.take()).toEqual(["t.new true nothing", "t.same true nothing"]);
+  });
+
+  test("replays what is missing in steps, in order, before it streams", () => {
+    const asked = new Asked();
+    const chart = asked.chart("a", NOW - 1300);
+    asked.plan.defined(chart, NOW - 3000, NOW, NOW);
+    expect(asked.take()).toEqual(["t.a false -1300 -700"]);
+    // Asked already.
+    asked.plan.defined(chart, NOW - 3000, NOW, NOW);
+    expect(asked.take()).toEqual([]);
+    asked.plan.answered(chart, false, NOW - 700, NOW + 1);
+    expect(asked.take()).toEqual(["t.a false -700 -100"]);
+    asked.plan.answered(chart, false, NOW - 100, NOW + 3);
+    expect(asked.take()).toEqual(["t.a true -100 3"]);
+    asked.plan.answered(chart, true, NOW + 4, NOW + 4);
+    expect([asked.take(), asked.plan.missingFromSec]).toEqual([[], 0]);
+  });
+
+  test("may take smaller steps, but none at all is one", () => {
+    const asked = new Asked();
+    const chart = asked.chart("a", NOW - 1300);
+    asked.plan.defined(chart, NOW - 3000, NOW, NOW);
+    asked.plan.answered(chart, false, NOW - 1290, NOW);
+    asked.plan.answered(chart, false, NOW - 1290, NOW);
+    expect(asked.take()).toEqual(["t.a false -1300 -700", "t.a false -1290 -690", "t.a false -690 -90"]);
+  });
+
+  test("may stream before it was told to", () => {
+    const asked = new Asked();
+    const chart = asked.chart("a", NOW - 1300);
+    asked.plan.defined(chart, NOW - 3000, NOW, NOW);
+    asked.plan.answered(chart, true, NOW, NOW);
+    expect(asked.take()).toEqual(["t.a false -1300 -700"]);
+  });
+});
+
+describe("how far back a child is asked for depends on", () => {
+  const cases: [string, Partial<typeof SETTINGS>, number, number, string][] = [
+    ["what we hold", {}, 70, 1000, "-70 0"],
+    ["what the child holds, its oldest point included", {}, 0, 80, "-81 0"],
+    ["the limit of the configuration", { windowSec: 60 }, 0, 1000, "-60 0"],
+    ["nothing when it is switched off", { isEnabled: false }, 70, 1000, "nothing"],
+  ];
+  test.each(cases)("%s", (_, settings, heldAgo, firstAgo, range) => {
+    const asked = new Asked({ ...SETTINGS, ...settings });
+    const chart = asked.chart("a", heldAgo === 0 ? 0 : NOW - heldAgo);
+    asked.plan.defined(chart, NOW - firstAgo, NOW, NOW);
+    expect(asked.take()).toEqual([`t.a true ${range}`]);
+  });
+
+  test("the length of our ring", () => {
+    const asked = new Asked({ ...SETTINGS, stepSec: 100_000 });
+    asked.plan.defined(asked.chart("a"), NOW - 50_000, NOW, NOW);
+    expect(asked.take()).toEqual(["t.a true -3600 0"]);
+  });
+
+  test("all that the child holds, when its clock was put back", () => {
+    const asked = new Asked();
+    asked.plan.defined(asked.chart("a", NOW), NOW - 300, NOW - 20, NOW);
+    expect(asked.take()).toEqual(["t.a true -301 -20"]);
+  });
+
+  test("what was missing when the last connection ended", () => {
+    const asked = new Asked(SETTINGS, new ReplayShare(), NOW - 40);
+    const chart = asked.chart("a", NOW);
+    asked.plan.defined(chart, NOW - 300, NOW, NOW);
+    asked.plan.answered(chart, true, NOW, NOW);
+    // Not once more for a chart that begins anew.
+    asked.plan.defined(chart, NOW - 300, NOW + 5, NOW + 5);
+    expect(asked.take()).toEqual(["t.a true -41 0", "t.a true 0 5"]);
+  });
+});
+
+describe("a child that can be asked for older points too", () => {
+  test("streams at once with its newest ones; its backlog comes in steps, all charts side by side", () => {
+    const asked = new Asked();
+    asked.plan.allowLater();
+    const one = asked.chart("one", NOW - 1000);
+    const two = asked.chart("two", NOW - 500);
+    asked.plan.defined(one, NOW - 3000, NOW, NOW);
+    asked.plan.defined(two, NOW - 3000, NOW, NOW);
+    expect(asked.take()).toEqual(["t.one true -10 0", "t.two true -10 0"]);
+    expect(asked.plan.missingFromSec).toBe(NOW - 999);
+    asked.plan.answered(one, true, NOW + 1, NOW + 1);
+    asked.plan.answered(two, true, NOW + 1, NOW + 1);
+    expect(asked.take()).toEqual(["t.one false -1000 -400", "t.two false -500 -10"]);
+    asked.plan.answered(one, false, NOW - 400, NOW + 1);
+    expect(asked.take()).toEqual(["t.one false -400 -10"]);
+    expect(asked.plan.missingFromSec).toBe(NOW - 499);
+    asked.plan.answered(two, false, NOW - 10, NOW + 1);
+    asked.plan.answered(one, false, NOW - 10, NOW + 1);
+    expect([asked.take(), asked.plan.missingFromSec]).toEqual([[], 0]);
+  });
+
+  test("tells of older points that it got itself", () => {
+    const asked = new Asked();
+    asked.plan.allowLater();
+    const chart = asked.chart("a", NOW);
+    asked.plan.grown(chart, NOW - 100, NOW - 50);
+    expect(asked.take()).toEqual([]);
+    asked.plan.defined(chart, NOW - 3000, NOW, NOW);
+    asked.plan.answered(chart, true, NOW, NOW);
+    asked.plan.grown(chart, NOW - 100, NOW - 50);
+    asked.plan.grown(chart, NOW - 50, NOW - 20);
+    expect(asked.take()).toEqual(["t.a true nothing", "t.a false -100 -50"]);
+    asked.plan.answered(chart, false, NOW - 50, NOW);
+    expect(asked.take()).toEqual(["t.a false -50 -20"]);
+  });
+});
+
+test("requests are small enough to let live values in between", () => {
+  const asked = new Asked();
+  asked.plan.defined(asked.chart("wide", NOW - 600, 1000), NOW - 3000, NOW, NOW);
+  asked.plan.defined(asked.chart("slow", NOW - 600, 1000, 10), NOW - 3000, NOW, NOW);
+  expect(asked.take()).toEqual(["t.wide false -600 -580", "t.slow false -600 -400"]);
+});
+
+test("all children together are asked for so much at a time, each in turn; one that goes makes room", () => {
+  const share = new ReplayShare();
+  const children = Array.from({ length: 3 }, () => new Asked(SETTINGS, share));
+  for (const asked of children) {
+    for (let i = 0; i < 100; i++) asked.plan.defined(asked.chart(`c${i}`, NOW - 600, 100), NOW - 3000, NOW, NOW);
+  }
+  const counts = children.map((asked) => asked.take().length);
+  const total = counts[0]! + counts[1]! + counts[2]!;
+  // 20,000 values and 100 of a state each.
+  expect(total).toBe(20);
+  const [first, second, third] = children as [Asked, Asked, Asked];
+  first.plan.end();
+  const later = [second.take().length, third.take().length];
+  expect(later[0]! + later[1]!).toBe(counts[0]!);
+  expect(Math.abs(later[0]! - later[1]!)).toBeLessThanOrEqual(1);
+});

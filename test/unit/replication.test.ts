@@ -1,0 +1,171 @@
+import { describe, expect, test } from "bun:test";
+import { dimension } from "../simulated-host.ts";
+import { CHILD_GUID, differences, Load, type Node, Tree } from "./replication-tree.ts";
+
+/** A child and its parent; `outageSec` is how long they stand apart after 30 s together. */
+function pair(history = 600) {
+  const tree = new Tree(history);
+  const child = tree.add("child", "parent");
+  const parent = tree.add("parent", null);
+  const load = new Load(child, tree.clock);
+  return { tree, child, parent, load, collect: () => load.collect() };
+}
+
+function chain() {
+  const tree = new Tree();
+  const child = tree.add("child", "proxy");
+  const proxy = tree.add("proxy", "parent");
+  const parent = tree.add("parent", null);
+  const load = new Load(child, tree.clock);
+  return { tree, child, proxy, parent, load, collect: () => load.collect() };
+}
+
+function linkOf(node: Node, guid = CHILD_GUID) {
+  return node.pushers.status().find(({ from }) => from === guid)!.values;
+}
+
+function missingAt(node: Node): number {
+  return node.database.host(CHILD_GUID)!.missingFromSec;
+}
+
+describe("child → parent", () => {
+  test("every second is there, also those before the first connection", async () => {
+    const { tree, parent, load, collect } = pair();
+    tree.cut("parent");
+    await tree.pass(40, collect);
+    tree.join("parent");
+    await tree.pass(90, collect);
+    expect(differences(load, parent)).toEqual([]);
+    expect(parent.database.host(CHILD_GUID)!.balance.stored).toBeGreaterThan(100 * 9);
+  });
+
+  test("what was lost by an outage is recovered, and all that is delivered was confirmed", async () => {
+    const { tree, child, parent, load, collect } = pair();
+    await tree.pass(30, collect);
+    tree.cut("parent");
+    await tree.pass(60, collect);
+    const during = linkOf(child);
+    expect(during.lost.not_connected).toBeGreaterThan(8 * 60);
+    tree.join("parent");
+    await tree.pass(30, collect);
+    expect(differences(load, parent)).toEqual([]);
+    const after = linkOf(child);
+    expect(after.lost).toEqual({ not_connected: 0, overflow: 0, disconnect: 0, refused: 0 });
+    expect(after.recovered).toBeGreaterThanOrEqual(during.lost.not_connected);
+    expect(after.acknowledged).toBe(after.delivered);
+    expect(after.offered - after.delivered).toBeLessThanOrEqual(2 * 9);
+  });
+
+  test("a parent that lost its memory gets all that the ring of its child holds", async () => {
+    const { tree, load, collect } = pair();
+    await tree.pass(100, collect);
+    tree.remove("parent");
+    await tree.pass(5, collect);
+    const parent = tree.add("parent", null);
+    tree.join("parent");
+    await tree.pass(60, collect);
+    expect(differences(load, parent)).toEqual([]);
+  });
+
+  test("live values come first after a long outage, and nothing is forgotten when the link breaks meanwhile", async () => {
+    const { tree, parent, load, collect } = pair(3600);
+    await tree.pass(20, collect);
+    const apartSec = tree.clock.nowSec;
+    tree.cut("parent");
+    await tree.pass(1500, collect);
+    tree.join("parent");
+    tree.bytesPerSec = 20_000;
+    let breaks = 0;
+    for (let i = 0; i < 300 && !(breaks > 0 && missingAt(parent) === 0); i++) {
+      await tree.pass(1, collect);
+      const chart = parent.database.host(CHILD_GUID)?.chart("load.c0");
+      const isLive = chart !== undefined && chart.lastEntrySec >= tree.clock.nowSec - 2;
+      if (!isLive || missingAt(parent) === 0) continue;
+      expect(missingAt(parent)).toBeGreaterThan(apartSec - 5);
+      if (breaks++ > 3) continue;
+      tree.cut("parent");
+      tree.join("parent");
+    }
+    expect(breaks).toBeGreaterThan(0);
+    await tree.pass(20, collect);
+    expect(missingAt(parent)).toBe(0);
+    expect(differences(load, parent)).toEqual([]);
+  });
+
+  test("charts and dimensions that come later, and charts that go", async () => {
+    const { tree, child, parent, load, collect } = pair();
+    await tree.pass(20, collect);
+    child.local.defineDimension(load.charts[0]!, dimension("late"));
+    await tree.pass(5, collect);
+    tree.cut("parent");
+    const more = new Load(child, tree.clock, 5);
+    await tree.pass(20, () => more.collect());
+    child.local.retireChart(more.charts[0]!);
+    child.local.removeObsolete(Number.MAX_SAFE_INTEGER, 0);
+    tree.join("parent");
+    more.charts.shift();
+    await tree.pass(30, () => more.collect());
+    expect(differences(more, parent)).toEqual([]);
+    expect(linkOf(child).backlog).toBe(0);
+  });
+
+  test("a clock that is put back takes the charts along", async () => {
+    const { tree, child, parent, load, collect } = pair();
+    await tree.pass(100, collect);
+    tree.clock.wallOffsetMs -= 30_000;
+    await tree.pass(60, collect);
+    expect(differences(load, parent)).toEqual([]);
+    tree.clock.wallOffsetMs += 3_600_000;
+    await tree.pass(60, collect);
+    expect(differences(load, parent)).toEqual([]);
+    expect(linkOf(child).backlog).toBe(0);
+  });
+});
+
+describe("child → proxy → parent", () => {
+  test.each([
+    { name: "the proxy's parent", cut: ["parent"] },
+    { name: "the proxy", cut: ["proxy"] },
+    { name: "both", cut: ["parent", "proxy"] },
+  ])("an outage of $name costs nothing", async ({ cut }) => {
+    const { tree, child, proxy, parent, load, collect } = chain();
+    await tree.pass(30, collect);
+    for (const name of cut) tree.cut(name);
+    await tree.pass(60, collect);
+    for (const name of cut) {
+      tree.join(name);
+      await tree.pass(30, collect);
+    }
+    await tree.pass(30, collect);
+    expect(differences(load, proxy)).toEqual([]);
+    expect(differences(load, parent)).toEqual([]);
+    expect([missingAt(proxy), missingAt(parent)]).toEqual([0, 0]);
+    for (const node of [child, proxy]) {
+      expect(linkOf(node).lost).toEqual({ not_connected: 0, overflow: 0, disconnect: 0, refused: 0 });
+    }
+  });
+
+  test("an hour behind the proxy arrives at its parent, although that has the newest values by then", async () => {
+    const { tree, proxy, parent, load, collect } = chain();
+    await tree.pass(30, collect);
+    tree.cut("proxy");
+    await tree.pass(400, collect);
+    tree.join("proxy");
+    await tree.pass(60, collect);
+    expect(differences(load, proxy)).toEqual([]);
+    expect(differences(load, parent)).toEqual([]);
+    expect([missingAt(proxy), missingAt(parent)]).toEqual([0, 0]);
+  });
+
+  test("a proxy that lost its memory fetches from its child what its parent lacks", async () => {
+    const { tree, parent, load, collect } = chain();
+    await tree.pass(60, collect);
+    tree.remove("proxy");
+    await tree.pass(60, collect);
+    const proxy = tree.add("proxy", "parent");
+    tree.join("proxy");
+    await tree.pass(60, collect);
+    expect(differences(load, proxy)).toEqual([]);
+    expect(differences(load, parent)).toEqual([]);
+  });
+});
