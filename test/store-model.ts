@@ -1,6 +1,6 @@
 import type { Chart } from "../agent/rrd/chart.ts";
 import type { Dimension } from "../agent/rrd/dimension.ts";
-import type { ModelChart } from "./collection-model.ts";
+import { ModelChart } from "./collection-model.ts";
 
 /** What must be read of one chart. */
 export interface ModelEntry {
@@ -22,6 +22,22 @@ export interface ModelEntry {
 }
 
 export type Model = Map<string, ModelEntry>;
+
+/** @param history entries that its ring must keep. */
+export function newEntry(chart: Chart, history: number): ModelEntry {
+  const { updateEverySec, storeFirst, name } = chart.definition;
+  return {
+    collection: new ModelChart({ updateEverySec, history, gap: 3, storeFirst }),
+    ids: [],
+    doubtfulSec: 0,
+    isObsolete: chart.isObsolete,
+    name,
+    isFiled: false,
+    isUnsettled: true,
+    held: null,
+    heldCounter: 0,
+  };
+}
 
 /** What the files hold of a chart that is to be shown: while nothing was stored since a start, all they had then. */
 export function heldOf({ collection, held, heldCounter }: ModelEntry): ModelChart {
