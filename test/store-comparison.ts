@@ -3,6 +3,7 @@ import type { Host } from "../agent/rrd/host.ts";
 import { readStored } from "../agent/rrd/read.ts";
 import { ringSlots } from "../agent/rrd/store/geometry.ts";
 import { T0_SEC } from "./simulated-host.ts";
+import type { StoreLapses } from "./store-lapses.ts";
 import { alignSec, type ModelEntry } from "./store-model.ts";
 
 /** Compares what a reader can see of a host's charts with what the model says. */
@@ -10,13 +11,12 @@ export class StoreComparison {
   /** Values read and compared so far, empty ones left out. */
   compared = 0;
   private readonly host: Host;
-  private readonly lapsedSec: (entry: ModelEntry) => number;
+  private readonly lapses: StoreLapses;
   private readonly nowUs: number;
 
-  /** @param lapsedSec up to when values of a chart may be gone. */
-  constructor(host: Host, lapsedSec: (entry: ModelEntry) => number, nowUs: number) {
+  constructor(host: Host, lapses: StoreLapses, nowUs: number) {
     this.host = host;
-    this.lapsedSec = lapsedSec;
+    this.lapses = lapses;
     this.nowUs = nowUs;
   }
 
@@ -53,9 +53,8 @@ export class StoreComparison {
     if (expected === null) {
       if (!Number.isNaN(value)) throw new Error(`${at}: ${value} was never stored`);
     } else if (Number.isNaN(value)) {
-      // What lies in the future, since the clock was put back, makes room for what comes.
-      const isSafe = second > Math.max(entry.doubtfulSec, this.lapsedSec(entry)) && second * 1e6 <= this.nowUs;
-      if (isSafe) throw new Error(`${at}: ${expected} is gone`);
+      const mayBeGone = slot!.mayBeGone || second <= this.lapses.lapsedSec(entry);
+      if (!mayBeGone) throw new Error(`${at}: ${expected} is gone`);
       // Gone is gone.
       slot!.values[position] = null;
     } else {

@@ -11,6 +11,7 @@ import type { SeededRandom } from "./seeded-random.ts";
 import { dimension, T0_SEC } from "./simulated-host.ts";
 import { StorageWorld } from "./storage-world.ts";
 import { StoreComparison } from "./store-comparison.ts";
+import { StoreLapses } from "./store-lapses.ts";
 import {
   adoptDefinition,
   alignSec,
@@ -42,10 +43,7 @@ export class StoreHistory {
   private model: Model = new Map();
   /** What the last save wrote. */
   private saved: Model = new Map();
-  /** By update_every: the newest second of any chart since the clock was put back last. */
-  private readonly newestSec = new Map<number, number>();
-  /** Likewise, of all times. */
-  private readonly latestSec = new Map<number, number>();
+  private readonly lapses: StoreLapses;
   private readonly row = new ValueRow();
   private nowUs = T0_SEC * 1e6 + 500_000;
   /** Events and their share of 100; the rest are collections. */
@@ -71,6 +69,7 @@ export class StoreHistory {
     this.mode = mode;
     this.world = new StorageWorld();
     this.history = random.pick(HISTORIES);
+    this.lapses = new StoreLapses(this.history);
     this.row.reserve(DIMENSIONS_MAX);
     this.host = this.world.host(mode, { historyEntries: this.history });
     for (let count = 1 + random.below(3); count > 0; count--) this.defineChart();
@@ -91,24 +90,13 @@ export class StoreHistory {
   compare(): void {
     const { balance } = this.host;
     if (imbalance(balance) !== 0) throw new Error(`the balance is out by ${imbalance(balance)}`);
-    const comparison = new StoreComparison(this.host, (entry) => this.lapsedSec(entry), this.nowUs);
+    const comparison = new StoreComparison(this.host, this.lapses, this.nowUs);
     for (const [id, entry] of this.model) comparison.compareChart(id, entry);
     this.compared += comparison.compared;
     for (const chart of this.host.chartList()) {
       if (!this.model.has(chart.id)) throw new Error(`chart ${chart.id} is not in the model`);
     }
     if (this.world.told.length > 0) throw new Error(`told: ${this.world.told.join("; ")}`);
-  }
-
-  /** Up to this second the other charts of the ring may have taken the slots of one that stands still. */
-  private lapsedSec({ collection }: ModelEntry): number {
-    const stepSec = collection.options.updateEverySec;
-    return (this.newestSec.get(stepSec) ?? 0) - this.history * stepSec;
-  }
-
-  /** What may be gone stays so when the clock or the history changes. */
-  private noteLapsed(entry: ModelEntry): void {
-    entry.doubtfulSec = Math.max(entry.doubtfulSec, this.lapsedSec(entry));
   }
 
   private collect(seconds: number): string {
@@ -142,6 +130,7 @@ export class StoreHistory {
     const givenUs = random.chance(80) ? chart.updateEveryUs : 0;
     commitStreamed(chart, row, givenUs, this.nowUs);
     const { collection } = entry;
+    const afterSec = collection.LU / 1e6;
     const sinceUs = Math.abs(this.nowUs - collection.LU);
     const isLong = collection.counter > 0 && sinceUs > (this.history - 2) * chart.updateEveryUs;
     const before = isLong ? collection.copy() : null;
@@ -151,10 +140,7 @@ export class StoreHistory {
     if (before !== null && collection.counter === 0) Object.assign(entry, { held: before, heldCounter: 0 });
     row.clear();
     entry.isObsolete = false;
-    const stepSec = chart.definition.updateEverySec;
-    for (const seconds of [this.newestSec, this.latestSec]) {
-      seconds.set(stepSec, Math.max(seconds.get(stepSec) ?? 0, chart.lastEntrySec));
-    }
+    this.lapses.passed(entry, afterSec, this.nowUs, this.model);
     this.settle(entry);
   }
 
@@ -289,7 +275,8 @@ export class StoreHistory {
   }
 
   private noteSaved(): void {
-    for (const entry of this.model.values()) this.noteLapsed(entry);
+    this.lapses.keep(this.model);
+    this.lapses.filed();
     this.saved = copyOf(this.model);
   }
 
@@ -332,34 +319,24 @@ export class StoreHistory {
 
   private passSec(seconds: number): void {
     if (seconds < 0) {
-      for (const entry of this.model.values()) this.noteLapsed(entry);
-      for (const entry of this.saved.values()) this.noteLapsed(entry);
-      this.newestSec.clear();
+      this.lapses.keep(this.model);
+      this.lapses.keep(this.saved);
+      this.lapses.setBack();
     }
     this.nowUs += seconds * 1e6;
     this.world.nowSec = Math.floor(this.nowUs / 1e6);
   }
 
   private nextRun(kept: Model): void {
-    for (const entry of kept.values()) this.noteLapsed(entry);
-    if (this.random.chance(25)) this.changeHistory(kept);
+    this.lapses.keep(kept);
+    if (this.random.chance(25)) this.history = this.random.pick(HISTORIES);
+    this.lapses.start(this.history, kept, this.world.nowSec);
+    if (this.mode === "map") this.lapses.filed();
     this.host = this.world.host(this.mode, { historyEntries: this.history });
     const isKept = this.mode === "save" || this.mode === "map";
     this.model = new Map();
+    if (!isKept) this.lapses.clear();
     for (const [id, entry] of isKept ? copyOf(kept) : new Map<string, ModelEntry>()) this.takeOver(id, entry);
-  }
-
-  private changeHistory(kept: Model): void {
-    this.history = this.random.pick(HISTORIES);
-    for (const entry of kept.values()) {
-      const lastSec = heldOf(entry).LU / 1e6;
-      // Blocks of before the clock was put back may take the places of older ones in the new ring.
-      const stepSec = entry.collection.options.updateEverySec;
-      const lapsedSec = (this.latestSec.get(stepSec) ?? 0) - this.history * stepSec;
-      entry.doubtfulSec = Math.max(entry.doubtfulSec, lapsedSec);
-      // Nor need what lies in the future find a place there.
-      if (lastSec > this.world.nowSec) entry.doubtfulSec = Math.max(entry.doubtfulSec, lastSec);
-    }
   }
 
   /** What a start makes of a chart that was kept. */
@@ -397,9 +374,9 @@ export class StoreHistory {
   /** The newest slots of a chart may all be gone: it ends, or begins, before them then. */
   private adoptEnd(entry: ModelEntry, collection: ModelChart, chart: Chart): void {
     if (chart.lastUpdatedUs >= collection.LU) return;
-    for (const [second, { values }] of collection.ring) {
+    for (const [second, { values, mayBeGone }] of collection.ring) {
       if (second <= chart.lastEntrySec || second > collection.LU / 1e6) continue;
-      if (values.some((value) => value !== null) && second > entry.doubtfulSec) return;
+      if (values.some((value) => value !== null) && !mayBeGone) return;
     }
     collection.LU = chart.lastUpdatedUs;
     collection.counter = chart.slotsPassed;

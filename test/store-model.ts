@@ -7,8 +7,6 @@ export interface ModelEntry {
   collection: ModelChart;
   /** Dimension ids by position in {@link collection}. */
   ids: string[];
-  /** Values up to this second may be gone: they were out of the history before it grew. */
-  doubtfulSec: number;
   isObsolete: boolean;
   name: string;
   /** The files know of it. */
@@ -29,7 +27,6 @@ export function newEntry(chart: Chart, history: number): ModelEntry {
   return {
     collection: new ModelChart({ updateEverySec, history, gap: 3, storeFirst }),
     ids: [],
-    doubtfulSec: 0,
     isObsolete: chart.isObsolete,
     name,
     isFiled: false,
