@@ -37,6 +37,8 @@ export interface ModelSlot {
   values: (number | null)[];
   scales: number[];
   isReset: boolean;
+  /** The ring need not hold it any more: its values read as they are here, or as empty. */
+  mayBeGone: boolean;
 }
 
 /** Collection of one chart exactly as rrd.md §2 tells it under the rules of v1.37, one plain step after the other. */
@@ -240,7 +242,7 @@ export class ModelChart {
     let it = Math.floor((C - S) / U) + (C % U === 0 ? 1 : 0);
     for (let isFirst = true; N <= C; isFirst = false) {
       this.LU = N;
-      const slot: ModelSlot = { values: [], scales: [], isReset: resetMark && isFirst };
+      const slot: ModelSlot = { values: [], scales: [], isReset: resetMark && isFirst, mayBeGone: false };
       for (const d of this.dimensions) {
         slot.scales.push(Math.max(Math.abs(d.c), Math.abs(d.lc)));
         const share = (N - prevC) / (C - prevC);

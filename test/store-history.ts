@@ -4,14 +4,14 @@ import { commitStreamed } from "../agent/rrd/commit.ts";
 import type { Algorithm, Dimension } from "../agent/rrd/dimension.ts";
 import type { Host } from "../agent/rrd/host.ts";
 import type { MemoryMode } from "../agent/rrd/host-options.ts";
-import { readStored } from "../agent/rrd/read.ts";
-import { ringSlots } from "../agent/rrd/store/geometry.ts";
 import type { HostDirectory } from "../agent/rrd/store/host-directory.ts";
 import { ValueRow } from "../agent/rrd/value-row.ts";
 import { ModelChart } from "./collection-model.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { dimension, T0_SEC } from "./simulated-host.ts";
 import { StorageWorld } from "./storage-world.ts";
+import { StoreComparison } from "./store-comparison.ts";
+import { StoreLapses } from "./store-lapses.ts";
 import {
   adoptDefinition,
   alignSec,
@@ -20,6 +20,7 @@ import {
   isSameMeaning,
   type Model,
   type ModelEntry,
+  newEntry,
 } from "./store-model.ts";
 
 const CHART_IDS = ["a.one", "a.two", "b.three", "b.four"];
@@ -42,10 +43,7 @@ export class StoreHistory {
   private model: Model = new Map();
   /** What the last save wrote. */
   private saved: Model = new Map();
-  /** By update_every: the newest second of any chart since the clock was put back last. */
-  private readonly newestSec = new Map<number, number>();
-  /** Likewise, of all times. */
-  private readonly latestSec = new Map<number, number>();
+  private readonly lapses: StoreLapses;
   private readonly row = new ValueRow();
   private nowUs = T0_SEC * 1e6 + 500_000;
   /** Events and their share of 100; the rest are collections. */
@@ -71,6 +69,7 @@ export class StoreHistory {
     this.mode = mode;
     this.world = new StorageWorld();
     this.history = random.pick(HISTORIES);
+    this.lapses = new StoreLapses(this.history);
     this.row.reserve(DIMENSIONS_MAX);
     this.host = this.world.host(mode, { historyEntries: this.history });
     for (let count = 1 + random.below(3); count > 0; count--) this.defineChart();
@@ -91,77 +90,13 @@ export class StoreHistory {
   compare(): void {
     const { balance } = this.host;
     if (imbalance(balance) !== 0) throw new Error(`the balance is out by ${imbalance(balance)}`);
-    for (const [id, entry] of this.model) this.compareChart(id, entry);
+    const comparison = new StoreComparison(this.host, this.lapses, this.nowUs);
+    for (const [id, entry] of this.model) comparison.compareChart(id, entry);
+    this.compared += comparison.compared;
     for (const chart of this.host.chartList()) {
       if (!this.model.has(chart.id)) throw new Error(`chart ${chart.id} is not in the model`);
     }
     if (this.world.told.length > 0) throw new Error(`told: ${this.world.told.join("; ")}`);
-  }
-
-  private compareChart(id: string, entry: ModelEntry): void {
-    const chart = this.host.chart(id);
-    if (chart === undefined) throw new Error(`chart ${id} is missing`);
-    if (chart.isObsolete !== entry.isObsolete) throw new Error(`chart ${id}: obsolete is ${chart.isObsolete}`);
-    if (chart.definition.name !== entry.name) throw new Error(`chart ${id}: name ${chart.definition.name}`);
-    if (this.mode === "none") this.compareEmpty(chart);
-    else this.compareValues(id, entry, chart);
-  }
-
-  private compareValues(id: string, entry: ModelEntry, chart: Chart): void {
-    const { collection } = entry;
-    const stepSec = collection.options.updateEverySec;
-    if (chart.definition.updateEverySec !== stepSec) throw new Error(`chart ${id}: update every`);
-    const margin = (ringSlots(this.history) + 70) * stepSec;
-    const anchor = Math.max(collection.LU / 1e6, alignSec(this.nowUs, stepSec));
-    const from = anchor - margin;
-    const to = anchor + 10 * stepSec;
-    const values = new Float64Array((to - from) / stepSec + 1);
-    entry.ids.forEach((dimensionId, position) => {
-      const index = chart.dimensions.indexOf(dimensionId);
-      if (index < 0) throw new Error(`chart ${id}: dimension ${dimensionId} is missing`);
-      const count = readStored(chart, index, from, to, values);
-      for (let i = 0; i < count; i++) this.compareValue(id, entry, position, from + i * stepSec, values[i]!);
-    });
-  }
-
-  private compareValue(id: string, entry: ModelEntry, position: number, second: number, value: number): void {
-    const slot = entry.collection.at(second);
-    const expected = slot?.values[position] ?? null;
-    const at = `${id} ${entry.ids[position]} at ${second - T0_SEC} (now ${this.nowUs / 1e6 - T0_SEC})`;
-    if (expected === null) {
-      if (!Number.isNaN(value)) throw new Error(`${at}: ${value} was never stored`);
-    } else if (Number.isNaN(value)) {
-      // What lies in the future, since the clock was put back, makes room for what comes.
-      const isSafe = second > Math.max(entry.doubtfulSec, this.lapsedSec(entry)) && second <= this.world.nowSec;
-      if (isSafe) throw new Error(`${at}: ${expected} is gone`);
-      // Gone is gone.
-      slot!.values[position] = null;
-    } else {
-      this.compared++;
-      const tolerance = 1e-6 * Math.max(1, Math.abs(expected)) + 1e-12 * (slot!.scales[position] ?? 0);
-      if (Math.abs(value - expected) <= tolerance) return;
-      throw new Error(`${at}: expected ${expected}, got ${value}`);
-    }
-  }
-
-  /** Up to this second the other charts of the ring may have taken the slots of one that stands still. */
-  private lapsedSec({ collection }: ModelEntry): number {
-    const stepSec = collection.options.updateEverySec;
-    return (this.newestSec.get(stepSec) ?? 0) - this.history * stepSec;
-  }
-
-  /** What may be gone stays so when the clock or the history changes. */
-  private noteLapsed(entry: ModelEntry): void {
-    entry.doubtfulSec = Math.max(entry.doubtfulSec, this.lapsedSec(entry));
-  }
-
-  private compareEmpty(chart: Chart): void {
-    const out = new Float64Array(10);
-    for (let index = 0; index < chart.dimensions.count; index++) {
-      const to = Math.floor(this.nowUs / 1e6);
-      const count = readStored(chart, index, to - 9, to, out);
-      if (out.subarray(0, count).some((value) => !Number.isNaN(value))) throw new Error("mode none keeps a value");
-    }
   }
 
   private collect(seconds: number): string {
@@ -195,6 +130,7 @@ export class StoreHistory {
     const givenUs = random.chance(80) ? chart.updateEveryUs : 0;
     commitStreamed(chart, row, givenUs, this.nowUs);
     const { collection } = entry;
+    const afterSec = collection.LU / 1e6;
     const sinceUs = Math.abs(this.nowUs - collection.LU);
     const isLong = collection.counter > 0 && sinceUs > (this.history - 2) * chart.updateEveryUs;
     const before = isLong ? collection.copy() : null;
@@ -204,10 +140,7 @@ export class StoreHistory {
     if (before !== null && collection.counter === 0) Object.assign(entry, { held: before, heldCounter: 0 });
     row.clear();
     entry.isObsolete = false;
-    const stepSec = chart.definition.updateEverySec;
-    for (const seconds of [this.newestSec, this.latestSec]) {
-      seconds.set(stepSec, Math.max(seconds.get(stepSec) ?? 0, chart.lastEntrySec));
-    }
+    this.lapses.passed(entry, afterSec, this.nowUs, this.model);
     this.settle(entry);
   }
 
@@ -223,25 +156,9 @@ export class StoreHistory {
     if (this.model.has(id)) return "no new chart";
     const updateEverySec = this.random.pick([1, 1, 1, 2]);
     const chart = this.host.defineChart({ id, updateEverySec, storeFirst: this.random.chance(10) })!;
-    this.model.set(id, this.newEntry(chart));
+    this.model.set(id, newEntry(chart, this.history));
     for (let count = 1 + this.random.below(3); count > 0; count--) this.addDimensionTo(chart);
     return `define ${id}`;
-  }
-
-  private newEntry(chart: Chart): ModelEntry {
-    const { updateEverySec, storeFirst, name } = chart.definition;
-    const collection = new ModelChart({ updateEverySec, history: this.history, gap: 3, storeFirst });
-    return {
-      collection,
-      ids: [],
-      doubtfulSec: 0,
-      isObsolete: chart.isObsolete,
-      name,
-      isFiled: false,
-      isUnsettled: true,
-      held: null,
-      heldCounter: 0,
-    };
   }
 
   private addDimension(): string {
@@ -300,7 +217,7 @@ export class StoreHistory {
     entry.isUnsettled = true;
     entry.collection.redefine();
     if (isOther) {
-      const next = this.newEntry(chart);
+      const next = newEntry(chart, this.history);
       entry.collection = next.collection;
       entry.held = null;
       for (const definition of chart.dimensions.list) entry.collection.add(definition);
@@ -358,7 +275,8 @@ export class StoreHistory {
   }
 
   private noteSaved(): void {
-    for (const entry of this.model.values()) this.noteLapsed(entry);
+    this.lapses.keep(this.model);
+    this.lapses.filed();
     this.saved = copyOf(this.model);
   }
 
@@ -401,34 +319,24 @@ export class StoreHistory {
 
   private passSec(seconds: number): void {
     if (seconds < 0) {
-      for (const entry of this.model.values()) this.noteLapsed(entry);
-      for (const entry of this.saved.values()) this.noteLapsed(entry);
-      this.newestSec.clear();
+      this.lapses.keep(this.model);
+      this.lapses.keep(this.saved);
+      this.lapses.setBack();
     }
     this.nowUs += seconds * 1e6;
     this.world.nowSec = Math.floor(this.nowUs / 1e6);
   }
 
   private nextRun(kept: Model): void {
-    for (const entry of kept.values()) this.noteLapsed(entry);
-    if (this.random.chance(25)) this.changeHistory(kept);
+    this.lapses.keep(kept);
+    if (this.random.chance(25)) this.history = this.random.pick(HISTORIES);
+    this.lapses.start(this.history, kept, this.world.nowSec);
+    if (this.mode === "map") this.lapses.filed();
     this.host = this.world.host(this.mode, { historyEntries: this.history });
     const isKept = this.mode === "save" || this.mode === "map";
     this.model = new Map();
+    if (!isKept) this.lapses.clear();
     for (const [id, entry] of isKept ? copyOf(kept) : new Map<string, ModelEntry>()) this.takeOver(id, entry);
-  }
-
-  private changeHistory(kept: Model): void {
-    this.history = this.random.pick(HISTORIES);
-    for (const entry of kept.values()) {
-      const lastSec = heldOf(entry).LU / 1e6;
-      // Blocks of before the clock was put back may take the places of older ones in the new ring.
-      const stepSec = entry.collection.options.updateEverySec;
-      const lapsedSec = (this.latestSec.get(stepSec) ?? 0) - this.history * stepSec;
-      entry.doubtfulSec = Math.max(entry.doubtfulSec, lapsedSec);
-      // Nor need what lies in the future find a place there.
-      if (lastSec > this.world.nowSec) entry.doubtfulSec = Math.max(entry.doubtfulSec, lastSec);
-    }
   }
 
   /** What a start makes of a chart that was kept. */
@@ -466,9 +374,9 @@ export class StoreHistory {
   /** The newest slots of a chart may all be gone: it ends, or begins, before them then. */
   private adoptEnd(entry: ModelEntry, collection: ModelChart, chart: Chart): void {
     if (chart.lastUpdatedUs >= collection.LU) return;
-    for (const [second, { values }] of collection.ring) {
+    for (const [second, { values, mayBeGone }] of collection.ring) {
       if (second <= chart.lastEntrySec || second > collection.LU / 1e6) continue;
-      if (values.some((value) => value !== null) && second > entry.doubtfulSec) return;
+      if (values.some((value) => value !== null) && !mayBeGone) return;
     }
     collection.LU = chart.lastUpdatedUs;
     collection.counter = chart.slotsPassed;

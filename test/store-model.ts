@@ -1,14 +1,12 @@
 import type { Chart } from "../agent/rrd/chart.ts";
 import type { Dimension } from "../agent/rrd/dimension.ts";
-import type { ModelChart } from "./collection-model.ts";
+import { ModelChart } from "./collection-model.ts";
 
 /** What must be read of one chart. */
 export interface ModelEntry {
   collection: ModelChart;
   /** Dimension ids by position in {@link collection}. */
   ids: string[];
-  /** Values up to this second may be gone: they were out of the history before it grew. */
-  doubtfulSec: number;
   isObsolete: boolean;
   name: string;
   /** The files know of it. */
@@ -22,6 +20,21 @@ export interface ModelEntry {
 }
 
 export type Model = Map<string, ModelEntry>;
+
+/** @param history entries that its ring must keep. */
+export function newEntry(chart: Chart, history: number): ModelEntry {
+  const { updateEverySec, storeFirst, name } = chart.definition;
+  return {
+    collection: new ModelChart({ updateEverySec, history, gap: 3, storeFirst }),
+    ids: [],
+    isObsolete: chart.isObsolete,
+    name,
+    isFiled: false,
+    isUnsettled: true,
+    held: null,
+    heldCounter: 0,
+  };
+}
 
 /** What the files hold of a chart that is to be shown: while nothing was stored since a start, all they had then. */
 export function heldOf({ collection, held, heldCounter }: ModelEntry): ModelChart {

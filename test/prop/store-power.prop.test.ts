@@ -4,6 +4,7 @@ import { imbalance } from "../../agent/rrd/balance.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import { commitStreamed } from "../../agent/rrd/commit.ts";
 import type { Host } from "../../agent/rrd/host.ts";
+import { TILE_SLOTS } from "../../agent/rrd/store/geometry.ts";
 import type { HostDirectory } from "../../agent/rrd/store/host-directory.ts";
 import { ValueRow } from "../../agent/rrd/value-row.ts";
 import { IS_SOAK, SeededRandom, TEST_SEED } from "../seeded-random.ts";
@@ -40,6 +41,8 @@ class PowerHistory {
   private readonly row = new ValueRow();
   /** What no cut may take: `chart dimension second`. */
   private safe = new Set<string>();
+  /** Starts of the blocks that the last flush left sealed, and nobody has written into since. */
+  private sealed = new Set<number>();
   private host: Host;
 
   constructor(random: SeededRandom, mode: "map" | "save") {
@@ -84,11 +87,14 @@ class PowerHistory {
     this.survived += seen.size;
   }
 
-  private start(): Host {
+  private start(isAfterCut = false): Host {
     // Nothing is interpolated: a value stands where it was collected, or nowhere.
     const historyEntries = this.random.pick(HISTORIES);
     if (this.mode === "map" && historyEntries < TRUSTED_HISTORY_MIN) this.safe.clear();
-    return this.world.host(this.mode, { historyEntries, gapIterations: 2 });
+    const host = this.world.host(this.mode, { historyEntries, gapIterations: 2 });
+    // What columns hold from before they changed hands is emptied after a cut.
+    this.noteUnsealed(host, () => isAfterCut);
+    return host;
   }
 
   private collect(seconds: number): string {
@@ -110,9 +116,27 @@ class PowerHistory {
 
   private commit(chart: Chart): void {
     const { row, world } = this;
+    const { isSettled, lastEntrySec } = chart;
     for (let index = 0; index < chart.dimensions.count; index++) row.set(index, valueAt(chart, index, world.nowSec));
     commitStreamed(chart, row, 0, world.nowSec * 1e6 + 500_000);
     row.clear();
+    // It takes a column, which is emptied, or it fills the time it has missed.
+    this.noteUnsealed(this.host, (startSec) => !isSettled || lastEntrySec < startSec + TILE_SLOTS - 1);
+  }
+
+  /**
+   * A sealed block that is written into is at the mercy of a cut until the next flush (agent/rrd/store/README.md, "What
+   * a crash leaves"). @param mayWrite whether there is a reason to write into the block that starts at a second.
+   */
+  private noteUnsealed({ ring }: Host, mayWrite: (startSec: number) => boolean): void {
+    if (this.mode !== "map" || this.sealed.size === 0) return;
+    for (const { stamps } of ring!.segments) {
+      for (const startSec of stamps) {
+        if (startSec <= 0 || !this.sealed.delete(startSec)) continue;
+        if (!mayWrite(startSec)) throw new Error(`the block of ${startSec} was unsealed for nothing`);
+        this.forget((_id, second) => second >= startSec && second < startSec + TILE_SLOTS);
+      }
+    }
   }
 
   private pause(seconds: number): string {
@@ -133,15 +157,21 @@ class PowerHistory {
     const charts = this.host.chartList();
     if (charts.length === 0) return "no chart";
     const chart = this.random.pick(charts);
+    const { isSettled } = chart;
     this.host.retireChart(chart);
+    this.noteUnsealed(this.host, () => !isSettled);
     this.passSec(20);
     this.world.database.removeObsoleteCharts(this.world.nowSec * 1e6, 0);
-    for (const { id } of charts) if (this.host.chart(id) === undefined) this.forget(id);
+    for (const { id } of charts) if (this.host.chart(id) === undefined) this.forget((of) => of === id);
     return `remove ${chart.id}`;
   }
 
-  private forget(id: string): void {
-    for (const key of this.safe) if (key.startsWith(`${id} `)) this.safe.delete(key);
+  /** A cut may take from now on what is chosen. */
+  private forget(isChosen: (id: string, second: number) => boolean): void {
+    for (const key of this.safe) {
+      const [id = "", , second] = key.split(" ");
+      if (isChosen(id, Number(second))) this.safe.delete(key);
+    }
   }
 
   private async flush(): Promise<string> {
@@ -176,7 +206,7 @@ class PowerHistory {
   private async cut(): Promise<string> {
     this.cuts++;
     this.world.cutPower(() => this.random.next());
-    this.host = this.start();
+    this.host = this.start(true);
     await this.second();
     return "cut";
   }
@@ -190,6 +220,8 @@ class PowerHistory {
   /** From now on no cut may take what is there up to a second. */
   private keepSafe(untilSec: number): void {
     this.safe = new Set();
+    const stamps = (this.host.ring?.segments ?? []).flatMap((segment) => [...segment.stamps]);
+    this.sealed = new Set(stamps.filter((stamp) => stamp < 0).map((stamp) => -stamp));
     if (this.mode === "map" && this.host.historyEntries < TRUSTED_HISTORY_MIN) return;
     for (const chart of this.host.chartList()) {
       chart.dimensions.list.forEach(({ id }, index) => {
