@@ -113,6 +113,7 @@ export function storedHost(changes: Partial<StoredHost> = {}): StoredHost {
       ["__proto__", "x"],
     ]),
     lastSeenSec: 1_700_000_000.5,
+    missingFromSec: 1_699_999_000,
     ...changes,
   };
 }

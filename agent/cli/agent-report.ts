@@ -10,6 +10,9 @@ const HostReport = v.object({
   hostname: v.string(),
   status: v.picklist(["online", "stale", "offline", "archived"]),
   lag: v.number(),
+  last: v.number(),
+  complete_to: v.number(),
+  clock_offset: v.nullable(v.number()),
   version: v.string(),
   hops: v.number(),
   charts: v.number(),
@@ -46,6 +49,8 @@ const LinkReport = v.object({
     acknowledged: v.number(),
     in_flight: v.number(),
     queued: v.number(),
+    backlog: v.number(),
+    recovered: v.number(),
     lost: v.record(v.string(), v.number()),
   }),
 });

@@ -13,9 +13,12 @@ export const STATUS_DETAILS = `
 Asks a running agent, default http://127.0.0.1:19999; URL may be HOST:PORT. Counts are values since its start:
 
   hosts      state and lag of every host, and who sends it (the end of the API key tells old keys from new ones)
-  values     COLLECTED + RECEIVED = STORED + BASE + MERGED + NOT KEPT + DROPPED. BASE: a first value, which only starts
-             a rate; MERGED: several fell into one slot; NOT KEPT: memory mode none, only passed on
-  streams    OFFERED = DELIVERED + IN FLIGHT + QUEUED + LOST, with the reason and the last error
+  values     COLLECTED + RECEIVED + FETCHED = STORED + BASE + MERGED + NOT KEPT + DROPPED. FETCHED: from a child's ring
+             after an outage; BASE: a first value, which only starts a rate; MERGED: several fell into one slot; NOT
+             KEPT: memory mode none, only passed on
+  streams    OFFERED = DELIVERED + IN FLIGHT + QUEUED + LOST, with the reason and the last error. CONFIRMED: the parent
+             says that it has stored them (other agents than this one do not); QUEUED: in the send buffer, or in the ring
+             until the parent asks for them; what a parent fetches after an outage is not LOST any more
   exporters  points produced, sent, queued, lost
   then what a changed configuration leaves to the next restart, and what is wrong
   --json     the answer of /api/v1/agent as it is
@@ -73,11 +76,23 @@ function renderHosts({ hosts, receivers }: AgentReport): string {
 
 /** The database account of each host: what came in and what became of it. */
 function renderValues({ hosts }: AgentReport): string {
-  const head = ["VALUES OF", "COLLECTED", "RECEIVED", "STORED", "BASE", "MERGED", "NOT KEPT", "DROPPED", "WHY"];
+  const head = [
+    "VALUES OF",
+    "COLLECTED",
+    "RECEIVED",
+    "FETCHED",
+    "STORED",
+    "BASE",
+    "MERGED",
+    "NOT KEPT",
+    "DROPPED",
+    "WHY",
+  ];
   const rows = hosts.map(({ hostname, balance }) => [
     hostname,
     balance.collected,
     balance.received,
+    balance.backfilled,
     balance.stored,
     balance.base,
     balance.merged,
@@ -89,15 +104,16 @@ function renderValues({ hosts }: AgentReport): string {
 }
 
 function renderLinks({ links, hosts }: AgentReport): string {
-  const head = ["STREAM OF", "TO", "STATE", "OFFERED", "DELIVERED", "IN FLIGHT", "QUEUED", "LOST", "WHY"];
+  const head = ["STREAM OF", "TO", "STATE", "OFFERED", "DELIVERED", "CONFIRMED", "IN FLIGHT", "QUEUED", "LOST", "WHY"];
   const rows = links.map((link) => [
     hostnameOf(hosts, link),
     link.to,
     link.state,
     link.account.offered,
     link.account.delivered,
+    link.account.acknowledged,
     link.account.in_flight,
-    link.account.queued,
+    link.account.queued + link.account.backlog,
     lossTotal(link.account.lost),
     [lossText(link.account.lost), link.error ?? ""].filter((text) => text !== "").join("; ") || "-",
   ]);
@@ -140,6 +156,11 @@ function renderVerdict({ hosts, links, exporters, db }: AgentReport): string {
     "no connection now",
     cut.map((link) => `${hostnameOf(hosts, link)} → ${link.to}`),
   );
+  tell("being fetched from the sender", hosts.filter((host) => host.complete_to < host.last).map(missingText));
+  tell(
+    "clocks that differ by more than 2 s",
+    hosts.filter(({ clock_offset: offset }) => Math.abs(offset ?? 0) > 2).map(offsetText),
+  );
   tell("not stored since the start", hosts.filter((host) => lossTotal(host.balance.dropped) > 0).map(droppedText));
   tell(
     "lost on the way since the start",
@@ -176,6 +197,14 @@ function renderVerdict({ hosts, links, exporters, db }: AgentReport): string {
 
 function droppedText(host: HostReport): string {
   return `${host.hostname} ${lossText(host.balance.dropped)}`;
+}
+
+function missingText({ hostname, complete_to: completeTo }: HostReport): string {
+  return `${hostname} is complete up to ${new Date(completeTo * 1000).toISOString().slice(0, 19)}Z`;
+}
+
+function offsetText({ hostname, clock_offset: offset }: HostReport): string {
+  return `${hostname} is ${Math.abs(offset ?? 0)} s ${(offset ?? 0) > 0 ? "ahead of" : "behind"} this machine`;
 }
 
 function refusedText({ hostname, refused_charts: charts, refused_dimensions: dimensions }: HostReport): string {

@@ -80,6 +80,8 @@ function describeHost(host: Host, sources: HttpSources, rates: HostRates, viaGui
     status: statusOf(host, nowUs),
     lag: Math.round(lagSec(host, nowUs) * 1000) / 1000,
     last: Math.floor(host.lastCollectedUs / 1e6),
+    complete_to: completeToSec(host),
+    clock_offset: Number.isNaN(host.clockOffsetSec) ? null : host.clockOffsetSec,
     version: host.version || (host.isLocal ? sources.version : ""),
     os: host.os,
     hops: host.hops,
@@ -98,13 +100,18 @@ function describeHost(host: Host, sources: HttpSources, rates: HostRates, viaGui
   };
 }
 
+/** Up to this second nothing is missing here that the host's sender may still have; 0 = nothing is here. */
+function completeToSec({ missingFromSec, lastCollectedUs }: Host): number {
+  return missingFromSec > 0 ? missingFromSec - 1 : Math.floor(lastCollectedUs / 1e6);
+}
+
 /** Every counter of the database account, and what does not add up: always 0 unless we are wrong. */
 function describeBalance(balance: Balance) {
   return { ...balance, dropped: { ...balance.dropped }, imbalance: imbalance(balance) };
 }
 
 function describeLink(link: LinkStatus) {
-  const { offered, delivered, acknowledged, inFlight, queued, lost } = link.account;
+  const { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, lost } = link.account;
   return {
     from: link.from,
     to: link.to,
@@ -120,6 +127,8 @@ function describeLink(link: LinkStatus) {
       acknowledged,
       in_flight: inFlight,
       queued,
+      backlog,
+      recovered,
       lost: {
         not_connected: lost.notConnected,
         overflow: lost.overflow,

@@ -54,6 +54,10 @@ export interface LinkAccount {
   readonly acknowledged: number;
   readonly inFlight: number;
   readonly queued: number;
+  /** In this agent's ring, until the parent asks for the past of their charts. */
+  readonly backlog: number;
+  /** Values that were lost and then fetched by the parent: they are not in {@link lost} any more. */
+  readonly recovered: number;
   readonly lost: {
     readonly notConnected: number;
     readonly overflow: number;

@@ -68,11 +68,6 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     return this.state === "idle" ? "waiting" : this.state;
   }
 
-  /** All bytes are with the kernel, or there is no connection to give them to. */
-  get isDrained(): boolean {
-    return this.state !== "connected" || this.output.pendingBytes === 0;
-  }
-
   commit(chart: Chart, row: CollectedRow, elapsedUs: number): void {
     if (!this.output.wants(chart)) return;
     if (this.state !== "connected" && !this.mayHold(chart)) {
@@ -182,6 +177,10 @@ export class HostPusher implements CommitListener, ConnectionEvents {
   commands(chunk: Buffer): void {
     this.parent.feed(chunk);
     this.flush(this.world.clock.monotonicMs());
+  }
+
+  get needsOrder(): boolean {
+    return this.output.replication?.needsOrder ?? false;
   }
 
   past(chart: Chart, afterSec: number, beforeSec: number): void {

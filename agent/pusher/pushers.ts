@@ -133,7 +133,9 @@ export class Pushers implements PusherShare {
   }
 
   private get isDrained(): boolean {
-    for (const pusher of this.byHost.values()) if (!pusher.isDrained) return false;
+    for (const { linkState, output } of this.byHost.values()) {
+      if (linkState === "connected" && output.pendingBytes > 0) return false;
+    }
     return true;
   }
 

@@ -94,6 +94,11 @@ export class Replication implements ReplayEvents {
     return this.undefined.length === 0 && this.defined === 0 && this.answers.isIdle;
   }
 
+  /** Only a parent of our kind asks for older points of a chart that streams. */
+  get needsOrder(): boolean {
+    return !this.isTributary;
+  }
+
   /** The parent is an agent of our kind: it may be told more, and ask for more. */
   greeted(): void {
     this.isTributary = true;
@@ -121,7 +126,7 @@ export class Replication implements ReplayEvents {
       this.undefined.shift();
     }
     if (this.isTributary) this.tell();
-    this.answers.write(limitBytes, nowSec);
+    if (!this.waitsForChild) this.answers.write(limitBytes, nowSec);
   }
 
   streaming(chart: Chart): void {
@@ -142,6 +147,11 @@ export class Replication implements ReplayEvents {
   retold(chart: Chart, toSec: number): void {
     const state = this.states[chart.index];
     if (state !== undefined && state.redoneSec < toSec) state.redoneSec = toSec;
+  }
+
+  /** What the host's own sender still brings would come too late for a parent that wants all in order. */
+  private get waitsForChild(): boolean {
+    return this.needsOrder && this.host.missingFromSec > 0 && this.host.isConnected;
   }
 
   private define(state: ReplicatedChart): void {

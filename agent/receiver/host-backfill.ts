@@ -11,13 +11,16 @@ const AHEAD_SEC_MAX = 5;
 /** Seconds after which a child that does not say so has defined all its charts. */
 const DEFINED_AFTER_TICKS = 60;
 
+/** What is missing shrinks all the time while it is fetched; files are told of steps of this length. */
+const REMEMBER_SEC = 60;
+
 /** Writes what a child replays into its host, and lets each chart go on where the child is (streaming.md §9). */
 export class HostBackfill {
-  /** The child's clock less ours when it said so last, s; NaN = it has not. */
-  clockOffsetSec = Number.NaN;
   private readonly host: Host;
   private readonly plan: ReplayPlan;
   private isTributary = false;
+  /** {@link Host.missingFromSec} as the files know it. */
+  private rememberedSec: number;
   private ticks = 0;
   /** What the child itself still lacks, of a host that it passes on. */
   private childMissingSec = 0;
@@ -25,17 +28,20 @@ export class HostBackfill {
   constructor(host: Host, plan: ReplayPlan) {
     this.host = host;
     this.plan = plan;
+    this.rememberedSec = host.missingFromSec;
+    host.clockOffsetSec = Number.NaN;
     trustClock(host, true);
   }
 
   /** Its times are taken from the child. */
   get isTrusting(): boolean {
-    return !(this.clockOffsetSec > AHEAD_SEC_MAX);
+    return !(this.host.clockOffsetSec > AHEAD_SEC_MAX);
   }
 
   definitionEnd(chart: Chart, firstSec: number, lastSec: number, childNowSec: number, nowUs: number): void {
     const nowSec = nowUs / 1e6;
-    if (childNowSec > 0) this.clockOffsetSec = childNowSec - nowSec;
+    // Its clock is told in whole seconds: on average half a second more has passed.
+    if (childNowSec > 0) this.host.clockOffsetSec = Math.round(10 * (childNowSec + 0.5 - nowSec)) / 10;
     trustClock(this.host, this.isTrusting);
     forgetState(chart);
     this.plan.defined(chart, firstSec, this.isTrusting ? lastSec : 0, Math.floor(nowSec));
@@ -87,6 +93,16 @@ export class HostBackfill {
     if (!plan.isSettled) known.push(host.missingFromSec);
     const missing = known.filter((second) => second > 0);
     host.missingFromSec = missing.length === 0 ? 0 : Math.min(...missing);
+    this.remember();
+  }
+
+  /** The next start has to know what is missing, to a minute. */
+  private remember(): void {
+    const { missingFromSec, files } = this.host;
+    const isSame = missingFromSec > 0 === this.rememberedSec > 0;
+    if (isSame && Math.abs(missingFromSec - this.rememberedSec) < REMEMBER_SEC) return;
+    this.rememberedSec = missingFromSec;
+    files?.hostChanged();
   }
 
   /** The connection is over. */

@@ -223,7 +223,7 @@ export class ReplayPlan implements ReplayAsker {
     const { chart, afterSec, beforeSec } = replay;
     if (afterSec >= beforeSec) return { chart, startsStreaming: true, afterSec: 0, beforeSec: 0 };
     const U = chart.definition.updateEverySec;
-    if (this.canAskLater) {
+    if (this.canAskLater && this.host.listener?.needsOrder !== true) {
       const liveSec = Math.max(afterSec, beforeSec - LIVE_SLOTS * U);
       replay.beforeSec = liveSec;
       return { chart, startsStreaming: true, afterSec: liveSec, beforeSec };

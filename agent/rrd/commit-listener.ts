@@ -10,6 +10,8 @@ export interface CommitListener {
   commit(chart: Chart, row: CollectedRow, elapsedUs: number): void;
   /** The chart was retired: no commit may follow that would tell. */
   retired?(chart: Chart): void;
+  /** Whoever it sends to takes no older points of a chart that has newer ones. */
+  readonly needsOrder?: boolean;
   /** Points of (afterSec, beforeSec] were stored later than newer ones. */
   past?(chart: Chart, afterSec: number, beforeSec: number): void;
 }

@@ -30,7 +30,7 @@ describe("what was agreed decides what is written", () => {
   test("is offered, once", async () => {
     const { socket } = await startedWith(PROMPT_V1);
     expect(socket.bytes.toString().match(/[?&]ver=\d+/g)).toEqual(["&ver=704"]);
-    expect(socket.request).toMatchObject({ ver: 704, isTributary: false, problem: null });
+    expect(socket.request).toMatchObject({ ver: 704, isTributary: true, problem: null });
   });
 
   test("V1: the base protocol, whatever there is to say", async () => {

@@ -129,6 +129,8 @@ export class Tree {
   readonly dial: Dial;
   /** Bytes that a connection takes in a second and direction. */
   bytesPerSec = Number.POSITIVE_INFINITY;
+  /** Names of parents that replicate but are not agents of our kind. */
+  readonly foreign = new Set<string>();
   /** Names of agents that cannot be reached. */
   readonly unreachable = new Set<string>();
   private readonly ends: { readonly server: End; readonly to: string }[] = [];
@@ -227,7 +229,7 @@ export class Tree {
       return;
     }
     const headBytes = bytes.indexOf("\r\n\r\n") + 4;
-    const head = bytes.subarray(0, headBytes);
+    const head = this.foreign.has(to) ? withoutExtension(bytes.subarray(0, headBytes)) : bytes.subarray(0, headBytes);
     const owner = this.nodes.get(to)?.receiver.take({ socket: end, head, address: "10.0.0.2" }) ?? "";
     if (typeof owner === "string") {
       end.write(Buffer.from(owner));
@@ -236,6 +238,11 @@ export class Tree {
     end.owner = owner;
     if (bytes.length > headBytes) owner.data(end, bytes.subarray(headBytes));
   }
+}
+
+/** The request as an agent of another kind reads it. */
+function withoutExtension(head: Buffer): Buffer {
+  return Buffer.from(head.toString("latin1").replace("tributary=1", "tributary=0"), "latin1");
 }
 
 function checkAccounts({ database, pushers }: Node): void {

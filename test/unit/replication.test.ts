@@ -168,4 +168,28 @@ describe("child → proxy → parent", () => {
     expect(differences(load, proxy)).toEqual([]);
     expect(differences(load, parent)).toEqual([]);
   });
+
+  test("a foreign parent, which wants all in order, gets what was behind the proxy before newer values", async () => {
+    const { tree, proxy, parent, load, collect } = chain();
+    tree.foreign.add("parent");
+    await tree.pass(30, collect);
+    tree.cut("proxy");
+    await tree.pass(200, collect);
+    tree.join("proxy");
+    await tree.pass(60, collect);
+    expect(differences(load, proxy)).toEqual([]);
+    expect(differences(load, parent)).toEqual([]);
+    tree.cut("proxy");
+    tree.cut("parent");
+    await tree.pass(200, collect);
+    // The child is back before the parent is: live values reach the proxy first, the older ones slowly.
+    tree.bytesPerSec = 10_000;
+    tree.join("proxy");
+    for (let i = 0; i < 100 && missingAt(proxy) === 0; i++) await tree.pass(1, collect);
+    expect(missingAt(proxy)).toBeGreaterThan(0);
+    tree.join("parent");
+    await tree.pass(150, collect);
+    expect(differences(load, proxy)).toEqual([]);
+    expect(differences(load, parent)).toEqual([]);
+  });
 });

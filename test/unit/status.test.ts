@@ -12,6 +12,9 @@ function host(part: Partial<HostReport>): HostReport {
     hostname: "parent-1",
     status: "online",
     lag: 0.25,
+    last: 1_700_000_000,
+    complete_to: 1_700_000_000,
+    clock_offset: null,
     version: "0.1.0",
     hops: 0,
     charts: 80,
@@ -60,7 +63,16 @@ function link(part: Partial<LinkReport>): LinkReport {
     state: "connected",
     rate: 100,
     error: null,
-    account: { offered: 500, delivered: 400, acknowledged: 0, in_flight: 100, queued: 0, lost },
+    account: {
+      offered: 500,
+      delivered: 400,
+      acknowledged: 0,
+      in_flight: 100,
+      queued: 0,
+      backlog: 0,
+      recovered: 0,
+      lost,
+    },
     ...part,
   };
 }
@@ -92,7 +104,18 @@ describe("tributary status", () => {
       "this machine",
       "-",
     ]);
-    expect(rowOf(text, "parent-1", "VALUES OF")).toEqual(["parent-1", "1000", "0", "800", "200", "0", "0", "0", "-"]);
+    expect(rowOf(text, "parent-1", "VALUES OF")).toEqual([
+      "parent-1",
+      "1000",
+      "0",
+      "0",
+      "800",
+      "200",
+      "0",
+      "0",
+      "0",
+      "-",
+    ]);
     expect(text).toEndWith("\nAll hosts up to date, nothing lost, every account adds up.\n");
     expect(text).not.toContain("STREAM OF");
   });
@@ -150,5 +173,19 @@ All hosts up to date, nothing lost, every account adds up.
     const closing = renderReport(report({ hosts })).trimEnd().split("\n").at(-1);
     const named = [0, 1, 2, 3, 4].map((index) => `edge-${index} is offline`);
     expect(closing).toBe(`not up to date: ${named.join("; ")}; and 995 more`);
+  });
+
+  test("a host that is being caught up with, and a clock that is off", () => {
+    const hosts = [{ ...EDGE, complete_to: 1_699_999_999, last: 1_700_000_300, clock_offset: -12.5 }];
+    const text = renderReport(report({ hosts }));
+    expect(text).toContain("being fetched from the sender: edge-7 is complete up to 2023-11-14T22:13:19Z\n");
+    expect(text).toContain("clocks that differ by more than 2 s: edge-7 is 12.5 s behind this machine\n");
+  });
+
+  test("values that wait in the ring are queued; what the parent confirmed stands beside what was delivered", () => {
+    const { account } = link({});
+    const links = [link({ account: { ...account, acknowledged: 390, queued: 10, backlog: 5, offered: 515 } })];
+    const row = rowOf(renderReport(report({ hosts: [EDGE], links })), "edge-7", "STREAM OF");
+    expect(row.slice(3, 8)).toEqual(["515", "400", "390", "100", "15"]);
   });
 });

@@ -34,7 +34,7 @@ const DIMENSION_OPTIONS_MAX = DIMENSION_HIDDEN | DIMENSION_NO_RESET | DIMENSION_
 export function decodeHost(values: readonly unknown[]): StoredHost | string {
   const [machineGuid, hostname, os, updateEverySec, historyEntries, memoryMode, hops] = values.slice(2);
   const [program, version, timezone, abbrevTimezone, utcOffsetSec, tags, registryHostname] = values.slice(9);
-  const [lastSeenSec, info] = values.slice(16);
+  const [lastSeenSec, missingFromSec, info] = values.slice(16);
   if (typeof machineGuid !== "string" || parseGuid(machineGuid) !== machineGuid) return "machine GUID";
   if (!isText(hostname) || !isText(os)) return "hostname or os";
   if (!isUpdateEvery(updateEverySec)) return "update every";
@@ -44,7 +44,7 @@ export function decodeHost(values: readonly unknown[]): StoredHost | string {
   if (!isText(program) || !isText(version)) return "program or version";
   if (!isText(timezone) || !isText(abbrevTimezone) || !isNumber(utcOffsetSec)) return "timezone";
   if (!isText(tags) || !isText(registryHostname)) return "tags or registry hostname";
-  if (!isNumber(lastSeenSec) || lastSeenSec < 0) return "last seen";
+  if (!isSecond(lastSeenSec) || !isSecond(missingFromSec)) return "last seen or missing from";
   const systemInfo = decodePairs(info);
   if (systemInfo === null) return "system info";
   return {
@@ -64,6 +64,7 @@ export function decodeHost(values: readonly unknown[]): StoredHost | string {
     registryHostname,
     systemInfo,
     lastSeenSec,
+    missingFromSec,
   };
 }
 
@@ -185,4 +186,8 @@ function isNumber(value: unknown): value is number {
 
 function isUpdateEvery(value: unknown): value is number {
   return isCount(value, UPDATE_EVERY_SEC_MAX) && value >= 1;
+}
+
+function isSecond(value: unknown): value is number {
+  return isNumber(value) && value >= 0;
 }

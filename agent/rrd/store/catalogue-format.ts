@@ -14,7 +14,7 @@ import { SEGMENT_COLUMNS } from "./geometry.ts";
  * |---|---|
  * | `"host"` | format version, machine GUID, hostname, os, update every s, history entries, memory mode, hops, |
  * | | program, version, timezone, its abbreviation, UTC offset s, tags, registry hostname, last seen s, |
- * | | `[name, value …]` of the system info |
+ * | | oldest second missing (0 = none), `[name, value …]` of the system info |
  * | `"chart"` | key, revision, id, name (null = the id), title, units, family, context, |
  * | | type (0 line, 1 area, 2 stacked), priority, update every s, plugin, module, |
  * | | options (1 detail, 2 hidden, 4 store first, 8 obsolete), all its dimensions … |
@@ -80,6 +80,8 @@ export interface StoredHost {
   readonly systemInfo: SystemInfo;
   /** Second of the newest collection of any of its charts; 0 = never. */
   readonly lastSeenSec: number;
+  /** Oldest second that is missing although newer ones are there; 0 = none is. */
+  readonly missingFromSec: number;
 }
 
 /** Places in the line of a chart. */
@@ -134,6 +136,7 @@ export function hostLine(host: StoredHost): Buffer {
     cut(host.tags),
     cut(host.registryHostname),
     host.lastSeenSec,
+    host.missingFromSec,
     info,
   ]);
 }

@@ -296,6 +296,7 @@ function describeArchived(host: Host, stored: StoredHost): void {
   host.systemInfo = stored.systemInfo;
   host.hops = stored.hops;
   host.lastCollectedUs = stored.lastSeenSec * 1e6;
+  host.missingFromSec = stored.missingFromSec;
 }
 
 /** Bytes of the segment files of each host, by machine GUID. */
