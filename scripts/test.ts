@@ -26,7 +26,7 @@ const QUICK_TESTS = ["test/unit", "test/prop", "test/golden", "test/tidy.test.ts
 const WAITING_TESTS = [
   // store-disk mounts disks: the agents of netdata-streams would see them come and go.
   ["netdata-streams", "store-disk"],
-  ["carbon", "agent", "netdata-old-host"],
+  ["carbon", "agent", "netdata-old-host", "netdata-labels"],
   ["agent-carbon", "demo", "netdata-refusals", "netdata-outage"],
   ["store-modes"],
 ];

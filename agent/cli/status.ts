@@ -17,8 +17,8 @@ Asks a running agent, default http://127.0.0.1:19999; URL may be HOST:PORT. Coun
              after an outage; BASE: a first value, which only starts a rate; MERGED: several fell into one slot; NOT
              KEPT: memory mode none, only passed on
   streams    OFFERED = DELIVERED + IN FLIGHT + QUEUED + LOST, with the reason and the last error. CONFIRMED: the parent
-             says that it has stored them (other agents than this one do not); QUEUED: in the send buffer, or in the ring
-             until the parent asks for them; what a parent fetches after an outage is not LOST any more
+             says that it has stored them (other agents than this one do not); QUEUED: in the send buffer, or in the
+             ring until the parent asks for them; what a parent fetches after an outage is not LOST any more
   exporters  points produced, sent, queued, lost
   then what a changed configuration leaves to the next restart, and what is wrong
   --json     the answer of /api/v1/agent as it is

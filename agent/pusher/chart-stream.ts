@@ -4,7 +4,7 @@ import type { Chart } from "../rrd/chart.ts";
 import type { CollectedRow } from "../rrd/collected-row.ts";
 import type { DimensionSet } from "../rrd/dimension.ts";
 import { type Capabilities, PLAIN } from "../wire/capabilities.ts";
-import { definitionLines } from "../wire/encode.ts";
+import { definitionLines, saysMore } from "../wire/encode.ts";
 import {
   BEGIN_BYTES_MAX,
   beginHead,
@@ -109,7 +109,7 @@ export class ChartStream {
     for (const state of this.states) {
       if (state === undefined) continue;
       state.definition = null;
-      if (linesOf(state.chart, agreed) !== linesOf(state.chart, PLAIN)) state.sentVersion = 0;
+      if (saysMore(state.chart.dimensions.list, state.chart, agreed)) state.sentVersion = 0;
     }
   }
 
@@ -213,7 +213,7 @@ export class ChartStream {
     const { chart } = state;
     const { list } = chart.dimensions;
     const isKept = state.definition !== null && state.definitionVersion === chart.version;
-    const lines = isKept ? state.definition! : Buffer.from(linesOf(chart, this.agreed));
+    const lines = isKept ? state.definition! : Buffer.from(definitionLines(chart.definition, list, chart, this.agreed));
     if (!this.buffer.append(lines)) return false;
     if (this.isUnsent) {
       state.definition = lines;
@@ -235,8 +235,4 @@ export class ChartStream {
     this.states[chart.index] = state;
     return state;
   }
-}
-
-function linesOf(chart: Chart, agreed: Capabilities): string {
-  return definitionLines(chart.definition, chart.dimensions.list, chart, agreed);
 }

@@ -67,6 +67,13 @@ export function definitionLines(
   return text;
 }
 
+/** Where this was agreed, {@link definitionLines} says more than on a V1 link. */
+export function saysMore(dimensions: readonly DimensionText[], extras: ChartExtras, agreed: Capabilities): boolean {
+  if (agreed.chartLabels && extras.labels.length > 0) return true;
+  if (agreed.variables && extras.variables !== null && extras.variables.size > 0) return true;
+  return agreed.obsolete && (extras.isObsolete || dimensions.some(({ obsolete }) => obsolete));
+}
+
 /** A parent makes these two of the CHART line, but a set of labels takes the place of all there were. */
 function withCollector({ plugin, module }: ChartText, labels: readonly Label[]): readonly Label[] {
   if (labels.length === 0) return labels;

@@ -49,7 +49,7 @@ function captures(): Capture[] {
   return [...recorded, decoded].map((capture) => ({ ...capture, hasCharts: textOf(capture.bytes).charts.size > 0 }));
 }
 
-/** Charts of extensions that we never offer have no `type.id` where the base protocol has it: they are ignored. */
+/** A chart without a `type.id` is ignored. */
 function textOf(bytes: Buffer): StreamText {
   const text = readStreamText(Buffer.concat([Buffer.from(HEAD), bytes]));
   return { ...text, charts: new Map([...text.charts].filter(([id]) => /^[^.]+\../.test(id))) };

@@ -57,7 +57,9 @@ class LineReader {
   private open: { chart: WireChart; values: Map<string, bigint> } | undefined;
 
   read(line: string): void {
-    const words = [...line.matchAll(WORD)].map(([word, double, single]) => double ?? single ?? word);
+    // A hint for look-ups that 2.x puts behind keywords.
+    const matches = [...line.matchAll(WORD)].filter(([word]) => !word.startsWith("SLOT:"));
+    const words = matches.map(([word, double, single]) => double ?? single ?? word);
     const [keyword = "", id = "", ...rest] = words;
     this.keywords.set(keyword, (this.keywords.get(keyword) ?? 0) + 1);
     if (keyword === "CHART") this.chart(id);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { agreedBy } from "../../agent/wire/capabilities.ts";
-import { type ChartExtras, type ChartText, definitionLines } from "../../agent/wire/encode.ts";
+import { type ChartExtras, type ChartText, definitionLines, saysMore } from "../../agent/wire/encode.ts";
 import { FINAL_END_LINE, finalBeginLine, finalSetHead, finalSetLine } from "../../agent/wire/encode-final.ts";
 import { hostLabelLines, variableLine } from "../../agent/wire/encode-labels.ts";
 import {
@@ -63,6 +63,26 @@ describe("definitions by what was agreed", () => {
   ];
   test.each(cases)("$version", ({ version, lines }) => {
     expect(definitionLines(CHART, [DIMENSION], EXTRAS, agreedBy(version, 704)!)).toBe(lines);
+  });
+
+  const nothing: ChartExtras = { isObsolete: false, labels: [], variables: null };
+  const extras = [
+    nothing,
+    { ...nothing, isObsolete: true },
+    { ...nothing, labels: EXTRAS.labels },
+    { ...nothing, variables: EXTRAS.variables },
+    { ...nothing, variables: new Map<string, number>() },
+  ];
+  test.each([1, 2, 4, 64, 704])("%d: whether that is more than V1 is known without writing it", (version) => {
+    const agreed = agreedBy(version, 704)!;
+    for (const each of extras) {
+      for (const dimensions of [[], [{ ...DIMENSION, obsolete: false }], [DIMENSION]]) {
+        const isMore =
+          definitionLines(CHART, dimensions, each, agreed) !==
+          definitionLines(CHART, dimensions, each, agreedBy(1, 0)!);
+        expect(saysMore(dimensions, each, agreed)).toBe(isMore);
+      }
+    }
   });
 });
 
