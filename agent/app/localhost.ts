@@ -1,9 +1,7 @@
-import { hostname } from "node:os";
-import type { Clock } from "../base/clock.ts";
 import type { Config } from "../config/schema.ts";
 import type { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
-import { readSystemInfo, readTimezone } from "./system-info.ts";
+import type { Machine } from "./machine.ts";
 
 /** Name and version of this program, as parents and clients see it. */
 export interface Program {
@@ -17,11 +15,12 @@ export function createLocalhost(
   config: Config,
   machineGuid: string,
   program: Program,
-  clock: Clock,
+  machine: Machine,
+  nowUs: number,
 ): Host {
   const host = database.addHost({
     machineGuid,
-    hostname: config.agent.hostname || hostname(),
+    hostname: config.agent.hostname || machine.hostname,
     os: "linux",
     updateEverySec: config.agent.update_every,
     historyEntries: config.db.history,
@@ -29,14 +28,13 @@ export function createLocalhost(
     gapIterations: config.db.gap_when_lost_iterations_above + 2,
     isLocal: true,
   })!;
-  const nowUs = clock.nowUs();
-  const timezone = readTimezone(new Date(nowUs / 1000));
+  const timezone = machine.timezone(nowUs);
   host.program = program.name;
   host.version = program.version;
   host.timezone = timezone.name;
   host.abbrevTimezone = timezone.abbreviation;
   host.utcOffsetSec = timezone.offsetSec;
-  host.systemInfo = readSystemInfo(config.collector.host_prefix);
+  host.systemInfo = machine.systemInfo(config.collector.host_prefix);
   host.firstSeenUs = nowUs;
   return host;
 }
