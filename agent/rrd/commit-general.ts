@@ -3,7 +3,7 @@ import { type CollectedRow, WIDE_FROM } from "./collected-row.ts";
 import { counterDelta, exceeds32Bits } from "./counter-drop.ts";
 import { ABSOLUTE, INCREMENTAL, PERCENTAGE_OF_ABSOLUTE_ROW, PERCENTAGE_OF_INCREMENTAL_ROW } from "./dimension.ts";
 import { ABSENT, markAbsent, NO_RESET, STATE_WIDTH, WIDE_COUNTER } from "./dimension-pool.ts";
-import { AHEAD_US_MAX, alignUs, localInterval, START_PHASE_US, streamedInterval } from "./interval.ts";
+import { AHEAD_US_MAX, alignUs, isMeasured, localInterval, START_PHASE_US, streamedInterval } from "./interval.ts";
 import { NO_SEGMENT } from "./ring.ts";
 
 /** Largest magnitude a stored value can have. */
@@ -52,21 +52,28 @@ export function commitGeneral(
   }
   host.settle(chart);
   if (chart.isObsolete) host.reviveChart(chart);
+  // The child measured it. Where our clock knows better, or was put right, that is no affair of who comes after us.
+  const measuredUs = isStreamed && isMeasured(chart, givenUs) ? givenUs : 0;
   const elapsedUs = isStreamed ? streamedInterval(chart, givenUs, nowUs) : localInterval(chart, nowUs);
   if (isStreamed && chart.lastCollectedUs + elapsedUs > nowUs + AHEAD_US_MAX) {
     // Whoever it is passed on to has a clock, and a guard, of its own.
     if (host.listener !== null) host.listener.commit(chart, row, elapsedUs);
     host.balance.dropped.clock += row.setCount;
+    // How much of that interval is true is not known: what is counted from here on would be behind by it for good.
+    chart.syncClock = true;
+    chart.isSteady = false;
     return;
   }
   const isKnown = chart.lastCollectedUs !== 0;
+  // The first collection is dated by a guess, within its second: the interval that follows it says nothing to others.
+  const passedUs = isKnown && chart.iterations !== 1 ? elapsedUs : 0;
   // The first iteration has no interval yet: it is the second that has to follow our clock (rrd.md §2.2).
   if (isKnown) chart.syncClock = false;
   step.seenUs = chart.lastCollectedUs;
   step.nowUs = nowUs;
   advance(chart, elapsedUs, nowUs);
   host.lastCollectedUs = chart.lastCollectedUs;
-  if (host.listener !== null) host.listener.commit(chart, row, isKnown ? elapsedUs : 0);
+  if (host.listener !== null) host.listener.commit(chart, row, measuredUs || passedUs);
   chart.iterations++;
   if (host.ring === null) {
     keepCollected(chart, row);
