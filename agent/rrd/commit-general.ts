@@ -54,6 +54,8 @@ export function commitGeneral(
   if (chart.isObsolete) host.reviveChart(chart);
   // The child measured it. Where our clock knows better, or was put right, that is no affair of who comes after us.
   const measuredUs = isStreamed && isMeasured(chart, givenUs) ? givenUs : 0;
+  const wasGuessed = chart.isDatedByGuess;
+  chart.isDatedByGuess = false;
   const elapsedUs = isStreamed ? streamedInterval(chart, givenUs, nowUs) : localInterval(chart, nowUs);
   if (isStreamed && chart.lastCollectedUs + elapsedUs > nowUs + AHEAD_US_MAX) {
     // Whoever it is passed on to has a clock, and a guard, of its own.
@@ -65,8 +67,7 @@ export function commitGeneral(
     return;
   }
   const isKnown = chart.lastCollectedUs !== 0;
-  // The first collection is dated by a guess, within its second: the interval that follows it says nothing to others.
-  const passedUs = isKnown && chart.iterations !== 1 ? elapsedUs : 0;
+  const passedUs = isKnown && !wasGuessed && !chart.isDatedByGuess ? elapsedUs : 0;
   // The first iteration has no interval yet: it is the second that has to follow our clock (rrd.md §2.2).
   if (isKnown) chart.syncClock = false;
   step.seenUs = chart.lastCollectedUs;
@@ -97,6 +98,7 @@ function advance(chart: Chart, elapsedUs: number, nowUs: number): void {
   if (step.tooLong) resetChart(chart);
   if (chart.lastCollectedUs === 0) {
     chart.lastCollectedUs = alignUs(nowUs, chart) + (storeFirst ? 0 : START_PHASE_US);
+    chart.isDatedByGuess = true;
     step.previousUs = chart.lastCollectedUs - chart.updateEveryUs;
     step.isFirst = true;
     step.storeAllowed = storeFirst;
@@ -113,6 +115,7 @@ function advance(chart: Chart, elapsedUs: number, nowUs: number): void {
     resetChart(chart);
     chart.lastUpdatedUs = alignUs(nowUs, chart);
     chart.lastCollectedUs = chart.lastUpdatedUs + START_PHASE_US;
+    chart.isDatedByGuess = true;
     step.previousUs = chart.lastCollectedUs - chart.updateEveryUs;
     step.tooLong = true;
     step.isFirst = true;
@@ -369,7 +372,7 @@ function becomeSteady(chart: Chart): void {
   const { pool } = chart.host;
   // The first slot of a chart, which the short loops do not date, is stored here.
   const isDated = chart.slotsPassed > 0 && chart.lastUpdatedUs % chart.updateEveryUs === 0;
-  chart.isSteady = chart.canBeSteady && isDated && !chart.syncClock;
+  chart.isSteady = chart.canBeSteady && isDated && !chart.syncClock && !chart.isDatedByGuess;
   if (!chart.isSteady) return;
   chart.nextSlot = chart.segment!.slotOf((chart.lastUpdatedUs + chart.updateEveryUs) / 1e6);
   let isIrregular = false;

@@ -64,6 +64,7 @@ function setBack(chart: Chart, nowUs: number): number {
     chart.slotsPassed = Math.max(0, chart.slotsPassed - passed);
   }
   chart.lastCollectedUs = before + START_PHASE_US;
+  chart.isDatedByGuess = true;
   chart.lastUpdatedUs = before;
   chart.host.clockSetbacks++;
   return U;

@@ -320,6 +320,20 @@ describe("limits", () => {
     expect(stored(chart, 0, endSec - 2, endSec)).toEqual([6, 7, 8]);
   });
 
+  test("no interval is passed on that begins at a guess: after the first collection, and after our clock was put back", () => {
+    const host = newHost({ isLocal: true });
+    const chart = host.defineChart({ id: "t.a" })!;
+    host.defineDimension(chart, dimension("x"));
+    const heard: number[] = [];
+    host.listener = { commit: (_chart, _row, elapsedUs) => heard.push(elapsedUs) };
+    let nowUs = T0_SEC * 1e6 + 300_000;
+    for (const stepUs of [0, 0, 0, -3_000_000, 0, 0]) {
+      nowUs += 1e6 + stepUs;
+      commitLocal(chart, rowOf([5]), nowUs);
+    }
+    expect(heard).toEqual([0, 0, 1e6, 0, 0, 1e6]);
+  });
+
   test("what a child measured is passed on as it is, also where our clock was put back", () => {
     const host = newHost();
     const chart = host.defineChart({ id: "t.a" })!;
