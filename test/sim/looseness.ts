@@ -26,6 +26,8 @@ export type Looseness = (point: StoredPoint) => string;
 const EARLY_US = 150_000;
 /** What is on its way when nothing is wrong, on all links together. */
 export const USUAL_AGE_US = 600_000;
+/** From here on a chart goes back with the clock of its keeper (agent/rrd/interval.ts). */
+const SET_BACK_US = 5_000_000;
 const ROUNDING = 1e-5;
 
 /** A link that replicates: every value is the child's of the same second. */
@@ -42,8 +44,11 @@ export const exact: Looseness = ({ reference, dimension, second, value }) => {
 export const v1: Looseness = (point) => {
   const { second, value } = point;
   let found = "";
-  for (const offsetUs of point.wallOffsetsUs) {
-    const problem = problemAt(point, second * 1e6 - offsetUs);
+  const offsetsUs = [...point.wallOffsetsUs];
+  // A keeper whose clock was put back while the child was elsewhere counts the increase of all that time as one second's.
+  const isSetBack = offsetsUs.some((offsetUs, i) => i > 0 && offsetUs < offsetsUs[i - 1]! - SET_BACK_US);
+  for (const offsetUs of offsetsUs) {
+    const problem = problemAt(point, second * 1e6 - offsetUs, isSetBack);
     if (problem === "") return "";
     found ||= problem;
   }
@@ -51,7 +56,7 @@ export const v1: Looseness = (point) => {
 };
 
 /** @param trueUs of the second, if the keeper's clock was right in this way. */
-function problemAt(point: StoredPoint, trueUs: number): string {
+function problemAt(point: StoredPoint, trueUs: number, isSetBack: boolean): string {
   const { reference, dimension, value, gapFromSec, second } = point;
   const { atUs, dimensions, chart } = reference;
   const stepUs = chart.updateEverySec * 1e6;
@@ -65,7 +70,8 @@ function problemAt(point: StoredPoint, trueUs: number): string {
   const end = reference.firstFrom(trueUs + stepUs + EARLY_US + (isLoose ? stepUs : 0));
   const { values } = dimensions[dimension]!;
   const { algorithm } = chart.dimensions[dimension]!;
-  const [low, high] = rangeOf(algorithm, values, first, end);
+  const isCountedLate = isSetBack && algorithm === "incremental";
+  const [low, high] = rangeOf(algorithm, values, isCountedLate ? 0 : first, end);
   const room = ROUNDING * Math.max(Math.abs(low), Math.abs(high), 1);
   if (value >= low - room && value <= high + room) return "";
   if (first >= end) return `the child collected nothing in that time`;

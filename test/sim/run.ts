@@ -31,9 +31,10 @@ for (let left = Number(options.count); left > 0; left--) {
   unhandled = "";
   const { user, system } = process.cpuUsage(start);
   const ms = Math.round((user + system) / 1000);
-  const { trace, events, pointsChecked, quietMinutes, faults } = result;
+  const { trace, events, pointsChecked, quietMinutes, wellAfterSec, faults } = result;
   const what = `${events} events, ${faults.length} faults, ${pointsChecked} points, ${quietMinutes} quiet minutes`;
-  say(`seed ${seed} ${problems.length === 0 ? "ok" : "FAILED"} trace ${trace} ${what}, ${ms} ms CPU`);
+  const well = `well after ${Math.ceil(wellAfterSec)} s`;
+  say(`seed ${seed} ${problems.length === 0 ? "ok" : "FAILED"} trace ${trace} ${what}, ${well}, ${ms} ms CPU`);
   if (problems.length > 0) {
     failed++;
     const { hasProxy, modes, resyncIterations } = result.world.plan;

@@ -164,12 +164,11 @@ export class SimulatedNetwork {
     if (!isCut) for (const { ends } of this.between(a, b)) for (const end of ends) end.healed();
   }
 
-  /** Breaks the connections between two machines. @param ends which of the two are told. */
+  /** Breaks the connections between two machines. @param ends who is told; the other learns it when it writes. */
   reset(a: string, b: string, ends: "dialler" | "listener" | "both"): void {
     for (const { ends: sides } of this.between(a, b)) {
       for (const [index, end] of sides.entries()) {
         if (ends === "both" || (ends === "dialler") === (index === 0)) end.reset();
-        else end.forget();
       }
     }
   }

@@ -28,6 +28,8 @@ export interface SimulationResult {
   readonly faults: readonly string[];
   readonly pointsChecked: number;
   readonly quietMinutes: number;
+  /** From the end of the last fault on, in steps of some seconds. */
+  readonly wellAfterSec: number;
   readonly world: World;
 }
 
@@ -54,12 +56,17 @@ export function simulate({
   for (const fault of plan.faults) world.time.at((T0_SEC + fault.atSec) * 1e6, () => applyFault(world, fault));
   prepare?.(world);
   const wellSec = Math.max(0, ...plan.faults.map(overSec)) + expected.livenessSec;
+  const overAllSec = wellSec - expected.livenessSec;
   let isWell = false;
+  let wellAfterSec = Number.POSITIVE_INFINITY;
   try {
     for (let second = BOUNDS_EVERY_SEC; second <= seconds; second += BOUNDS_EVERY_SEC) {
       world.time.runUntil((T0_SEC + second) * 1e6 - ((world.child.wallOffsetUs % 1e6) + 1e6) + CHECK_PHASE_US);
       properties.checkBounds();
       if (second % 60 === 0) properties.checkMinute();
+      if (world.second >= overAllSec && properties.isWell) {
+        wellAfterSec = Math.min(wellAfterSec, world.second - overAllSec);
+      }
       if (!isWell && world.second >= wellSec) {
         isWell = true;
         properties.checkLiveness();
@@ -78,6 +85,7 @@ export function simulate({
     faults: plan.faults.map(faultText),
     pointsChecked: properties.pointsChecked,
     quietMinutes: properties.quietMinutes,
+    wellAfterSec,
     world,
   };
 }
