@@ -183,6 +183,21 @@ describe("a simulated connection", () => {
     expect(scene.far.text).toBe("patience");
   });
 
+  test("pieces that a partition catches on their way are sent once more, in order", () => {
+    for (const cutSec of [0.35, 0.45, 0.55, 1.5]) {
+      const scene = connected();
+      Object.assign(scene.link, { latencyUs: 300_000, bytesPerSec: 500, cutPercent: 100 });
+      const text = Array.from({ length: 200 }, (_, i) => String(i % 10)).join("");
+      scene.near.write(text);
+      scene.pass(0.2);
+      scene.network.setCut("a", "b", true);
+      scene.pass(cutSec - 0.2);
+      scene.network.setCut("a", "b", false);
+      scene.pass(120);
+      expect(scene.far.text).toBe(text);
+    }
+  });
+
   test("what is swallowed is confirmed and goes nowhere", () => {
     const scene = connected();
     scene.network.swallow("a", "b");

@@ -3,6 +3,7 @@ import type { SeededRandom } from "../seeded-random.ts";
 import type { Life } from "./life.ts";
 import type { KernelBuffers, SimulatedLink } from "./simulated-link.ts";
 import type { SimulatedTime } from "./simulated-time.ts";
+import { takeFrom } from "./take-from.ts";
 
 /** What a socket has in common with all others of its world. */
 export interface SocketWorld {
@@ -63,6 +64,8 @@ export class SimulatedSocket implements StreamSocket {
   private readonly confirmations: { atUs: number; bytes: number }[] = [];
   /** On the line: where the peer has kept room for it. */
   private onLineBytes = 0;
+  /** Pieces at the front of {@link unsent} that were lost while others were still on the line. */
+  private lostPieces = 0;
   private lineFreeUs = 0;
   private lastArrivalUs = 0;
   private isPumping = false;
@@ -198,7 +201,7 @@ export class SimulatedSocket implements StreamSocket {
 
   /** The path is whole again, or the reader has made room. */
   pump(): void {
-    if (this.isPumping || this.isForgotten || !this.link.isUp) return;
+    if (this.isPumping || this.isForgotten || this.lostPieces > 0 || !this.link.isUp) return;
     if (this.peer.isForgotten || (this.peer.isClosed && this.unsentBytes > 0)) {
       if (this.unsentBytes + this.onLineBytes > 0 || this.hasFin) this.meetNobody();
       return;
@@ -238,14 +241,16 @@ export class SimulatedSocket implements StreamSocket {
   private arrive(piece: Buffer): void {
     if (this.isForgotten) return;
     const { world, link, peer } = this;
-    if (!link.isUp) {
-      // Lost on its way; what came before is out, so this is what the kernel sends next.
-      this.unsent.unshift(piece);
+    this.onLineBytes -= piece.length;
+    if (!link.isUp || this.lostPieces > 0) {
+      // Lost, or of no use to the reader as long as one before it is: the kernel sends them all once more, in order.
+      this.unsent.splice(this.lostPieces++, 0, piece);
       this.unsentBytes += piece.length;
-      this.onLineBytes -= piece.length;
+      if (this.onLineBytes > 0) return;
+      this.lostPieces = 0;
+      if (link.isUp) this.pump();
       return;
     }
-    this.onLineBytes -= piece.length;
     if (peer.isForgotten || peer.isClosed) {
       this.meetNobody();
       return;
@@ -381,21 +386,6 @@ export class SimulatedSocket implements StreamSocket {
     this.unreadBytes -= bytes;
     return takeFrom(this.unread, bytes);
   }
-}
-
-/** Takes exactly so many bytes off the front. */
-function takeFrom(pieces: Buffer[], bytes: number): Buffer {
-  if (pieces.length > 0 && pieces[0]!.length === bytes) return pieces.shift()!;
-  const taken = Buffer.allocUnsafeSlow(bytes);
-  for (let have = 0; have < bytes; ) {
-    const piece = pieces[0]!;
-    const count = Math.min(piece.length, bytes - have);
-    piece.copy(taken, have, 0, count);
-    have += count;
-    if (count === piece.length) pieces.shift();
-    else pieces[0] = piece.subarray(count);
-  }
-  return taken;
 }
 
 /** Before anybody owns it. */
