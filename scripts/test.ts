@@ -17,7 +17,14 @@ const STATIC_CHECKS = [
   ["biome", "ci", "--colors=off", "."],
   ["knip", "--no-progress"],
 ];
-const QUICK_TESTS = ["test/unit", "test/prop", "test/golden", "test/tidy.test.ts"];
+const QUICK_TESTS = [
+  "test/unit",
+  "test/prop",
+  "test/golden",
+  "./test/sim/world.test.ts",
+  "./test/sim/network.test.ts",
+  "./test/tidy.test.ts",
+];
 /**
  * They look at real programs for minutes and hardly use a processor: these rows run side by side, the files of a row one
  * after the other, each in a process of its own. All other tests run before them: what they need of the machine would

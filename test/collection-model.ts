@@ -119,6 +119,7 @@ export class ModelChart {
     let usec = this.interval(givenUs, nowUs);
     if (this.LC + usec > nowUs + AHEAD_US) {
       this.refuse(counts);
+      this.syncClock = true;
       return;
     }
     // BEGIN on a chart that was never collected does not ask for an interval: the flag is for the one after.

@@ -3,8 +3,7 @@ import { assert } from "../agent/base/assert.ts";
 import type { Random } from "../agent/base/clock.ts";
 import { type FileCall, fileError, shortFile } from "../agent/base/file-error.ts";
 import type { FilePart, Files, ReadableFile, WritableFile } from "../agent/base/files.ts";
-
-const PAGE_BYTES = 4096;
+import { Inode } from "./simulated-inode.ts";
 
 /** Calls that change the disk: none works while it is read-only. */
 const CHANGING: ReadonlySet<FileCall> = new Set<FileCall>([
@@ -34,61 +33,6 @@ export interface FaultPlan {
 interface Fault extends Required<FaultPlan> {
   call: FileCall | "any";
   errno: string;
-}
-
-/** One file, whatever its name. */
-class Inode {
-  content = new Uint8Array(0);
-  length = 0;
-  /** What a power loss cannot take. */
-  durable = new Uint8Array(0);
-  isMapped = false;
-
-  /** A copy of what is in it now. */
-  snapshot(): Uint8Array<ArrayBuffer> {
-    return this.content.slice(0, this.length);
-  }
-
-  resize(length: number): void {
-    if (length === this.length) return;
-    assert(!this.isMapped, "a mapped file changes its size: the next store past its end would kill the process");
-    if (length > this.content.length) {
-      const larger = new Uint8Array(Math.max(length, 2 * this.content.length));
-      larger.set(this.content.subarray(0, this.length));
-      this.content = larger;
-    }
-    if (length < this.length) this.content.fill(0, length, this.length);
-    this.length = length;
-  }
-
-  /** The whole content as one array, which from now on *is* the content. */
-  map(): Uint8Array<ArrayBuffer> {
-    if (this.content.length !== this.length) this.content = this.snapshot();
-    this.isMapped = true;
-    return this.content;
-  }
-
-  /** Content after a power loss: of each changed page, and of the size, what was flushed or what came later. */
-  losePower(random: Random): void {
-    const { durable } = this;
-    let length = random() < 0.5 ? durable.length : this.length;
-    if (random() < 1 / 3) length = durable.length + Math.round(random() * (this.length - durable.length));
-    const left = new Uint8Array(length);
-    left.set(durable.subarray(0, length));
-    for (let start = 0; start < length; start += PAGE_BYTES) {
-      const end = Math.min(start + PAGE_BYTES, length);
-      const page = this.content.subarray(start, Math.min(end, this.length));
-      if (!equalBytes(page, left.subarray(start, end)) && random() < 0.5) left.set(page, start);
-    }
-    this.settle(left);
-  }
-
-  /** The process is gone: what it still has mapped is not this file any more. */
-  settle(content: Uint8Array<ArrayBuffer>): void {
-    this.content = content;
-    this.length = content.length;
-    this.isMapped = false;
-  }
 }
 
 /** One step in the names of a directory; the step is kept whole or not at all. */
@@ -139,7 +83,7 @@ export class SimulatedDisk implements Files {
   /** What `kill -9` leaves: all that was written or stored. Open files and mappings of before are dead. */
   crash(): void {
     this.life++;
-    for (const inode of this.files.values()) inode.settle(inode.snapshot());
+    for (const inode of this.files.values()) if (inode.isMapped) inode.settle(inode.snapshot());
   }
 
   /** What a power loss leaves of everything that was not flushed: any part of it. */
@@ -151,7 +95,7 @@ export class SimulatedDisk implements Files {
     this.durableFiles = new Map(this.files);
     for (const inode of new Set(this.files.values())) {
       inode.losePower(random);
-      inode.durable = inode.snapshot();
+      inode.makeDurable(inode.copyToFlush());
     }
   }
 
@@ -159,7 +103,7 @@ export class SimulatedDisk implements Files {
   writeBack(): void {
     this.durableFiles = new Map(this.files);
     this.pending = [];
-    for (const inode of this.files.values()) inode.durable = inode.snapshot();
+    for (const inode of this.files.values()) inode.makeDurable(inode.copyToFlush());
   }
 
   list(directory: string): string[] {
@@ -287,9 +231,9 @@ export class SimulatedDisk implements Files {
     if (inode === null) throw failure("sync", path, "ENOENT");
     // The least a kernel does: what is stored while it writes waits for the next time.
     const { life } = this;
-    const flushed = inode.snapshot();
+    const flushed = inode.copyToFlush();
     await Promise.resolve();
-    if (life === this.life) inode.durable = flushed;
+    if (life === this.life) inode.makeDurable(flushed);
   }
 
   freeBytes(directory: string): number {
@@ -320,7 +264,7 @@ export class SimulatedDisk implements Files {
       },
       sync: () => {
         begin("flush");
-        inode.durable = inode.snapshot();
+        inode.makeDurable(inode.copyToFlush());
       },
       truncate: (bytes) => {
         begin("truncate");
@@ -392,8 +336,4 @@ function applyNames(files: Map<string, Inode>, { names }: NameChange): void {
 
 function failure(call: FileCall, path: string, errno: string): Error {
   return fileError(path, call, Object.assign(new Error(`${errno}: simulated`), { code: errno }));
-}
-
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }

@@ -5,14 +5,15 @@ import { AgentError } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
 import { parseListen } from "../base/listen-address.ts";
 import type { Logger } from "../base/log.ts";
-import { createHostFiles, isHostPrefix } from "../base/proc-file.ts";
-import { createTcpQueues } from "../base/tcp-queues.ts";
+import { isHostPrefix } from "../base/proc-file.ts";
+import type { CollectorModule } from "../collector/collector.ts";
+import { COLLECTORS } from "../collector/registry.ts";
 import { Scheduler } from "../collector/scheduler.ts";
 import { childSettings } from "../config/child-settings.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { planReload } from "../config/reload.ts";
 import type { Config } from "../config/schema.ts";
-import { type Door, openDoor } from "../door/door.ts";
+import { type Door, type DoorNetwork, openDoor } from "../door/door.ts";
 import { Exporters } from "../exporter/exporters.ts";
 import { HttpApi } from "../http/http.ts";
 import { Pushers } from "../pusher/pushers.ts";
@@ -31,6 +32,7 @@ import { HostRestoration } from "./host-restoration.ts";
 import { httpSources } from "./http-sources.ts";
 import { LinkRates } from "./link-rates.ts";
 import { createLocalhost, exportedLabels, labelLocalhost } from "./localhost.ts";
+import { type Machine, systemMachine } from "./machine.ts";
 import { findIdentity, type Identity } from "./machine-guid.ts";
 import { openStorage } from "./open-storage.ts";
 import { attachRehearsalLink } from "./rehearsal-link.ts";
@@ -45,6 +47,11 @@ export interface AgentWorld {
   readonly random?: Random;
   readonly dial?: Dial;
   readonly files?: Files;
+  readonly machine?: Machine;
+  /** What the door listens with. */
+  readonly network?: DoorNetwork;
+  /** What this machine is asked for once a tick, beside the agent's own charts. */
+  readonly collectors?: readonly CollectorModule[];
 }
 
 const PROGRAM = "tributary";
@@ -66,6 +73,8 @@ export class Agent {
   private reloads = 0;
   private readonly clock: Clock;
   private readonly log: Logger;
+  private readonly machine: Machine;
+  private readonly network: DoorNetwork | undefined;
   private readonly identity: Identity;
   private readonly database: Database;
   /** Null when every host lives in memory only. */
@@ -94,10 +103,13 @@ export class Agent {
     return agent;
   }
 
-  private constructor(config: Config, { clock, log, version, random = Math.random, dial, files }: AgentWorld) {
+  private constructor(config: Config, agentWorld: AgentWorld) {
+    const { clock, log, version, random = Math.random, dial, files, machine = systemMachine() } = agentWorld;
     this.config = config;
     this.clock = clock;
     this.log = log;
+    this.machine = machine;
+    this.network = agentWorld.network;
     this.role = roleOf(config);
     this.rates = new LinkRates(clock);
     this.allowsDashboard = new AddressList(config.web.allow_dashboard_from);
@@ -113,17 +125,19 @@ export class Agent {
       log,
       random,
       dial: dial ?? createDial(clock),
-      tcpQueues: createTcpQueues("/proc/net"),
+      tcpQueues: machine.tcpQueues,
       program: PROGRAM,
       version,
     };
-    this.database = new Database(databaseLimits(config), (limit, host, what) => {
+    this.database = new Database(databaseLimits(config, machine.memoryBytes), (limit, host, what) => {
       // Limit and host are the subject of the line: each pair is told for itself.
       log.error("rrd.limit_reached", { limit: `db.${limit} of ${host}`, refused: what });
     });
     this.files = files;
-    this.storage = openStorage(config, this.database, { clock, log, files });
-    this.localhost = createLocalhost(this.database, config, guid, { name: PROGRAM, version }, clock);
+    this.machine = machine;
+    this.storage = openStorage(config, this.database, { clock, log, files, processes: machine.processes });
+    const program = { name: PROGRAM, version };
+    this.localhost = createLocalhost(this.database, config, guid, program, machine, clock.nowUs());
     if (this.storage !== null) this.restoration = new HostRestoration(config, this.storage, { clock, log });
     this.pushers = new Pushers(world);
     this.links = new HostLinks(this.database, this.pushers, () => this.config);
@@ -142,6 +156,7 @@ export class Agent {
       machineGuid: guid,
       configs: config.exporter,
       labels: exportedLabels(this.localhost),
+      threadCpu: machine.threadCpu,
     });
     this.api = this.createApi({ clock, log, random, version });
     this.scheduler = new Scheduler({
@@ -151,7 +166,7 @@ export class Agent {
       updateEverySec: config.agent.update_every,
       afterTick: () => this.pushers.flushAll(),
     });
-    this.collectors = this.createCollectorPlans();
+    this.collectors = this.createCollectorPlans(agentWorld.collectors ?? COLLECTORS);
     this.database.watch({ hostAdded: () => {}, hostRemoved: (host, isRemade) => this.hostRemoved(host, isRemade) });
   }
 
@@ -182,7 +197,7 @@ export class Agent {
    * have some from now on.
    */
   private reloadProblem(config: Config): { reason: string; text: string } | null {
-    const { clock, log, files } = this;
+    const { clock, log, files, machine } = this;
     if (this.identity.isTemporary && isKnownToOthers(config)) {
       const reason = "the identity of this host is a temporary one, others must not know it by that";
       const hint = "make agent.state_dir writable or set agent.machine_guid, then restart";
@@ -190,7 +205,7 @@ export class Agent {
     }
     if (this.storage !== null) return null;
     try {
-      this.storage = openStorage(config, this.database, { clock, log, files });
+      this.storage = openStorage(config, this.database, { clock, log, files, processes: machine.processes });
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       return { reason: error.message, text: "the old configuration stays" };
@@ -233,6 +248,8 @@ export class Agent {
         idleMs: config.web.disconnect_idle_clients_after_seconds * 1000,
         clock,
         log,
+        openFilesMax: this.machine.openFilesMax,
+        network: this.network,
       });
       this.url = doorUrl(this.door.addresses);
     }
@@ -303,13 +320,14 @@ export class Agent {
     this.storage?.closeHost(host.machineGuid, isDeleted);
   }
 
-  private createCollectorPlans(): CollectorPlans {
-    const { clock, log, localhost: host } = this;
+  private createCollectorPlans(collectors: readonly CollectorModule[]): CollectorPlans {
+    const { clock, log, machine, localhost: host } = this;
     const prefix = this.config.collector.host_prefix;
     const isUsable = prefix === "" || isHostPrefix(prefix);
     if (!isUsable) log.warn("collector.host_prefix_unusable", { path: prefix, text: "no readable proc/stat below it" });
-    const files = createHostFiles(isUsable ? prefix : "");
+    const files = machine.hostFiles(isUsable ? prefix : "");
     const sources = collectorSources({
+      machine,
       clock,
       database: this.database,
       storage: () => this.storage,
@@ -321,7 +339,7 @@ export class Agent {
       scheduler: this.scheduler,
       log: log.counters,
     });
-    return new CollectorPlans({ host, files, clock, log, sources });
+    return new CollectorPlans({ host, files, clock, log, sources, collectors });
   }
 
   private createApi(world: { clock: Clock; log: Logger; random: Random; version: string }): HttpApi {

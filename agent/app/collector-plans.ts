@@ -7,7 +7,6 @@ import type { AgentSources } from "../collector/agent-sources.ts";
 import type { CollectorModule, CollectorSettings } from "../collector/collector.ts";
 import type { CollectorPlan } from "../collector/collector-runner.ts";
 import { HostCharts } from "../collector/host-charts.ts";
-import { COLLECTORS } from "../collector/registry.ts";
 import type { CollectorConfig, CollectorName } from "../config/schema.ts";
 import type { Host } from "../rrd/host.ts";
 
@@ -19,6 +18,8 @@ export interface CollectorSurroundings {
   readonly clock: Clock;
   readonly log: Log;
   readonly sources: AgentSources;
+  /** All but that of the agent's own charts; each follows its table of the configuration, if it has one. */
+  readonly collectors: readonly CollectorModule[];
 }
 
 /** Which collectors run, and with what settings. Lives as long as the agent: a collector's charts outlive reloads. */
@@ -30,7 +31,7 @@ export class CollectorPlans {
 
   constructor(surroundings: CollectorSurroundings) {
     this.surroundings = surroundings;
-    this.modules = [...COLLECTORS, createAgentCollector(surroundings.sources)];
+    this.modules = [...surroundings.collectors, createAgentCollector(surroundings.sources)];
   }
 
   /** The plans of this configuration, for {@link Scheduler.configure}. */
@@ -81,6 +82,9 @@ function settings(config: CollectorConfig, module: CollectorModule): CollectorSe
   };
 }
 
-function tableOf(config: CollectorConfig, module: CollectorModule): CollectorConfig[CollectorName] {
-  return config[module.name as CollectorName];
+/** Of collectors that the configuration does not know. */
+const NO_TABLE: CollectorConfig["uptime"] = { enabled: true, update_every: 0, charts: {} };
+
+function tableOf(config: CollectorConfig, { name }: CollectorModule): CollectorConfig[CollectorName] {
+  return Object.hasOwn(config, name) ? config[name as CollectorName] : NO_TABLE;
 }

@@ -7,7 +7,6 @@ import type {
   PusherCounters,
   ReceiverCounters,
 } from "../collector/agent-sources.ts";
-import { createProcessUsage } from "../collector/process-usage.ts";
 import type { Scheduler } from "../collector/scheduler.ts";
 import type { Door } from "../door/door.ts";
 import type { Exporters } from "../exporter/exporters.ts";
@@ -17,10 +16,12 @@ import type { Receiver } from "../receiver/receiver.ts";
 import type { Database } from "../rrd/database.ts";
 import type { Storage } from "../rrd/store/storage.ts";
 import { ExporterIntervals } from "./exporter-intervals.ts";
+import type { Machine } from "./machine.ts";
 import { createStorageUsage } from "./storage-usage.ts";
 
 /** The parts of an agent whose figures become charts of its own. */
 export interface MeasuredParts {
+  readonly machine: Machine;
   readonly clock: Clock;
   readonly database: Database;
   /** Null when every host lives in memory only. */
@@ -39,13 +40,13 @@ export interface MeasuredParts {
 export function collectorSources(parts: MeasuredParts): AgentSources {
   const intervals = new ExporterIntervals();
   return {
-    process: createProcessUsage(parts.clock),
+    process: parts.machine.processUsage(parts.clock),
     http: () => httpCounters(parts),
     database: () => databaseCounters(parts),
     receiver: () => receiverCounters(parts),
     pusher: () => pusherCounters(parts),
     exporters: () => intervals.read(parts.exporters.counters()),
-    storage: createStorageUsage(parts.storage),
+    storage: createStorageUsage(parts.storage, parts.machine.hostFiles("")),
     scheduler: parts.scheduler,
     log: parts.log,
   };

@@ -1,13 +1,11 @@
-import { hostname } from "node:os";
-import type { Clock } from "../base/clock.ts";
 import type { Config } from "../config/schema.ts";
 import type { HostLabels } from "../exporter/exporters.ts";
 import type { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
 import { setLabels } from "../rrd/host-facts.ts";
 import { LABEL_AUTOMATIC, LABEL_CONFIGURED, type Label, systemLabels } from "../rrd/label.ts";
+import type { Machine } from "./machine.ts";
 import { takesStreams } from "./role.ts";
-import { readSystemInfo, readTimezone } from "./system-info.ts";
 
 /** Name and version of this program, as parents and clients see it. */
 export interface Program {
@@ -21,11 +19,12 @@ export function createLocalhost(
   config: Config,
   machineGuid: string,
   program: Program,
-  clock: Clock,
+  machine: Machine,
+  nowUs: number,
 ): Host {
   const host = database.addHost({
     machineGuid,
-    hostname: config.agent.hostname || hostname(),
+    hostname: config.agent.hostname || machine.hostname,
     os: "linux",
     updateEverySec: config.agent.update_every,
     historyEntries: config.db.history,
@@ -33,14 +32,13 @@ export function createLocalhost(
     gapIterations: config.db.gap_when_lost_iterations_above + 2,
     isLocal: true,
   })!;
-  const nowUs = clock.nowUs();
-  const timezone = readTimezone(new Date(nowUs / 1000));
+  const timezone = machine.timezone(nowUs);
   host.program = program.name;
   host.version = program.version;
   host.timezone = timezone.name;
   host.abbrevTimezone = timezone.abbreviation;
   host.utcOffsetSec = timezone.offsetSec;
-  host.systemInfo = readSystemInfo(config.collector.host_prefix);
+  host.systemInfo = machine.systemInfo(config.collector.host_prefix);
   host.firstSeenUs = nowUs;
   labelLocalhost(host, config);
   return host;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { createFiles, type Files } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
-import { createProcessFacts } from "../base/process-facts.ts";
+import type { ProcessFacts } from "../base/process-facts.ts";
 import { childSettings } from "../config/child-settings.ts";
 import type { Config } from "../config/schema.ts";
 import type { Database } from "../rrd/database.ts";
@@ -13,13 +13,15 @@ export interface StorageWorld {
   readonly clock: Clock;
   readonly log: Log;
   readonly files?: Files | undefined;
+  readonly processes: ProcessFacts;
 }
 
 /**
  * The files of the database, in `<state_dir>/db`; null when no host of this configuration can have any.
  * @throws AgentError `database_in_use`
  */
-export function openStorage(config: Config, database: Database, { clock, log, files }: StorageWorld): Storage | null {
+export function openStorage(config: Config, database: Database, world: StorageWorld): Storage | null {
+  const { clock, log, files, processes } = world;
   if (!usesFiles(config)) return null;
   return new Storage({
     directory: join(config.agent.state_dir, "db"),
@@ -28,7 +30,7 @@ export function openStorage(config: Config, database: Database, { clock, log, fi
     diskLimitBytes: config.db.disk_limit_bytes,
     flushEverySec: config.db.flush_every,
     saveEverySec: config.db.save_every,
-    processes: createProcessFacts(),
+    processes,
     nowSec: () => clock.nowUs() / 1e6,
     events: {
       setAside: (path, movedTo, problem) => log.error("rrd.file_set_aside", { path, moved_to: movedTo, problem }),

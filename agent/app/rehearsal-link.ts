@@ -24,12 +24,15 @@ const CONNECT_MS_MAX = 1000;
 export function attachRehearsalLink(host: Host, clock: Clock): RehearsalLink {
   const connected = Promise.withResolvers<void>();
   const dial: Dial = (_destination, owner) => {
-    // The dialler hands the socket out first; only then may the answer come.
-    setTimeout(() => {
-      owner.data(SWALLOWING, Buffer.from(PROMPT_V1));
-      connected.resolve();
-    }, 0);
-    return Promise.resolve(SWALLOWING);
+    const opened = Promise.resolve(SWALLOWING);
+    // A turn later than the link has the socket: only then may the answer come.
+    void opened
+      .then(() => {})
+      .then(() => {
+        owner.data(SWALLOWING, Buffer.from(PROMPT_V1));
+        connected.resolve();
+      });
+    return opened;
   };
   const pushers = new Pushers({ clock, random: () => 0, dial, log: silentLog, program: "", version: "" });
   pushers.attach(host, {
@@ -46,7 +49,10 @@ export function attachRehearsalLink(host: Host, clock: Clock): RehearsalLink {
   });
   return {
     flush: () => pushers.flushAll(),
-    connected: () => Promise.race([connected.promise, Bun.sleep(CONNECT_MS_MAX)]),
+    connected() {
+      const late = clock.setTimer(CONNECT_MS_MAX, connected.resolve);
+      return connected.promise.finally(() => late[Symbol.dispose]());
+    },
     [Symbol.dispose]: () => pushers.detach(host),
   };
 }

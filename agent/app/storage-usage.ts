@@ -1,4 +1,4 @@
-import { createHostFiles } from "../base/proc-file.ts";
+import type { HostFiles } from "../base/proc-file.ts";
 import { SourceError } from "../base/source-error.ts";
 import type { StorageUsage } from "../collector/agent-sources.ts";
 import type { Storage } from "../rrd/store/storage.ts";
@@ -7,8 +7,10 @@ import type { Storage } from "../rrd/store/storage.ts";
  * What the database's files cost. The kernel's account of this process counts every page that a store into a mapping
  * makes dirty; without it (an old kernel, a locked /proc) only what was written by calls is known.
  */
-export function createStorageUsage(openStorage: () => Storage | null): () => StorageUsage | undefined {
-  const files = createHostFiles("");
+export function createStorageUsage(
+  openStorage: () => Storage | null,
+  files: Pick<HostFiles, "openProc">,
+): () => StorageUsage | undefined {
   let io: ReturnType<typeof files.openProc> | null = null;
   return () => {
     const storage = openStorage();

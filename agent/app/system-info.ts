@@ -41,8 +41,15 @@ export function readSystemInfo(root: string): SystemInfo {
   return info;
 }
 
-/** Name of the time zone, its short form and the offset from UTC now. */
-export function readTimezone(now: Date): { name: string; abbreviation: string; offsetSec: number } {
+/** Name of a time zone, its short form and the offset from UTC at one moment. */
+export interface Timezone {
+  readonly name: string;
+  readonly abbreviation: string;
+  readonly offsetSec: number;
+}
+
+/** The machine's time zone. */
+export function readTimezone(now: Date): Timezone {
   const name = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
   const parts = new Intl.DateTimeFormat("en-US", { timeZoneName: "short" }).formatToParts(now);
   const abbreviation = parts.find((part) => part.type === "timeZoneName")?.value ?? "UTC";

@@ -9,10 +9,22 @@ import { releaseChunk } from "../base/release-chunk.ts";
 import type { SocketOwner, TakeStream } from "../base/stream-socket.ts";
 import { Admission, createDoorCounters, type DoorCounters, type DoorRefusal } from "./admission.ts";
 import { checkWords, FirstWord, type Words } from "./first-word.ts";
-import { HttpBridge } from "./http-bridge.ts";
+import { HttpBridge, type HttpBridgeOptions, type HttpCarrier } from "./http-bridge.ts";
 import { Linger } from "./linger.ts";
-import { type DoorListener, type DoorSocket, openListeners } from "./listener.ts";
+import { type DoorHandlers, type DoorListener, type DoorSocket, type Listen, openListeners } from "./listener.ts";
 import { type ConnectionLimits, fitConnectionLimits, readOpenFileLimit } from "./open-files.ts";
+
+/** Where the door's connections come from, and what carries those that speak HTTP. */
+export interface DoorNetwork {
+  readonly listen: Listen;
+  carryHttp(options: HttpBridgeOptions): HttpCarrier;
+}
+
+/** The machine's sockets, and a server on a private port of it. */
+const systemNetwork: DoorNetwork = {
+  listen: openListeners,
+  carryHttp: (options) => new HttpBridge(options),
+};
 
 export interface DoorOptions {
   addresses: readonly ListenAddress[];
@@ -29,6 +41,8 @@ export interface DoorOptions {
   limits?: ConnectionLimits;
   /** Default: this process's own limit. */
   openFilesMax?: number;
+  /** Default: the machine's. */
+  network?: DoorNetwork | undefined;
 }
 
 const SWEEP_MS = 1000;
@@ -61,7 +75,8 @@ export class Door implements Disposable {
   readonly counters: DoorCounters = createDoorCounters();
   private readonly options: DoorOptions;
   private readonly admission: Admission;
-  private readonly bridge: HttpBridge;
+  private readonly network: DoorNetwork;
+  private readonly bridge: HttpCarrier;
   private readonly linger = new Linger();
   private readonly listeners: DoorListener[] = [];
   /** Everybody inside, with the address that was counted. */
@@ -78,7 +93,8 @@ export class Door implements Disposable {
     this.idleMs = options.idleMs;
     const limits = fitLimits(options);
     this.admission = new Admission(limits, options.isAllowed);
-    this.bridge = new HttpBridge({
+    this.network = options.network ?? systemNetwork;
+    this.bridge = this.network.carryHttp({
       handler: options.http,
       counters: this.counters,
       connectionsMax: limits.httpConnections,
@@ -102,7 +118,7 @@ export class Door implements Disposable {
 
   /** Adds a listening address. @throws AgentError `port_in_use` or `listen_failed`. */
   async listen(address: ListenAddress): Promise<void> {
-    this.listeners.push(...(await openListeners(address, this.handlers(address.kind === "unix"))));
+    this.listeners.push(...(await this.network.listen(address, this.handlers(address.kind === "unix"))));
   }
 
   /** New access list and idle limit (configuration reload). Connections already inside stay. */
@@ -122,7 +138,7 @@ export class Door implements Disposable {
   }
 
   /** The runtime's handlers: one property load and one call between the event loop and the owner. */
-  private handlers(isUnix: boolean): Bun.SocketHandler<SocketOwner> {
+  private handlers(isUnix: boolean): DoorHandlers {
     return {
       open: (socket: DoorSocket) => this.enter(socket, isUnix),
       data: (socket: DoorSocket, chunk: Buffer) => {
@@ -197,7 +213,7 @@ export class Door implements Disposable {
     socket.data = NOBODY;
     const owner = take({ socket, head, address });
     if (typeof owner === "string") {
-      if (owner !== "") socket.write(owner);
+      if (owner !== "") socket.write(Buffer.from(owner));
       this.lingerOn(socket);
       return;
     }

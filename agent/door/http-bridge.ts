@@ -20,6 +20,22 @@ export interface HttpBridgeOptions {
   linger: (socket: DoorSocket) => void;
 }
 
+/** Takes the door's HTTP clients over: {@link HttpBridge}, or a stand-in without a server. */
+export interface HttpCarrier extends Disposable {
+  /** Of a private server on loopback; 0 = there is none. */
+  readonly port: number;
+  /** Connections carried now. */
+  readonly size: number;
+  /**
+   * Takes a client over, with the bytes it sent so far.
+   * @param bytes borrowed. @param openedMs monotonic time at which it connected. @returns false when all places are
+   * taken.
+   */
+  take(socket: DoorSocket, bytes: Buffer, client: HttpClient, openedMs: number): boolean;
+  /** Applies the time limits. Called once a second. */
+  sweep(nowMs: number, idleMs: number): void;
+}
+
 const LOOPBACK = "127.0.0.1";
 const NOT_ALLOWED = "You are not allowed to access this resource.";
 
@@ -27,7 +43,7 @@ const NOT_ALLOWED = "You are not allowed to access this resource.";
  * Gives HTTP clients of the door to a maintained server on a private loopback port. The server learns the real client
  * because the port the door connects from is the key into the bridge's table; whoever is not in it gets 403.
  */
-export class HttpBridge implements RelayHost, Disposable {
+export class HttpBridge implements RelayHost, HttpCarrier {
   readonly counters: DoorCounters;
   private readonly options: HttpBridgeOptions;
   private readonly server: Bun.Server<undefined>;
@@ -57,21 +73,14 @@ export class HttpBridge implements RelayHost, Disposable {
     });
   }
 
-  /** Port of the private server, on loopback. */
   get port(): number {
     return this.server.port ?? 0;
   }
 
-  /** Connections carried now. */
   get size(): number {
     return this.relays.size;
   }
 
-  /**
-   * Takes a client over, with the bytes it sent so far.
-   * @param bytes borrowed. @param openedMs monotonic time at which it connected. @returns false when all places are
-   * taken.
-   */
   take(socket: DoorSocket, bytes: Buffer, client: HttpClient, openedMs: number): boolean {
     if (this.relays.size >= this.options.connectionsMax) return false;
     const relay = new HttpRelay(this, socket, client, openedMs);
@@ -85,7 +94,6 @@ export class HttpBridge implements RelayHost, Disposable {
     return true;
   }
 
-  /** Applies the time limits. Called once a second. */
   sweep(nowMs: number, idleMs: number): void {
     for (const relay of this.relays) relay.sweep(nowMs, idleMs);
   }

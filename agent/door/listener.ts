@@ -1,10 +1,29 @@
 import { lstatSync, unlinkSync } from "node:fs";
 import { AgentError, errorCode, errorText } from "../base/errors.ts";
 import type { ListenAddress } from "../base/listen-address.ts";
-import type { SocketOwner } from "../base/stream-socket.ts";
+import type { SocketOwner, StreamSocket } from "../base/stream-socket.ts";
 
-/** A client's socket. `data` is the owner that gets its events. */
-export type DoorSocket = Bun.Socket<SocketOwner>;
+/** A client's socket; one of the runtime fits as it is. */
+export interface DoorSocket extends StreamSocket {
+  /** The owner that gets its events. */
+  data: SocketOwner;
+  /** Numeric; empty or missing when the peer is gone already. */
+  readonly remoteAddress?: string;
+  setNoDelay(isOn: boolean): unknown;
+  setKeepAlive(isOn: boolean, initialDelayMs: number): unknown;
+}
+
+/** The door's side of all sockets of a listener, called straight from the event loop. */
+export interface DoorHandlers {
+  open(socket: DoorSocket): void;
+  /** @param chunk borrowed. */
+  data(socket: DoorSocket, chunk: Buffer): void;
+  drain(socket: DoorSocket): void;
+  end(socket: DoorSocket): void;
+  close(socket: DoorSocket): void;
+  /** One of the others threw this. */
+  error(socket: DoorSocket, error: Error): void;
+}
 
 /** One listening socket. */
 export interface DoorListener {
@@ -19,7 +38,8 @@ export type ListenTcp = (
   options: Bun.TCPSocketListenOptions<SocketOwner>,
 ) => Pick<Bun.TCPSocketListener<SocketOwner>, "port" | "stop">;
 
-type Handlers = Bun.SocketHandler<SocketOwner>;
+/** Opens the listening sockets of one address. Rejects as {@link openListeners}. */
+export type Listen = (address: ListenAddress, handlers: DoorHandlers) => Promise<DoorListener[]>;
 
 /**
  * Opens the listening sockets of one address: `*` is one socket for both families (IPv4 alone where IPv6 is off),
@@ -28,7 +48,7 @@ type Handlers = Bun.SocketHandler<SocketOwner>;
  */
 export async function openListeners(
   address: ListenAddress,
-  handlers: Handlers,
+  handlers: DoorHandlers,
   listenTcp: ListenTcp = Bun.listen,
 ): Promise<DoorListener[]> {
   if (address.kind === "unix") return [await openUnix(address.path, handlers)];
@@ -38,7 +58,7 @@ export async function openListeners(
   return [openTcp(host, host, port, handlers, listenTcp)];
 }
 
-function openEverywhere(port: number, handlers: Handlers, listenTcp: ListenTcp): DoorListener {
+function openEverywhere(port: number, handlers: DoorHandlers, listenTcp: ListenTcp): DoorListener {
   try {
     return openTcp("::", "*", port, handlers, listenTcp);
   } catch (error) {
@@ -47,7 +67,7 @@ function openEverywhere(port: number, handlers: Handlers, listenTcp: ListenTcp):
   }
 }
 
-function openLocalhost(port: number, handlers: Handlers, listenTcp: ListenTcp): DoorListener[] {
+function openLocalhost(port: number, handlers: DoorHandlers, listenTcp: ListenTcp): DoorListener[] {
   const first = openTcp("127.0.0.1", "127.0.0.1", port, handlers, listenTcp);
   if (first.address.kind !== "tcp") return [first];
   try {
@@ -61,7 +81,13 @@ function openLocalhost(port: number, handlers: Handlers, listenTcp: ListenTcp): 
 }
 
 /** @param host numeric. @param shown the host as people know it. */
-function openTcp(host: string, shown: string, port: number, handlers: Handlers, listenTcp: ListenTcp): DoorListener {
+function openTcp(
+  host: string,
+  shown: string,
+  port: number,
+  handlers: DoorHandlers,
+  listenTcp: ListenTcp,
+): DoorListener {
   try {
     // Half-open, because a client may send FIN and still wait for its answer.
     const listener = listenTcp({ hostname: host, port, exclusive: true, allowHalfOpen: true, socket: handlers });
@@ -71,7 +97,7 @@ function openTcp(host: string, shown: string, port: number, handlers: Handlers, 
   }
 }
 
-async function openUnix(path: string, handlers: Handlers): Promise<DoorListener> {
+async function openUnix(path: string, handlers: DoorHandlers): Promise<DoorListener> {
   const open = () => Bun.listen<SocketOwner>({ unix: path, allowHalfOpen: true, socket: handlers });
   let listener: Bun.UnixSocketListener<SocketOwner>;
   try {

@@ -68,14 +68,15 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     return this.state === "idle" ? "waiting" : this.state;
   }
 
-  commit(chart: Chart, row: CollectedRow, elapsedUs: number): void {
+  commit(chart: Chart, row: CollectedRow, elapsedUs: number, advancedUs: number): void {
     if (!this.output.wants(chart)) return;
     if (this.state !== "connected" && !this.mayHold(chart)) {
       this.lose(row.setCount);
       return;
     }
     this.markDirty();
-    if (!this.output.append(chart, row, elapsedUs)) this.appendToFull(chart, row, elapsedUs);
+    const passedUs = this.output.replication === null ? elapsedUs : advancedUs;
+    if (!this.output.append(chart, row, passedUs)) this.appendToFull(chart, row, passedUs);
   }
 
   retired(chart: Chart): void {

@@ -119,6 +119,8 @@ export class LinkOutput {
 
   /** Appends one iteration and enters it in the account. @returns false when the buffer is full: nothing is entered. */
   append(chart: Chart, row: CollectedRow, elapsedUs: number): boolean {
+    // A parent that follows our times is not told of what we have no time for ourselves.
+    if (elapsedUs < 0) return true;
     if (this.replication !== null && !this.replication.isLive(chart)) {
       this.replication.hold(chart, row.setCount);
       return true;

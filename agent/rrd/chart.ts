@@ -54,6 +54,8 @@ export class Chart {
   updateEveryUs: number;
   /** Time of the last collection; 0 before the first. */
   lastCollectedUs = 0.5;
+  /** {@link lastCollectedUs} is right to its interval only: the one that follows it says nothing to others. */
+  isDatedByGuess = false;
   /** Last boundary that was stored; the newest value has this time. 0 before the first. */
   lastUpdatedUs = 0.5;
   /** Slots ever passed, empty ones included: `min(this, history)` of them are held. */

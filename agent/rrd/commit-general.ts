@@ -3,7 +3,7 @@ import { type CollectedRow, WIDE_FROM } from "./collected-row.ts";
 import { counterDelta, exceeds32Bits } from "./counter-drop.ts";
 import { ABSOLUTE, INCREMENTAL, PERCENTAGE_OF_ABSOLUTE_ROW, PERCENTAGE_OF_INCREMENTAL_ROW } from "./dimension.ts";
 import { ABSENT, markAbsent, NO_RESET, STATE_WIDTH, WIDE_COUNTER } from "./dimension-pool.ts";
-import { AHEAD_US_MAX, alignUs, localInterval, START_PHASE_US, streamedInterval } from "./interval.ts";
+import { AHEAD_US_MAX, alignUs, isMeasured, localInterval, START_PHASE_US, streamedInterval } from "./interval.ts";
 import { NO_SEGMENT, openSlot } from "./ring.ts";
 import { STORED_MAX } from "./store/geometry.ts";
 
@@ -50,21 +50,29 @@ export function commitGeneral(
   }
   host.settle(chart);
   if (chart.isObsolete) host.reviveChart(chart);
+  // The child measured it. Where our clock knows better, or was put right, that is no affair of who comes after us.
+  const measuredUs = isStreamed && isMeasured(chart, givenUs) ? givenUs : 0;
+  const wasGuessed = chart.isDatedByGuess;
+  chart.isDatedByGuess = false;
   const elapsedUs = isStreamed ? streamedInterval(chart, givenUs, nowUs) : localInterval(chart, nowUs);
   if (isStreamed && chart.lastCollectedUs + elapsedUs > nowUs + AHEAD_US_MAX) {
     // Whoever it is passed on to has a clock, and a guard, of its own.
-    if (host.listener !== null) host.listener.commit(chart, row, elapsedUs);
+    if (host.listener !== null) host.listener.commit(chart, row, elapsedUs, -1);
     host.balance.dropped.clock += row.setCount;
+    // How much of that interval is true is not known: what is counted from here on would be behind by it for good.
+    chart.syncClock = true;
+    chart.isSteady = false;
     return;
   }
   const isKnown = chart.lastCollectedUs !== 0;
+  const passedUs = isKnown && !wasGuessed && !chart.isDatedByGuess ? elapsedUs : 0;
   // The first iteration has no interval yet: it is the second that has to follow our clock (rrd.md §2.2).
   if (isKnown) chart.syncClock = false;
   step.seenUs = chart.lastCollectedUs;
   step.nowUs = nowUs;
   advance(chart, elapsedUs, nowUs);
   host.lastCollectedUs = chart.lastCollectedUs;
-  if (host.listener !== null) host.listener.commit(chart, row, isKnown ? elapsedUs : 0);
+  if (host.listener !== null) host.listener.commit(chart, row, measuredUs || passedUs, isKnown ? elapsedUs : 0);
   chart.iterations++;
   if (host.ring === null) {
     keepCollected(chart, row);
@@ -89,6 +97,7 @@ function advance(chart: Chart, elapsedUs: number, nowUs: number): void {
   if (chart.lastCollectedUs === 0) {
     chart.lastCollectedUs = alignUs(nowUs, chart) + (storeFirst ? 0 : START_PHASE_US);
     chart.restarts++;
+    chart.isDatedByGuess = true;
     step.previousUs = chart.lastCollectedUs - chart.updateEveryUs;
     step.isFirst = true;
     step.storeAllowed = storeFirst;
@@ -105,6 +114,7 @@ function advance(chart: Chart, elapsedUs: number, nowUs: number): void {
     resetChart(chart);
     chart.lastUpdatedUs = alignUs(nowUs, chart);
     chart.lastCollectedUs = chart.lastUpdatedUs + START_PHASE_US;
+    chart.isDatedByGuess = true;
     step.previousUs = chart.lastCollectedUs - chart.updateEveryUs;
     step.tooLong = true;
     step.isFirst = true;
@@ -357,7 +367,7 @@ function becomeSteady(chart: Chart): void {
   const { pool } = chart.host;
   // The first slot of a chart, which the short loops do not date, is stored here.
   const isDated = chart.slotsPassed > 0 && chart.lastUpdatedUs % chart.updateEveryUs === 0;
-  chart.isSteady = chart.canBeSteady && isDated && !chart.syncClock;
+  chart.isSteady = chart.canBeSteady && isDated && !chart.syncClock && !chart.isDatedByGuess;
   if (!chart.isSteady) return;
   chart.nextSlot = chart.segment!.slotOf((chart.lastUpdatedUs + chart.updateEveryUs) / 1e6);
   let isIrregular = false;

@@ -5,9 +5,10 @@ import type { CollectedRow } from "./collected-row.ts";
 export interface CommitListener {
   /**
    * One iteration of one chart, raw, before interpolation.
-   * @param elapsedUs since the previous collection of this chart; 0 when there was none.
+   * @param elapsedUs since the previous collection of this chart as its collector or sender measured it; 0 when nobody
+   * did. @param advancedUs what the chart's own clock went on by; −1 = it did not, and the values are not stored.
    */
-  commit(chart: Chart, row: CollectedRow, elapsedUs: number): void;
+  commit(chart: Chart, row: CollectedRow, elapsedUs: number, advancedUs: number): void;
   /** The chart was retired: no commit may follow that would tell. */
   retired?(chart: Chart): void;
   /** Whoever it sends to takes no older points of a chart that has newer ones. */

@@ -43,7 +43,7 @@ function commitSteady(chart: Chart, row: CollectedRow, elapsedUs: number): boole
   const startSec = boundarySec - (slot & 63) * segment.updateEverySec;
   if (segment.stamps[block] !== startSec && !segment.open(block, startSec)) return false;
   const listener = host.listener;
-  if (listener !== null) listener.commit(chart, row, elapsedUs);
+  if (listener !== null) listener.commit(chart, row, elapsedUs, elapsedUs);
   // Share of this iteration that lies before the boundary.
   const share = (boundaryUs - chart.lastCollectedUs) / elapsedUs;
   const base = ((block * segment.columns) << 6) + (slot & 63);

@@ -36,17 +36,19 @@ export function trustClock(host: Host, isTrusted: boolean): void {
 export function streamedInterval(chart: Chart, givenUs: number, nowUs: number): number {
   if (chart.lastCollectedUs === 0) return chart.updateEveryUs;
   if (chart.lastCollectedUs > nowUs + AHEAD_US_MAX) return setBack(chart, nowUs);
-  const givenUsMax = trustsClock(chart.host)
-    ? Number.POSITIVE_INFINITY
-    : Math.max(GIVEN_US_MAX, 2 * chart.updateEveryUs);
-  const isBelievable = givenUs > 0 && givenUs <= givenUsMax;
   // No sample is collected after it came: an interval that says so starts from a time that was too late. Left alone,
   // every later value would lie in a wrong second for as long as the connection lasts.
   const aheadUs = chart.lastCollectedUs + givenUs - nowUs;
   const isImpossible = aheadUs > chart.host.earlyUsMax && aheadUs <= AHEAD_US_MAX;
-  if (isBelievable && !chart.syncClock && !isImpossible) return givenUs;
+  if (isMeasured(chart, givenUs) && !isImpossible) return givenUs;
   // A small step back of our clock: wait where we are instead of running away from it.
   return Math.max(0, nowUs - chart.lastCollectedUs);
+}
+
+/** What the sender says is an interval that it measured, and one to go by. */
+export function isMeasured(chart: Chart, givenUs: number): boolean {
+  if (givenUs <= 0 || chart.syncClock) return false;
+  return trustsClock(chart.host) || givenUs <= Math.max(GIVEN_US_MAX, 2 * chart.updateEveryUs);
 }
 
 /** Interval of this agent's own collectors, µs: what our clock says (rrd.md §2.2). */
@@ -70,6 +72,7 @@ function setBack(chart: Chart, nowUs: number): number {
   const before = alignUs(nowUs - U, chart);
   goBack(chart, before);
   chart.lastCollectedUs = before + START_PHASE_US;
+  chart.isDatedByGuess = true;
   chart.host.clockSetbacks++;
   chart.restarts++;
   return U;

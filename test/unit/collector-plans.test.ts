@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { CollectorPlans } from "../../agent/app/collector-plans.ts";
 import { createHostFiles } from "../../agent/base/proc-file.ts";
 import type { AgentSources } from "../../agent/collector/agent-sources.ts";
+import { COLLECTORS } from "../../agent/collector/registry.ts";
 import { Scheduler } from "../../agent/collector/scheduler.ts";
 import { parseConfig } from "../../agent/config/load.ts";
 import type { CollectorConfig } from "../../agent/config/schema.ts";
@@ -42,7 +43,7 @@ class DiskWorld implements Disposable {
     this.tree.write("proc/self/mountinfo", "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
     // Only the collector of the agent's own charts reads them, and that is off.
     const sources = {} as AgentSources;
-    this.plans = new CollectorPlans({ host, files, clock, log, sources });
+    this.plans = new CollectorPlans({ host, files, clock, log, sources, collectors: COLLECTORS });
     this.scheduler = new Scheduler({ clock, log, random: () => 0, updateEverySec: 1, afterTick: () => {} });
     this.scheduler.start();
   }

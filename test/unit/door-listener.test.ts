@@ -4,7 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentError } from "../../agent/base/errors.ts";
 import type { ListenAddress } from "../../agent/base/listen-address.ts";
-import { type ListenTcp, openListeners } from "../../agent/door/listener.ts";
+import { type DoorHandlers, type ListenTcp, openListeners } from "../../agent/door/listener.ts";
+
+/** Nothing ever comes. */
+const NOBODY: DoorHandlers = { open() {}, data() {}, drain() {}, end() {}, close() {}, error() {} };
 
 /** A machine on which listening fails for some hosts. */
 function machine(failures: Record<string, string>) {
@@ -63,7 +66,7 @@ describe("openListeners", () => {
   test.each(cases)("$name", async ({ address, failures, result }) => {
     const { open, listen } = machine(failures);
     if (typeof result === "string") {
-      const error: AgentError = await openListeners(address, {}, listen).then(
+      const error: AgentError = await openListeners(address, NOBODY, listen).then(
         () => null,
         (reason) => reason,
       );
@@ -71,7 +74,7 @@ describe("openListeners", () => {
       expect(open.size).toBe(0);
       return;
     }
-    const listeners = await openListeners(address, {}, listen);
+    const listeners = await openListeners(address, NOBODY, listen);
     expect([...open]).toEqual(result);
     for (const listener of listeners) listener.stop();
     expect(open.size).toBe(0);
@@ -82,9 +85,9 @@ describe("openListeners", () => {
     try {
       const path = join(folder, "precious");
       writeFileSync(path, "text");
-      await expect(openListeners({ kind: "unix", path }, { data() {} })).rejects.toThrow(`unix:${path}: `);
+      await expect(openListeners({ kind: "unix", path }, NOBODY)).rejects.toThrow(`unix:${path}: `);
       expect(await Bun.file(path).text()).toBe("text");
-      const missing = openListeners({ kind: "unix", path: join(folder, "no", "x") }, { data() {} });
+      const missing = openListeners({ kind: "unix", path: join(folder, "no", "x") }, NOBODY);
       await expect(missing).rejects.toThrow("ENOENT");
     } finally {
       rmSync(folder, { recursive: true });

@@ -348,6 +348,50 @@ describe("limits", () => {
     expect(database.budget.bytes).toBe(0);
   });
 
+  test("an interval that is far too long is not believed, and what comes after it lies in its own second", () => {
+    const host = newHost();
+    const chart = host.defineChart({ id: "t.a" })!;
+    host.defineDimension(chart, dimension("x"));
+    let nowUs = collect(chart, [[1], [2], [3], [4]]);
+    // The clock of the child was put forward by ten minutes.
+    nowUs += 1e6;
+    commitStreamed(chart, rowOf([5]), 601e6, nowUs);
+    expect(host.balance.dropped.clock).toBe(1);
+    nowUs = collect(chart, [[6], [7], [8]], nowUs);
+    expect(chart.lastCollectedUs).toBe(nowUs);
+    const endSec = Math.floor(nowUs / 1e6);
+    expect(stored(chart, 0, endSec - 2, endSec)).toEqual([6, 7, 8]);
+  });
+
+  test("no interval is passed on that begins at a guess: after the first collection, and after our clock was put back", () => {
+    const host = newHost({ isLocal: true });
+    const chart = host.defineChart({ id: "t.a" })!;
+    host.defineDimension(chart, dimension("x"));
+    const heard: number[] = [];
+    host.listener = { commit: (_chart, _row, elapsedUs) => heard.push(elapsedUs) };
+    let nowUs = T0_SEC * 1e6 + 300_000;
+    for (const stepUs of [0, 0, 0, -3_000_000, 0, 0]) {
+      nowUs += 1e6 + stepUs;
+      commitLocal(chart, rowOf([5]), nowUs);
+    }
+    expect(heard).toEqual([0, 0, 1e6, 0, 0, 1e6]);
+  });
+
+  test("what a child measured is passed on as it is, also where our clock was put back", () => {
+    const host = newHost();
+    const chart = host.defineChart({ id: "t.a" })!;
+    host.defineDimension(chart, dimension("x"));
+    let nowUs = collect(chart, [[1], [2], [3], [4]]);
+    const heard: number[] = [];
+    host.listener = { commit: (_chart, _row, elapsedUs) => heard.push(elapsedUs) };
+    for (const stepUs of [0, -800_000, 0, -30_000_000, 0]) {
+      nowUs += 1e6 + stepUs;
+      commitStreamed(chart, rowOf([5]), 1_000_001, nowUs);
+    }
+    expect(heard).toEqual(new Array(5).fill(1_000_001));
+    expect(host.clockSetbacks).toBe(1);
+  });
+
   test("mode none: nothing is stored, every value is passed on and accounted for", () => {
     const host = newHost({ memoryMode: "none" });
     const chart = host.defineChart({ id: "t.a" })!;
@@ -357,8 +401,8 @@ describe("limits", () => {
     collect(chart, [[1], [2], [3]]);
     expect(host.balance).toMatchObject({ received: 3, unkept: 3, stored: 0 });
     expect(imbalance(host.balance)).toBe(0);
-    // The first has no interval; the second takes it from our clock, whatever the sender says.
-    expect(heard).toEqual([1, 0, 2, 500_000, 3, 1_000_000]);
+    // The first has no interval, and that of the second begins at a time that is guessed.
+    expect(heard).toEqual([1, 0, 2, 0, 3, 1_000_000]);
     expect(stored(chart, 0, T0_SEC, T0_SEC + 3).every(Number.isNaN)).toBe(true);
   });
 });

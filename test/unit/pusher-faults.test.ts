@@ -270,7 +270,7 @@ describe("a parent that does not read", () => {
     }
     await scene.flush();
     socket.room = 1e9;
-    for (let i = 0; i < 10; i++) scene.commit(chart, i);
+    for (let i = 0; i < 30; i++) scene.commit(chart, i);
     await scene.flush();
     expect([scene.pushers.counters.overflows, scene.status.bufferUsedBytes]).toEqual([0, 0]);
     readStrictly(socket.stream);

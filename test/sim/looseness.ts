@@ -1,0 +1,97 @@
+import type { ChartReference } from "./reference.ts";
+
+/** One value that a proxy or a parent has stored. */
+export interface StoredPoint {
+  readonly reference: ChartReference;
+  /** Position of the dimension in its chart. */
+  readonly dimension: number;
+  /** Second of the keeper's clock. */
+  readonly second: number;
+  readonly value: number;
+  /** Differences between the keeper's clock and the true time, all that it ever had. */
+  readonly wallOffsetsUs: Iterable<number>;
+  /**
+   * Second of the value before the gap that this one follows on; NaN = none is known. Undefined: it follows on a value.
+   * The last two boundaries of a gap get values on the line from what was before it (rrd.md §2.5).
+   */
+  readonly gapFromSec: number | undefined;
+  /** How old what arrived in that second may have been, by true time. @param atUs true time. */
+  ageUs(atUs: number): number;
+}
+
+/** How far a stored value may be from the child's. @returns what is wrong with it; empty = nothing. */
+export type Looseness = (point: StoredPoint) => string;
+
+/** A sample is never younger than its arrival, give or take this (agent/rrd/interval.ts). */
+const EARLY_US = 150_000;
+/** What is on its way when nothing is wrong, on all links together. */
+export const USUAL_AGE_US = 600_000;
+/** From here on a chart goes back with the clock of its keeper (agent/rrd/interval.ts). */
+const SET_BACK_US = 5_000_000;
+const ROUNDING = 1e-5;
+
+/** A link that replicates: every value is the child's of the same second. */
+export const exact: Looseness = ({ reference, dimension, second, value }) => {
+  const own = reference.storedAt(dimension, second);
+  return Object.is(own, value) || own === value ? "" : `is ${value}, the child stored ${own}`;
+};
+
+/**
+ * What the V1 protocol can keep (streaming.md §2.4): a value lies in the second in which it arrived, or, once intervals
+ * are sent, in that of its collection; values that arrive together may fall into one second, and a rate may hold what
+ * was counted since the one before. So it must come from what the child collected shortly before, never later.
+ */
+export const v1: Looseness = (point) => {
+  const { second, value } = point;
+  let found = "";
+  const offsetsUs = [...point.wallOffsetsUs];
+  // A keeper whose clock was put back while the child was elsewhere counts the increase of all that time as one second's.
+  const isSetBack = offsetsUs.some((offsetUs, i) => i > 0 && offsetUs < offsetsUs[i - 1]! - SET_BACK_US);
+  for (const offsetUs of offsetsUs) {
+    const problem = problemAt(point, second * 1e6 - offsetUs, isSetBack);
+    if (problem === "") return "";
+    found ||= problem;
+  }
+  return `is ${value}, ${found}`;
+};
+
+/** @param trueUs of the second, if the keeper's clock was right in this way. */
+function problemAt(point: StoredPoint, trueUs: number, isSetBack: boolean): string {
+  const { reference, dimension, value, gapFromSec, second } = point;
+  const { atUs, dimensions, chart } = reference;
+  const stepUs = chart.updateEverySec * 1e6;
+  const ageUs = point.ageUs(trueUs);
+  const isGap = gapFromSec !== undefined;
+  const fromUs = isGap ? trueUs - (Number.isNaN(gapFromSec) ? trueUs : (second - gapFromSec + 1) * 1e6) : trueUs;
+  // One before the oldest: a value may lie between two, and a rate begins with the one before.
+  const first = Math.max(0, reference.firstFrom(fromUs - ageUs) - 1);
+  // It may have been stored only when the next one came.
+  const isLoose = isGap || Math.max(ageUs, point.ageUs(trueUs + 2 * stepUs)) > USUAL_AGE_US;
+  const end = reference.firstFrom(trueUs + stepUs + EARLY_US + (isLoose ? stepUs : 0));
+  const { values } = dimensions[dimension]!;
+  const { algorithm } = chart.dimensions[dimension]!;
+  const isCountedLate = isSetBack && algorithm === "incremental";
+  const [low, high] = rangeOf(algorithm, values, isCountedLate ? 0 : first, end);
+  const room = ROUNDING * Math.max(Math.abs(low), Math.abs(high), 1);
+  if (value >= low - room && value <= high + room) return "";
+  if (first >= end) return `the child collected nothing in that time`;
+  const from = (atUs[first]! - trueUs) / 1e6;
+  const to = (atUs[end - 1]! - trueUs) / 1e6;
+  return `the child collected ${low}…${high} from ${from.toFixed(3)} s to ${to.toFixed(3)} s after`;
+}
+
+function rangeOf(algorithm: string, values: readonly number[], first: number, end: number): [number, number] {
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  let sum = 0;
+  for (let i = first; i < end; i++) {
+    const value = values[i]!;
+    if (Number.isNaN(value)) continue;
+    sum += value;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  if (low > high) return [low, high];
+  if (algorithm === "incremental") return [0, sum];
+  return algorithm === "absolute" ? [low, high] : [0, 100];
+}

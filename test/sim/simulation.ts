@@ -1,0 +1,91 @@
+import { T0_SEC } from "../simulated-host.ts";
+import { faultText, overSec } from "./fault.ts";
+import { applyFault } from "./fault-effects.ts";
+import { v1 } from "./looseness.ts";
+import { planOf } from "./plan.ts";
+import { type Expectations, Properties } from "./properties.ts";
+import { World } from "./world.ts";
+
+/** What one simulation is asked to be. */
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Simulated time. */
+  readonly seconds: number;
+  /** Numbers of faults that are left out. */
+  readonly without?: readonly number[];
+  readonly expected?: Expectations;
+  /** Called before anything happens; plants what must be found. */
+  readonly prepare?: (world: World) => void;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  /** Of everything that happened. */
+  readonly trace: string;
+  readonly events: number;
+  readonly problems: readonly string[];
+  /** What was to go wrong, one line each. */
+  readonly faults: readonly string[];
+  readonly pointsChecked: number;
+  readonly quietMinutes: number;
+  /** From the end of the last fault on, in steps of some seconds. */
+  readonly wellAfterSec: number;
+  readonly world: World;
+}
+
+/** Agents that speak V1: what is lost stays lost, and the delays of streaming.md §1.4 and §2.5 pass. */
+export const TODAY: Expectations = { looseness: v1, livenessSec: 200, nothingLost: false };
+
+const PROBLEMS_MAX = 20;
+const BOUNDS_EVERY_SEC = 5;
+/** A check comes when the child's second is nearly over: what it collected in it has arrived everywhere. */
+const CHECK_PHASE_US = 950_000;
+
+/** Runs one world to its end, or until too much is wrong. */
+export function simulate({
+  seed,
+  seconds,
+  without = [],
+  expected = TODAY,
+  prepare,
+}: SimulationOptions): SimulationResult {
+  const whole = planOf(seed, seconds, expected.livenessSec);
+  const plan = { ...whole, faults: whole.faults.filter(({ number }) => !without.includes(number)) };
+  const world = new World(plan);
+  const properties = new Properties(world, expected);
+  for (const fault of plan.faults) world.time.at((T0_SEC + fault.atSec) * 1e6, () => applyFault(world, fault));
+  prepare?.(world);
+  const wellSec = Math.max(0, ...plan.faults.map(overSec)) + expected.livenessSec;
+  const overAllSec = wellSec - expected.livenessSec;
+  let isWell = false;
+  let wellAfterSec = Number.POSITIVE_INFINITY;
+  try {
+    for (let second = BOUNDS_EVERY_SEC; second <= seconds; second += BOUNDS_EVERY_SEC) {
+      world.time.runUntil((T0_SEC + second) * 1e6 - ((world.child.wallOffsetUs % 1e6) + 1e6) + CHECK_PHASE_US);
+      properties.checkBounds();
+      if (second % 60 === 0) properties.checkMinute();
+      if (world.second >= overAllSec && properties.isWell) {
+        wellAfterSec = Math.min(wellAfterSec, world.second - overAllSec);
+      }
+      if (!isWell && world.second >= wellSec) {
+        isWell = true;
+        properties.checkLiveness();
+      }
+      if (world.problems.length >= PROBLEMS_MAX) break;
+    }
+    properties.checkEnd();
+  } catch (error) {
+    world.fail(`thrown: ${error instanceof Error ? error.stack : String(error)}`);
+  }
+  return {
+    seed,
+    trace: world.trace.hex,
+    events: world.trace.count,
+    problems: world.problems,
+    faults: plan.faults.map(faultText),
+    pointsChecked: properties.pointsChecked,
+    quietMinutes: properties.quietMinutes,
+    wellAfterSec,
+    world,
+  };
+}

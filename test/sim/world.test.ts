@@ -1,0 +1,58 @@
+import { describe, expect, test } from "bun:test";
+import { exact } from "./looseness.ts";
+import { PLANTED } from "./planted.ts";
+import { simulate, TODAY } from "./simulation.ts";
+
+/** More than any schedule has. */
+const ALL_FAULTS = Array.from({ length: 1000 }, (_, i) => i + 1);
+const SHORT_SEC = 900;
+
+describe("a simulated world", () => {
+  test("is the same once more with the same seed, to the last byte", () => {
+    const [once, again] = [1, 1].map(() => simulate({ seed: 3, seconds: SHORT_SEC }));
+    expect(once!.events).toBeGreaterThan(10_000);
+    expect([again!.trace, again!.events]).toEqual([once!.trace, once!.events]);
+  });
+
+  test("is another one with another seed", () => {
+    const traces = [4, 5, 6].map((seed) => simulate({ seed, seconds: 120 }).trace);
+    expect(new Set(traces).size).toBe(3);
+  });
+
+  test("goes on as before when faults are taken out, up to the first of them", () => {
+    const whole = simulate({ seed: 8, seconds: SHORT_SEC });
+    const part = simulate({ seed: 8, seconds: SHORT_SEC, without: [2] });
+    expect(whole.faults.length).toBeGreaterThan(2);
+    expect(part.faults).toEqual(whole.faults.filter((line) => !line.startsWith("#2 ")));
+    expect(part.trace).not.toBe(whole.trace);
+  });
+
+  test.each([1, 2, 3, 4, 5, 6])("with seed %d: a quarter of an hour in which all that must hold does", (seed) => {
+    const { problems, faults, pointsChecked } = simulate({ seed, seconds: SHORT_SEC });
+    expect(problems, faults.join("\n")).toEqual([]);
+    expect(pointsChecked).toBeGreaterThan(10_000);
+  });
+});
+
+describe("a simulation finds it when", () => {
+  // Without faults every minute is a quiet one: nothing hides what is planted.
+  const quiet = { seed: 9, seconds: 420, without: ALL_FAULTS };
+
+  test("nothing is planted: then nothing is found", () => {
+    const { problems, quietMinutes } = simulate(quiet);
+    expect(problems).toEqual([]);
+    expect(quietMinutes).toBeGreaterThan(8);
+  });
+
+  test("more is expected than V1 links can keep: equal values, and that nothing is lost", () => {
+    const expected = { ...TODAY, looseness: exact, nothingLost: true };
+    const { problems } = simulate({ ...quiet, seconds: 900, without: [], expected });
+    expect(problems.join("\n")).toMatch(/ at \d+ is [\d.-]+, the child stored /);
+    expect(problems.join("\n")).toMatch(/ values of the child are missing/);
+  });
+
+  test.each(PLANTED)("$what", ({ plant, found }) => {
+    const { problems } = simulate({ ...quiet, prepare: plant });
+    expect(problems.join("\n")).toContain(found);
+  });
+});
