@@ -93,9 +93,13 @@ export function restoreDimension(chart: Chart, index: number, state: DimensionSt
   chart.isSteady = false;
 }
 
-/** What dimensions were compared with is over: whoever sends the chart says what to follow on, or it begins anew. */
+/**
+ * What values and times were compared with is over: whoever sends the chart says what to follow on, or it begins anew, by
+ * our clock.
+ */
 export function forgetState(chart: Chart): void {
   chart.host.pool.reset(chart.start, chart.dimensions.count);
+  chart.syncClock = true;
   chart.isSteady = false;
 }
 

@@ -10,6 +10,8 @@ export interface StoredPoint {
   readonly value: number;
   /** Differences between the keeper's clock and the true time, all that it ever had. */
   readonly wallOffsetsUs: Iterable<number>;
+  /** The same of every machine that a value may have come through. */
+  readonly allWallOffsetsUs: Iterable<number>;
   /**
    * Second of the value before the gap that this one follows on; NaN = none is known. Undefined: it follows on a value.
    * The last two boundaries of a gap get values on the line from what was before it (rrd.md §2.5).
@@ -32,8 +34,8 @@ const ROUNDING = 1e-5;
 
 /** A link that replicates: every value is the child's of the same second. */
 export const exact: Looseness = ({ reference, dimension, second, value }) => {
-  const own = reference.storedAt(dimension, second);
-  return Object.is(own, value) || own === value ? "" : `is ${value}, the child stored ${own}`;
+  if (reference.hasStored(dimension, second, value)) return "";
+  return `is ${value}, the child stored ${reference.storedAt(dimension, second)}`;
 };
 
 /**
@@ -53,6 +55,14 @@ export const v1: Looseness = (point) => {
     found ||= problem;
   }
   return `is ${value}, ${found}`;
+};
+
+/**
+ * Links that replicate as long as the clocks of both ends agree: a value is the child's of the same second by the child's
+ * clock, or lies where V1 puts it by the clock of whoever on its way dated it.
+ */
+export const mixed: Looseness = (point) => {
+  return exact(point) === "" ? "" : v1({ ...point, wallOffsetsUs: point.allWallOffsetsUs });
 };
 
 /** @param trueUs of the second, if the keeper's clock was right in this way. */

@@ -12,6 +12,8 @@ class DimensionReference {
   readonly values: number[] = [];
   /** By second of the child's clock: what its ring stored; NaN = nothing. */
   readonly stored = new Float32Array(BEFORE_SEC + AFTER_SEC).fill(Number.NaN);
+  /** What it had stored for seconds that came once more, as `second value`. */
+  readonly replaced = new Set<string>();
   /** Last raw value of an incremental dimension. */
   last: bigint | null = null;
 }
@@ -51,6 +53,11 @@ export class ChartReference {
     return this.dimensions[dimension]!.stored[second - this.startSec + BEFORE_SEC] ?? Number.NaN;
   }
 
+  /** Whether the child has ever stored a value for a second of its clock, which may have come more than once. */
+  hasStored(dimension: number, second: number, value: number): boolean {
+    return this.storedAt(dimension, second) === value || this.dimensions[dimension]!.replaced.has(`${second} ${value}`);
+  }
+
   /** Position of the first iteration at or after a true time. */
   firstFrom(trueUs: number): number {
     const { atUs } = this;
@@ -87,7 +94,10 @@ export class ChartReference {
     for (const [index, dimension] of this.dimensions.entries()) {
       const count = readStored(chart, index, firstSec, lastSec, this.out);
       for (let i = 0; i < count; i++) {
-        dimension.stored[firstSec + i * step - this.startSec + BEFORE_SEC] = this.out[i]!;
+        const second = firstSec + i * step;
+        const place = second - this.startSec + BEFORE_SEC;
+        if (!Number.isNaN(dimension.stored[place]!)) dimension.replaced.add(`${second} ${dimension.stored[place]}`);
+        dimension.stored[place] = this.out[i]!;
       }
     }
   }

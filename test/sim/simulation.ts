@@ -1,8 +1,8 @@
 import { T0_SEC } from "../simulated-host.ts";
-import { faultText, overSec } from "./fault.ts";
+import { type FaultKind, faultText, overSec } from "./fault.ts";
 import { applyFault } from "./fault-effects.ts";
-import { v1 } from "./looseness.ts";
-import { planOf } from "./plan.ts";
+import { exact, mixed } from "./looseness.ts";
+import { type Plan, planOf } from "./plan.ts";
 import { type Expectations, Properties } from "./properties.ts";
 import { World } from "./world.ts";
 
@@ -13,7 +13,7 @@ export interface SimulationOptions {
   readonly seconds: number;
   /** Numbers of faults that are left out. */
   readonly without?: readonly number[];
-  readonly expected?: Expectations;
+  readonly expected?: Expectations | undefined;
   /** Called before anything happens; plants what must be found. */
   readonly prepare?: (world: World) => void;
 }
@@ -33,8 +33,24 @@ export interface SimulationResult {
   readonly world: World;
 }
 
-/** Agents that speak V1: what is lost stays lost, and the delays of streaming.md §1.4 and §2.5 pass. */
-export const TODAY: Expectations = { looseness: v1, livenessSec: 200, nothingLost: false };
+/** The delays of streaming.md §1.4 and §2.5 pass: a child that is refused waits up to 120 s. */
+const LIVENESS_SEC = 200;
+
+/** Links without replication, or not at all times: what is lost stays lost. */
+export const PLAIN: Expectations = { looseness: mixed, livenessSec: LIVENESS_SEC, nothingLost: false };
+
+/** A child that these befall may lose more than a tick of what it had collected. */
+const FORGETTING: ReadonlySet<FaultKind> = new Set<FaultKind>(["power_cut", "disk_full", "disk_fails"]);
+
+/** What can be expected of the agents of a world. */
+export function expectationsOf({ modes, faults, history, seconds }: Plan): Expectations {
+  // Without a ring there is nothing to replicate, and without times that both ends share nothing to do it by.
+  const isPlain = modes.child === "none" || modes.proxy === "none" || faults.some(({ kind }) => kind === "clock_step");
+  if (isPlain) return PLAIN;
+  const mayForget = faults.some(({ kind, where }) => where[0] === "child" && FORGETTING.has(kind));
+  const nothingLost = modes.child === "map" && history >= seconds && !mayForget;
+  return { looseness: exact, livenessSec: LIVENESS_SEC, nothingLost };
+}
 
 const PROBLEMS_MAX = 20;
 const BOUNDS_EVERY_SEC = 5;
@@ -42,21 +58,16 @@ const BOUNDS_EVERY_SEC = 5;
 const CHECK_PHASE_US = 950_000;
 
 /** Runs one world to its end, or until too much is wrong. */
-export function simulate({
-  seed,
-  seconds,
-  without = [],
-  expected = TODAY,
-  prepare,
-}: SimulationOptions): SimulationResult {
-  const whole = planOf(seed, seconds, expected.livenessSec);
+export function simulate({ seed, seconds, without = [], expected, prepare }: SimulationOptions): SimulationResult {
+  const whole = planOf(seed, seconds, LIVENESS_SEC);
   const plan = { ...whole, faults: whole.faults.filter(({ number }) => !without.includes(number)) };
   const world = new World(plan);
-  const properties = new Properties(world, expected);
+  const due = expected ?? expectationsOf(plan);
+  const properties = new Properties(world, due);
   for (const fault of plan.faults) world.time.at((T0_SEC + fault.atSec) * 1e6, () => applyFault(world, fault));
   prepare?.(world);
-  const wellSec = Math.max(0, ...plan.faults.map(overSec)) + expected.livenessSec;
-  const overAllSec = wellSec - expected.livenessSec;
+  const wellSec = Math.max(0, ...plan.faults.map(overSec)) + due.livenessSec;
+  const overAllSec = wellSec - due.livenessSec;
   let isWell = false;
   let wellAfterSec = Number.POSITIVE_INFINITY;
   try {

@@ -5,7 +5,8 @@ import type { Host } from "../host.ts";
 import type { StoredChart, StoredDimension } from "./catalogue-format.ts";
 import { type CatalogueContent, readCatalogue } from "./catalogue-read.ts";
 import { CATALOGUE_FILE, type DirectoryShare, type RestoreEvents } from "./directory-share.ts";
-import { type Geometry, ringSlots, SEGMENT_COLUMNS } from "./geometry.ts";
+import { type Geometry, ringSlots, SEGMENT_COLUMNS, TILE_SLOTS } from "./geometry.ts";
+import { newestHeldSec } from "./newest-held.ts";
 import { distrustAfterPowerCut } from "./power-cut.ts";
 import { isLeftover, setAside } from "./quarantine.ts";
 import { catalogueProblem, heldTimes, misfit, recordsByKey, wantedSegments } from "./restore-rules.ts";
@@ -68,6 +69,12 @@ export function restoreHost(
 ): void {
   new HostRestore(host, directory, content, share).run();
 }
+
+/**
+ * Slots before the newest one that a power cut may have made holes in: the kernel writes pages within half a minute, in
+ * any order, and blocks that are sealed say whether they are whole.
+ */
+const DOUBTFUL_SLOTS = 4 * TILE_SLOTS;
 
 class HostRestore {
   private readonly host: Host;
@@ -191,7 +198,10 @@ class HostRestore {
     this.directory.watch(number, segment);
     // Then a page may also still show what a column held for its owner before.
     const isWhole = distrustAfterPowerCut(segment, this.share.bootCrc);
-    if (!isWhole) segment.clearColumnsBefore(this.owned.get(number) ?? []);
+    if (!isWhole) {
+      segment.clearColumnsBefore(this.owned.get(number) ?? []);
+    this.missFrom(newestHeldSec(segment, this.share.nowSec()) - DOUBTFUL_SLOTS * segment.updateEverySec);
+    }
     const geometry = { ...wanted, columns: segment.columns };
     let taken: Segment | null = segment;
     if (segment.slots !== wanted.slots) {
@@ -199,6 +209,13 @@ class HostRestore {
     } else if (!this.directory.adopt(number, segment, isMapped)) taken = null;
     if (taken === null) this.events.leftOut(join(this.directory.path, segmentFileName(number)), "no room in memory");
     return taken;
+  }
+
+  /** What was kept may have holes from a time on: whoever sends the host is asked for it once more. */
+  private missFrom(second: number): void {
+    const { host } = this;
+    if (host.isLocal || second <= 0) return;
+    host.missingFromSec = host.missingFromSec === 0 ? second : Math.min(host.missingFromSec, second);
   }
 
   /** Columns and records that the catalogue names are in use. */
