@@ -13,7 +13,9 @@ import {
 } from "../wire/encode-replay.ts";
 
 /** Points in one piece of an answer: between two pieces, live values of other charts go out. */
-const PIECE_POINTS = 2000;
+const PIECE_POINTS_MAX = 2000;
+/** A piece is to fit beside what waits already, so it holds no more than one point for so many bytes of the buffer. */
+const BUFFER_BYTES_PER_POINT = 200;
 /** Share of the send buffer that answers may fill; the rest is for live values. */
 const BUFFER_SHARE = 0.5;
 
@@ -65,12 +67,17 @@ export class ReplayAnswers {
     return this.open.length === 0 && this.refused.length === 0;
   }
 
-  /** A parent asks. One answer a chart is open at a time; a second request takes its place. */
+  /**
+   * A parent asks for the points in (afterSec, beforeSec], or with a `beforeSec` of 0 for none but those after a second
+   * that it knows of. One answer a chart is open at a time; a second request takes its place.
+   */
   ask(chart: Chart, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
     const same = this.open.findIndex((answer) => answer.chart === chart);
     if (same >= 0) this.open.splice(same, 1);
-    const correctedSec = beforeSec > 0 ? afterSec : chart.lastEntrySec;
-    this.open.push({ chart, startsStreaming, afterSec, beforeSec, cursorSec: correctedSec, correctedSec });
+    // A parent may not know where the chart's slots begin.
+    const U = chart.definition.updateEverySec;
+    const cursorSec = Math.floor(afterSec / U) * U;
+    this.open.push({ chart, startsStreaming, afterSec, beforeSec, cursorSec, correctedSec: cursorSec });
   }
 
   /** There is no such chart; more of these than of charts are not answered. */
@@ -92,7 +99,7 @@ export class ReplayAnswers {
     }
     while (this.open.length > 0 && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
       const answer = this.open[0]!;
-      const isWhole = this.writePiece(answer, nowSec);
+      const isWhole = this.writePiece(answer, Math.min(PIECE_POINTS_MAX, limitBytes / BUFFER_BYTES_PER_POINT), nowSec);
       if (isWhole === null) return;
       if (!isWhole) continue;
       this.open.shift();
@@ -101,15 +108,15 @@ export class ReplayAnswers {
   }
 
   /** @returns whether the answer is whole; null when there was no room for the piece. */
-  private writePiece(answer: OpenAnswer, nowSec: number): boolean | null {
+  private writePiece(answer: OpenAnswer, points: number, nowSec: number): boolean | null {
     const { chart, startsStreaming } = answer;
     const U = chart.definition.updateEverySec;
     // The clock may have gone back while the answer was on its way.
     if (startsStreaming) answer.cursorSec = Math.min(answer.cursorSec, this.events.redoneSec(chart));
     const held = Math.max(answer.cursorSec, chart.firstEntrySec);
     // What was stored while the parent made up its mind belongs to the answer that starts the stream.
-    const endSec = startsStreaming ? chart.lastEntrySec : Math.min(answer.beforeSec, chart.lastEntrySec);
-    const slots = Math.max(1, Math.floor(PIECE_POINTS / Math.max(1, chart.dimensions.count)));
+    const endSec = startsStreaming ? chart.lastEntrySec : Math.min(Math.floor(answer.beforeSec / U) * U, chart.lastEntrySec);
+    const slots = Math.max(1, Math.floor(points / Math.max(1, chart.dimensions.count)));
     const toSec = Math.min(endSec, held + slots * U);
     let text = replayBeginLine(chart.id);
     if (toSec > held) text += this.rows(answer, held, toSec, nowSec);
@@ -177,7 +184,7 @@ export class ReplayAnswers {
         firstSec,
         lastSec,
         isStreaming,
-        afterSec,
+        afterSec: beforeSec > 0 ? afterSec : 0,
         beforeSec: toSec,
         senderNowSec: nowSec,
       })

@@ -19,6 +19,8 @@ export class HostBackfill {
   private readonly host: Host;
   private readonly plan: ReplayPlan;
   private isTributary = false;
+  /** Charts that hold older values than before, which their files do not know yet. */
+  private readonly reached = new Set<Chart>();
   /** {@link Host.missingFromSec} as the files know it. */
   private rememberedSec: number;
   private ticks = 0;
@@ -50,7 +52,9 @@ export class HostBackfill {
   replay(chart: Chart, row: ReplayRow, nowUs: number): void {
     if (!this.isTrusting) return;
     const { endSec, values, isReset } = row;
+    const firstSec = chart.slotsPassed > 0 ? chart.firstEntrySec : Number.POSITIVE_INFINITY;
     storePast(chart, { endSec, values, isReset, isCorrection: endSec <= this.plan.correctsUpTo(chart) }, nowUs);
+    if (chart.firstEntrySec < firstSec) this.reached.add(chart);
   }
 
   dimensionState(chart: Chart, index: number, state: DimensionState): void {
@@ -94,6 +98,7 @@ export class HostBackfill {
     const missing = known.filter((second) => second > 0);
     host.missingFromSec = missing.length === 0 ? 0 : Math.min(...missing);
     this.remember();
+    if (this.ticks % REMEMBER_SEC === 0) this.rememberReached();
   }
 
   /** The next start has to know what is missing, to a minute. */
@@ -105,9 +110,16 @@ export class HostBackfill {
     files?.hostChanged();
   }
 
+  /** By now the kernel has written what others had left in their columns over. */
+  private rememberReached(): void {
+    for (const chart of this.reached) if (!chart.isRemoved) this.host.files?.chartReached(chart);
+    this.reached.clear();
+  }
+
   /** The connection is over. */
   end(): void {
     this.tick();
+    this.rememberReached();
     this.plan.end();
     trustClock(this.host, false);
   }

@@ -137,9 +137,12 @@ export class ReplayPlan implements ReplayAsker {
   grown(chart: Chart, afterSec: number, beforeSec: number): void {
     const replay = this.byChart.get(chart);
     if (replay === undefined || !this.settings.isEnabled || afterSec >= beforeSec) return;
+    const U = chart.definition.updateEverySec;
+    const fromSec = Math.floor(afterSec / U) * U;
+    const toSec = Math.ceil(beforeSec / U) * U;
     const isEmpty = replay.afterSec >= replay.beforeSec;
-    replay.afterSec = isEmpty ? afterSec : Math.min(replay.afterSec, afterSec);
-    replay.beforeSec = isEmpty ? beforeSec : Math.max(replay.beforeSec, beforeSec);
+    replay.afterSec = isEmpty ? fromSec : Math.min(replay.afterSec, fromSec);
+    replay.beforeSec = isEmpty ? toSec : Math.max(replay.beforeSec, toSec);
     if (replay.isLive && replay.asked === null && !replay.isQueued) this.queue(replay);
   }
 
@@ -215,7 +218,8 @@ export class ReplayPlan implements ReplayAsker {
     if (isFirst && this.missedSec > 0) ownSec = Math.min(ownSec, this.missedSec - U);
     // The child's clock was put back: what it says of those seconds now is what counts.
     if (ownSec > lastSec) ownSec = 0;
-    return Math.max(ownSec, firstSec - U, nowSec - settings.windowSec, lastSec - host.historyEntries * U);
+    const afterSec = Math.max(ownSec, firstSec - U, nowSec - settings.windowSec, lastSec - host.historyEntries * U);
+    return Math.floor(afterSec / U) * U;
   }
 
   /** The request with which a chart begins to stream, or the next step on its way there. */

@@ -18,6 +18,8 @@ export interface HostStore extends SegmentStore {
   chartSettled(chart: Chart): void;
   /** Columns of a chart were emptied: what their dimensions stored so far is given up. */
   columnsEmptied(chart: Chart, first: number, count: number): void;
+  /** Columns of a chart hold older values of its own than they did when it got them, and nothing of anybody else. */
+  chartReached(chart: Chart): void;
   /** A chart left the database. */
   chartRemoved(chart: Chart): void;
   /** Name or system of the host changed. */

@@ -121,8 +121,9 @@ export class Properties {
       const target = to.find(({ address }) => link.to.startsWith(address));
       const host = target === undefined ? undefined : hostOn(target, guid);
       if (target === undefined || host === undefined) continue;
-      // It goes by the child's clock where both agree that they replicate, else by its own.
-      const behindSec = (Math.min(target.wallUs, this.world.child.wallUs) - host.lastCollectedUs) / 1e6;
+      // It goes by the clock of whoever on the way dated the values.
+      const wallUs = Math.min(...this.world.machines.map((machine) => machine.wallUs));
+      const behindSec = (wallUs - host.lastCollectedUs) / 1e6;
       if (!(behindSec < SILENT_SEC)) {
         found.push({ machine: target, problem: `no value for ${behindSec.toFixed(1)} s although it is connected` });
       }
@@ -256,7 +257,10 @@ export class Properties {
     return "";
   }
 
-  private problemOf(machine: SimulatedMachine, point: Omit<StoredPoint, "wallOffsetsUs" | "allWallOffsetsUs" | "ageUs">): string {
+  private problemOf(
+    machine: SimulatedMachine,
+    point: Omit<StoredPoint, "wallOffsetsUs" | "allWallOffsetsUs" | "ageUs">,
+  ): string {
     this.pointsChecked++;
     if (machine === this.world.child) {
       const own = point.reference.storedAt(point.dimension, point.second);

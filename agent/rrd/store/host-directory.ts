@@ -149,6 +149,12 @@ export class HostDirectory implements HostStore, RestoreTarget {
     this.charts.emptied(chart, first, count);
   }
 
+  chartReached(chart: Chart): void {
+    this.charts.reached(chart);
+    chart.journaled = -1;
+    this.chartSettled(chart);
+  }
+
   hostChanged(): void {
     this.journal((catalogue) => catalogue.putHost(storedHost(this.host!, this.mode)));
   }

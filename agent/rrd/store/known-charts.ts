@@ -6,7 +6,7 @@ import type { StoredChart, StoredDimension } from "./catalogue-format.ts";
 export interface KnownChart {
   readonly key: number;
   /** By dimension: what its column holds before this second is not its own; −1 = it has no column, or one not dated. */
-  readonly sinceSec: number[];
+  sinceSec: number[];
 }
 
 /** The charts of one host that have a key: what its catalogue says of them. */
@@ -36,6 +36,13 @@ export class KnownCharts {
   /** Columns of a chart were emptied or exchanged: what they held is not its own any more. */
   emptied(chart: Chart, first: number, count: number): void {
     this.charts.get(chart)?.sinceSec.fill(-1, first, first + count);
+  }
+
+  /** Columns of a chart are its own from its oldest slot on. */
+  reached(chart: Chart): void {
+    const known = this.charts.get(chart);
+    const firstSec = chart.firstEntrySec + chart.definition.updateEverySec;
+    if (known !== undefined) known.sinceSec = known.sinceSec.map((since) => Math.min(since, firstSec));
   }
 
   /** @returns the key that the chart had; undefined = none. */

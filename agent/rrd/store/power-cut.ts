@@ -11,22 +11,31 @@ export function isWhole(buffer: ArrayBuffer, bootCrc: number): boolean {
   return state.use !== "in_use" || state.bootCrc === bootCrc;
 }
 
-/**
- * Gives up what a power cut may have spoilt: pages of blocks that were not sealed may be of an earlier lap.
- * @returns whether nothing had to be: what its columns hold from before they changed hands is theirs, too.
- */
-export function distrustAfterPowerCut(segment: Segment, bootCrc: number): boolean {
+/** What {@link distrustAfterPowerCut} found. */
+export interface PowerCutLoss {
+  /** What the columns hold from before they changed hands is theirs, too. */
+  readonly isWhole: boolean;
+  /** From here on there may be holes; +∞ = there are none. */
+  readonly lostFromSec: number;
+}
+
+/** Gives up what a power cut may have spoilt: pages of blocks that were not sealed may be of an earlier lap. */
+export function distrustAfterPowerCut(segment: Segment, bootCrc: number): PowerCutLoss {
   const { use, flushedSec, bootCrc: lastBootCrc } = readState(segment.buffer);
-  if (use === "closed" || lastBootCrc === bootCrc) return true;
+  if (use === "closed" || lastBootCrc === bootCrc) return { isWhole: true, lostFromSec: Number.POSITIVE_INFINITY };
+  let lostFromSec = Number.POSITIVE_INFINITY;
   for (let block = 0; block < segment.stamps.length; block++) {
     const startSec = segment.stamps[block]!;
     if (startSec <= 0) continue;
     // What was on the disk for certain stays. A file that was being closed has no open block: that stamp is of before.
-    const slots = use === "closing" ? 0 : Math.floor((flushedSec - startSec) / segment.updateEverySec) + 1;
-    if (slots <= 0 || segment.slots < TRUSTED_SLOTS_MIN) segment.stamps[block] = 0;
-    else if (slots < TILE_SLOTS) clearSlotsFrom(segment, block, slots);
+    const flushedSlots = use === "closing" ? 0 : Math.floor((flushedSec - startSec) / segment.updateEverySec) + 1;
+    const slots = segment.slots < TRUSTED_SLOTS_MIN ? 0 : Math.max(0, flushedSlots);
+    if (slots >= TILE_SLOTS) continue;
+    lostFromSec = Math.min(lostFromSec, startSec + slots * segment.updateEverySec);
+    if (slots === 0) segment.stamps[block] = 0;
+    else clearSlotsFrom(segment, block, slots);
   }
-  return use === "closing";
+  return { isWhole: use === "closing", lostFromSec };
 }
 
 function clearSlotsFrom(segment: Segment, block: number, slot: number): void {

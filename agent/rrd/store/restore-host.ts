@@ -86,6 +86,8 @@ class HostRestore {
   private owned: ReadonlyMap<number, readonly StoredDimension[]> = new Map();
   /** By number: key of a chart → its record. */
   private readonly records = new Map<number, Map<number, number>>();
+  /** No power cut has taken anything. */
+  private isWhole = true;
 
   constructor(host: Host, directory: RestoreTarget, content: CatalogueContent, share: DirectoryShare) {
     this.host = host;
@@ -197,10 +199,12 @@ class HostRestore {
   private takeOver(number: number, segment: Segment, isMapped: boolean, wanted: Geometry): Segment | null {
     this.directory.watch(number, segment);
     // Then a page may also still show what a column held for its owner before.
-    const isWhole = distrustAfterPowerCut(segment, this.share.bootCrc);
+    const { isWhole, lostFromSec } = distrustAfterPowerCut(segment, this.share.bootCrc);
     if (!isWhole) {
+      this.isWhole = false;
       segment.clearColumnsBefore(this.owned.get(number) ?? []);
-    this.missFrom(newestHeldSec(segment, this.share.nowSec()) - DOUBTFUL_SLOTS * segment.updateEverySec);
+      const doubtfulSec = newestHeldSec(segment, this.share.nowSec()) - DOUBTFUL_SLOTS * segment.updateEverySec;
+      this.missFrom(Math.min(lostFromSec, doubtfulSec));
     }
     const geometry = { ...wanted, columns: segment.columns };
     let taken: Segment | null = segment;
@@ -215,7 +219,8 @@ class HostRestore {
   private missFrom(second: number): void {
     const { host } = this;
     if (host.isLocal || second <= 0) return;
-    host.missingFromSec = host.missingFromSec === 0 ? second : Math.min(host.missingFromSec, second);
+    const from = Math.floor(second);
+    host.missingFromSec = host.missingFromSec === 0 ? from : Math.min(host.missingFromSec, from);
   }
 
   /** Columns and records that the catalogue names are in use. */
@@ -256,6 +261,9 @@ class HostRestore {
     host.ring!.restore(chart, (number) => this.records.get(number)?.get(stored.key));
     host.ring!.eachRecord(chart, (segment, record) => segment.setRecordKey(record, stored.key));
     this.restoreTimes(chart);
+    // What was fetched for times before the chart was here has gone with what its columns may have held before.
+    const firstSec = chart.firstEntrySec + chart.definition.updateEverySec;
+    if (!this.isWhole && chart.slotsPassed > 0 && firstSec < Math.max(0, ...sinceSec)) this.missFrom(firstSec);
   }
 
   /** Empties what columns of a chart hold that is not its own. */
