@@ -12,22 +12,40 @@ export interface Planted {
 
 /** In a time in which nothing else is wrong. */
 const AT_SEC = 150;
+const OUTAGE_SEC = 30;
 
 /** What agents of today can be wrong in. */
 export const PLANTED: readonly Planted[] = [
-  { what: "one SET is lost on its way", plant: losesLine(/^SET [^\n]*\n/m), found: "in a quiet minute" },
+  {
+    what: "one SET is lost on its way",
+    plant: losesLine(/^SET [^\n]*\n/m),
+    found: "1 values of the child are missing",
+  },
   { what: "one END is lost on its way", plant: losesLine(/^END\n/m), found: "in a quiet minute" },
   { what: "one BEGIN is lost on its way", plant: losesLine(/^BEGIN [^\n]*\n/m), found: "in a quiet minute" },
   {
     what: "one iteration is lost on its way",
     plant: losesLine(/^BEGIN "?sim.stamp"? [\s\S]*?END\n/m),
-    found: "the child collected",
+    found: "sim.stamp 0 at 1",
   },
   { what: "one value is another", plant: altersLine(/^SET "?d0"? = (\d+)\n/m, (value) => value + 7), found: "sim." },
   {
     what: "one interval is another",
     plant: altersLine(/^BEGIN "?sim.stamp"? (\d{6,})\n/m, (value) => value - 900_000),
-    found: "the child collected",
+    found: "sim.stamp 0 at 1",
+  },
+  {
+    what: "one acknowledgement is skipped",
+    plant: losesLine(/^TRIBUTARY "STORED" [^\n]*\n/m, "its parent"),
+    found: "was confirmed nothing for",
+  },
+  {
+    what: "a replay range begins one second late",
+    plant: (world) => {
+      cutsLinkOnce(world);
+      altersLine(/^REPLAY_CHART "?sim.stamp"? "?true"? (\d+) \d+\n/m, (second) => second + 1, "its parent")(world);
+    },
+    found: "values of the child are missing",
   },
   { what: "one iteration is not offered to the link", plant: skipsCommit, found: "its link was offered" },
   {
@@ -42,27 +60,51 @@ export const PLANTED: readonly Planted[] = [
   },
 ];
 
-function losesLine(pattern: RegExp): (world: World) => void {
-  return tampers(pattern, () => "");
+function losesLine(pattern: RegExp, sender: Sender = "child"): (world: World) => void {
+  return tampers(pattern, () => "", sender);
 }
 
 /** @param pattern with the number that is altered in brackets. */
-function altersLine(pattern: RegExp, change: (value: number) => number): (world: World) => void {
-  return tampers(pattern, (line, value) => line.replace(value, String(change(Number(value)))));
+function altersLine(
+  pattern: RegExp,
+  change: (value: number) => number,
+  sender: Sender = "child",
+): (world: World) => void {
+  return tampers(pattern, (line, value) => line.replace(value, String(change(Number(value)))), sender);
 }
 
-/** Changes the first match of what the child sends at that time, and nothing more. */
-function tampers(pattern: RegExp, change: (match: string, value: string) => string): (world: World) => void {
+/** Whose bytes are changed: the child's own, or those it is sent. */
+type Sender = "child" | "its parent";
+
+/** Changes the first match of what is sent on the child's link from then on, and nothing more. */
+function tampers(
+  pattern: RegExp,
+  change: (match: string, value: string) => string,
+  sender: Sender,
+): (world: World) => void {
   return (world) => {
     let isDone = false;
-    world.network.tamper = (from, _to, bytes) => {
-      if (isDone || from !== world.child || world.second < AT_SEC) return bytes;
+    world.network.tamper = (from, to, bytes) => {
+      const isMeant = (sender === "child" ? from : to) === world.child;
+      if (isDone || !isMeant || world.second < AT_SEC) return bytes;
       const text = bytes.toString("latin1");
       const changed = text.replace(pattern, change);
       isDone = changed !== text;
       return Buffer.from(changed, "latin1");
     };
   };
+}
+
+/** An outage that leaves something to be replayed. */
+function cutsLinkOnce(world: World): void {
+  const [{ from, to }] = world.hops as [World["hops"][number]];
+  for (const { name } of to) {
+    world.time.at((T0_SEC + AT_SEC) * 1e6, () => {
+      world.network.reset(from.name, name, "both");
+      world.network.setCut(from.name, name, true);
+    });
+    world.time.at((T0_SEC + AT_SEC + OUTAGE_SEC) * 1e6, () => world.network.setCut(from.name, name, false));
+  }
 }
 
 function skipsCommit(world: World): void {

@@ -15,6 +15,11 @@ export interface Expectations {
   readonly looseness: Looseness;
   /** After the last fault everything is well again within this. */
   readonly livenessSec: number;
+  /**
+   * In quiet times a parent that confirms does so within this. It does every second; what comes right after that waits
+   * for the next.
+   */
+  readonly confirmedSec: number;
   /** The values of every second in which the child lived are at the parent at the end. */
   readonly nothingLost: boolean;
 }
@@ -31,6 +36,8 @@ const GAP_VALUES = 2;
 const SETTLED_SEC = 12;
 /** Newest value of a host that is well. */
 const SILENT_SEC = 10;
+/** How often confirmations are looked for. */
+const LOOK_US = 250_000;
 /** A quiet minute begins when the one before was quiet for so long. */
 const QUIET_SEC = 5;
 
@@ -41,6 +48,8 @@ interface Flow {
   readonly received: number;
   /** Points that came from a ring. */
   readonly fetched: number;
+  /** On their way, as far as the sender knows. */
+  readonly pending: number;
   /** Lives of all machines concerned. */
   readonly lives: number;
   /** Values that came and were not stored. */
@@ -59,6 +68,8 @@ export class Properties {
   /** When lives ended, of any machine. */
   private readonly deathsSec: number[] = [];
   private readonly flows = new Map<Hop, Flow>();
+  /** Values confirmed, and when that last changed. */
+  private readonly confirmed = new Map<Hop, { values: number; atSec: number }>();
   /** Times in which something was wrong, joined where they touch, s. */
   private readonly troubles: { fromSec: number; toSec: number }[] = [];
   /** Checks of stored values so far: a simulation that looks at nothing proves nothing. */
@@ -75,6 +86,7 @@ export class Properties {
       if (last !== undefined && fault.atSec <= last.toSec) last.toSec = Math.max(last.toSec, toSec);
       else this.troubles.push({ fromSec: fault.atSec, toSec });
     }
+    this.watchConfirmations();
     for (const machine of world.machines) machine.ending = (isInside) => this.checkLife(machine, isInside);
   }
 
@@ -96,6 +108,37 @@ export class Properties {
         this.fail(machine, `the send buffer to ${to} holds ${bufferUsedBytes} bytes of ${bufferLimitBytes}`);
       }
     }
+  }
+
+  /** A parent that confirms does so every second, now and from now on. */
+  private watchConfirmations(): void {
+    const { world } = this;
+    const { guid } = world.child;
+    for (const hop of world.hops) {
+      const link = hop.from.links.find(({ from, state }) => from === guid && state === "connected");
+      const values = link?.values.acknowledged ?? 0;
+      const { inFlight = 0, queued = 0, backlog = 0 } = link?.values ?? {};
+      const isAll = inFlight + queued + backlog === 0;
+      const before = this.confirmed.get(hop) ?? { values: 0, atSec: world.second };
+      if (
+        values === 0 ||
+        isAll ||
+        values !== before.values ||
+        !this.isQuiet(world.second - SETTLED_SEC, world.second)
+      ) {
+        this.confirmed.set(hop, { values, atSec: world.second });
+      } else if (world.second - before.atSec > this.expected.confirmedSec) {
+        world.fail(`${hop.from.name} was confirmed nothing for ${this.expected.confirmedSec} quiet seconds`);
+        // Told once, until one comes.
+        this.confirmed.set(hop, { values, atSec: Number.POSITIVE_INFINITY });
+      }
+    }
+    world.time.after(LOOK_US, () => this.watchConfirmations());
+  }
+
+  /** Nothing was wrong in a time. */
+  private isQuiet(fromSec: number, toSec: number): boolean {
+    return !this.troubles.some((trouble) => trouble.toSec >= fromSec && trouble.fromSec <= toSec);
   }
 
   /** When nothing has been wrong for {@link Expectations.livenessSec}. */
@@ -288,14 +331,14 @@ export class Properties {
     const flow = this.flowOf(hop);
     this.flows.set(hop, flow);
     if (before === undefined || before.sinceSec !== flow.sinceSec || before.lives !== flow.lives) return;
-    const quietFromSec = before.atSec - QUIET_SEC;
-    if (this.troubles.some(({ fromSec, toSec }) => toSec >= quietFromSec && fromSec <= flow.atSec)) return;
+    if (!this.isQuiet(before.atSec - QUIET_SEC, flow.atSec)) return;
     this.quietMinutes++;
     const offered = flow.offered - before.offered;
     const received = flow.received - before.received;
     const dropped = flow.dropped - before.dropped;
     const fetched = flow.fetched - before.fetched;
-    if (dropped === 0 && offered >= received && offered <= received + fetched) return;
+    const isThere = offered - flow.pending <= received + fetched && received <= offered + before.pending;
+    if (dropped === 0 && isThere) return;
     const names = hop.to.map(({ name }) => name).join(" and ");
     world.fail(
       `${hop.from.name} was offered ${offered} values in a quiet minute, ${names} received ${received}, dropped ${dropped}`,
@@ -319,7 +362,9 @@ export class Properties {
     }
     const sinceSec = link?.state === "connected" ? link.sinceSec : Number.NaN;
     const offered = link?.values.offered ?? 0;
-    return { atSec: this.world.second, offered, received, fetched, dropped, lives, sinceSec };
+    const { inFlight = 0, queued = 0, backlog = 0 } = link?.values ?? {};
+    const pending = inFlight + queued + backlog;
+    return { atSec: this.world.second, offered, received, fetched, pending, dropped, lives, sinceSec };
   }
 
   private fail(machine: SimulatedMachine, problem: string): void {

@@ -36,8 +36,15 @@ export interface SimulationResult {
 /** The delays of streaming.md §1.4 and §2.5 pass: a child that is refused waits up to 120 s. */
 const LIVENESS_SEC = 200;
 
+const CONFIRMED_SEC = 3.2;
+
 /** Links without replication, or not at all times: what is lost stays lost. */
-export const PLAIN: Expectations = { looseness: mixed, livenessSec: LIVENESS_SEC, nothingLost: false };
+export const PLAIN: Expectations = {
+  looseness: mixed,
+  livenessSec: LIVENESS_SEC,
+  confirmedSec: CONFIRMED_SEC,
+  nothingLost: false,
+};
 
 /** A child that these befall may lose more than a tick of what it had collected. */
 const FORGETTING: ReadonlySet<FaultKind> = new Set<FaultKind>(["power_cut", "disk_full", "disk_fails"]);
@@ -49,7 +56,7 @@ export function expectationsOf({ modes, faults, history, seconds }: Plan): Expec
   if (isPlain) return PLAIN;
   const mayForget = faults.some(({ kind, where }) => where[0] === "child" && FORGETTING.has(kind));
   const nothingLost = modes.child === "map" && history >= seconds && !mayForget;
-  return { looseness: exact, livenessSec: LIVENESS_SEC, nothingLost };
+  return { ...PLAIN, looseness: exact, nothingLost };
 }
 
 const PROBLEMS_MAX = 20;
