@@ -115,7 +115,9 @@ export class ReplayAnswers {
     if (startsStreaming) answer.cursorSec = Math.min(answer.cursorSec, this.events.redoneSec(chart));
     const held = Math.max(answer.cursorSec, chart.firstEntrySec);
     // What was stored while the parent made up its mind belongs to the answer that starts the stream.
-    const endSec = startsStreaming ? chart.lastEntrySec : Math.min(Math.floor(answer.beforeSec / U) * U, chart.lastEntrySec);
+    const endSec = startsStreaming
+      ? chart.lastEntrySec
+      : Math.min(Math.floor(answer.beforeSec / U) * U, chart.lastEntrySec);
     const slots = Math.max(1, Math.floor(points / Math.max(1, chart.dimensions.count)));
     const toSec = Math.min(endSec, held + slots * U);
     let text = replayBeginLine(chart.id);

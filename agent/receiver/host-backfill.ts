@@ -42,8 +42,7 @@ export class HostBackfill {
 
   definitionEnd(chart: Chart, firstSec: number, lastSec: number, childNowSec: number, nowUs: number): void {
     const nowSec = nowUs / 1e6;
-    // Its clock is told in whole seconds: on average half a second more has passed.
-    if (childNowSec > 0) this.host.clockOffsetSec = Math.round(10 * (childNowSec + 0.5 - nowSec)) / 10;
+    this.noteClock(childNowSec, nowSec);
     trustClock(this.host, this.isTrusting);
     forgetState(chart);
     this.plan.defined(chart, firstSec, this.isTrusting ? lastSec : 0, Math.floor(nowSec));
@@ -65,7 +64,17 @@ export class HostBackfill {
     if (this.isTrusting && collectedUs > 0) restoreTimes(chart, collectedUs, updatedUs, nowUs);
   }
 
-  replayEnd(chart: Chart, end: ReplayEnd): void {
+  /** What is told late looks as if the child were behind: what was told soonest counts. */
+  private noteClock(childNowSec: number, nowSec: number): void {
+    if (childNowSec <= 0) return;
+    // It is told in whole seconds: on average half a second more has passed.
+    const offsetSec = Math.round(10 * (childNowSec + 0.5 - nowSec)) / 10;
+    const { clockOffsetSec: before } = this.host;
+    if (!(offsetSec <= before)) this.host.clockOffsetSec = offsetSec;
+  }
+
+  replayEnd(chart: Chart, end: ReplayEnd, nowUs: number): void {
+    this.noteClock(end.senderNowSec, nowUs / 1e6);
     const asked = this.plan.askedOf(chart);
     if (asked?.startsStreaming === false) this.host.listener?.past?.(chart, asked.afterSec, asked.beforeSec);
     this.plan.answered(chart, end.isStreaming, end.beforeSec, this.isTrusting ? end.lastSec : 0);

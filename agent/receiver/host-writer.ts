@@ -155,8 +155,8 @@ export class HostWriter implements StreamHandler<Chart> {
     this.backfill?.chartState(chart, collectedUs, updatedUs, nowUs);
   }
 
-  replayEnd(chart: Chart, end: ReplayEnd): void {
-    this.backfill?.replayEnd(chart, end);
+  replayEnd(chart: Chart, end: ReplayEnd, nowUs: number): void {
+    this.backfill?.replayEnd(chart, end, nowUs);
   }
 
   commitFinal(): void {}

@@ -94,8 +94,8 @@ export function restoreDimension(chart: Chart, index: number, state: DimensionSt
 }
 
 /**
- * What values and times were compared with is over: whoever sends the chart says what to follow on, or it begins anew, by
- * our clock.
+ * What values and times were compared with is over: whoever sends the chart says what to follow on, or it begins anew,
+ * by our clock.
  */
 export function forgetState(chart: Chart): void {
   chart.host.pool.reset(chart.start, chart.dimensions.count);

@@ -36,7 +36,7 @@ export interface SimulationResult {
 /** The delays of streaming.md §1.4 and §2.5 pass: a child that is refused waits up to 120 s. */
 const LIVENESS_SEC = 200;
 
-const CONFIRMED_SEC = 3.2;
+const CONFIRMED_SEC = 15;
 
 /** Links without replication, or not at all times: what is lost stays lost. */
 export const PLAIN: Expectations = {
