@@ -136,7 +136,10 @@ export class HostDirectory implements HostStore, RestoreTarget {
       else catalogue.putDimensions(known.key, from, storedDimensions(chart, known, from));
     });
     chart.journaled = chart.dimensions.count;
-    this.host!.ring!.eachRecord(chart, (segment, record) => segment.setRecordKey(record, known.key));
+    this.host!.ring!.eachRecord(chart, (segment, record) => {
+      segment.setRecordKey(record, known.key);
+      segment.emptiedFor(known.newestSec);
+    });
   }
 
   chartRemoved(chart: Chart): void {

@@ -20,9 +20,11 @@ export function distrustAfterPowerCut(segment: Segment, bootCrc: number): boolea
   if (use === "closed" || lastBootCrc === bootCrc) return true;
   for (let block = 0; block < segment.stamps.length; block++) {
     const startSec = segment.stamps[block]!;
+    segment.distrustLate(block);
     if (startSec <= 0) continue;
     // What was on the disk for certain stays. A file that was being closed has no open block: that stamp is of before.
-    const slots = use === "closing" ? 0 : Math.floor((flushedSec - startSec) / segment.updateEverySec) + 1;
+    const isLost = use === "closing" || segment.isBegunLate(block);
+    const slots = isLost ? 0 : Math.floor((flushedSec - startSec) / segment.updateEverySec) + 1;
     if (slots <= 0 || segment.slots < TRUSTED_SLOTS_MIN) segment.stamps[block] = 0;
     else if (slots < TILE_SLOTS) clearSlotsFrom(segment, block, slots);
   }

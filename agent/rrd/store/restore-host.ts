@@ -189,9 +189,10 @@ class HostRestore {
    */
   private takeOver(number: number, segment: Segment, isMapped: boolean, wanted: Geometry): Segment | null {
     this.directory.watch(number, segment);
-    // Then a page may also still show what a column held for its owner before.
+    // Then a page may also still show what a column held for its owner before, unless it was flushed since.
     const isWhole = distrustAfterPowerCut(segment, this.share.bootCrc);
-    if (!isWhole) segment.clearColumnsBefore(this.owned.get(number) ?? []);
+    const owned = this.owned.get(number) ?? [];
+    if (!isWhole) segment.clearColumnsBefore(owned.filter(({ sinceSec }) => !segment.isEmptiedOnDisk(sinceSec)));
     const geometry = { ...wanted, columns: segment.columns };
     let taken: Segment | null = segment;
     if (segment.slots !== wanted.slots) {
