@@ -26,6 +26,9 @@ const TRUSTED_HISTORY_MIN = 321;
 /** The kernel leaves no page unwritten for longer; the shortest ring takes twice that for a lap. */
 const WRITE_BACK_SEC = 60;
 
+/** Columns that were given so shortly before a flush, or a start, need not count as emptied on the disk. */
+const GIVEN_SEC = 2;
+
 /** Tells where it belongs: no two of the last days are equal. */
 function valueAt(chart: Chart, index: number, second: number): number {
   return (second % 262_144) * 32 + CHART_IDS.indexOf(chart.id) * 8 + index;
@@ -204,8 +207,7 @@ class PowerHistory {
   }
 
   private async flush(): Promise<string> {
-    // Columns that were given in the second of a flush, or of a start, need not count as emptied on the disk.
-    this.passSec(1);
+    this.passSec(GIVEN_SEC);
     const { nowSec } = this.world;
     if (this.mode === "save") await this.world.storage.save();
     else await (this.host.files as HostDirectory).flush();
@@ -221,7 +223,7 @@ class PowerHistory {
   }
 
   private async restart(): Promise<string> {
-    this.passSec(1);
+    this.passSec(GIVEN_SEC);
     await this.world.restart();
     this.host = this.start();
     this.keepSafe(this.world.nowSec);

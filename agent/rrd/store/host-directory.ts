@@ -245,6 +245,11 @@ export class HostDirectory implements HostStore, RestoreTarget {
     this.catalogue?.close();
   }
 
+  /** After {@link leave} in mode `save`: the files have all there is. */
+  get isWritten(): boolean {
+    return this.mode === "save" && this.hasLeft && !this.isClosed && this.saving === null;
+  }
+
   /** After {@link leave}: everything on the disk and marked as whole, in turns of the event loop. */
   async close(): Promise<void> {
     await this.trouble.guardAsync(async () => {
