@@ -60,7 +60,8 @@ export class StorageWorld {
         setAside: (path, _movedTo, problem) => this.told.push(`aside ${nameOf(path)}: ${problem}`),
         leftOut: (path, what) => this.told.push(`left out ${nameOf(path)}: ${what}`),
         degraded: (host, _path, problem) => this.told.push(`degraded ${host}: ${problem}`),
-        corrupt: (path, startSec, lostSec) => this.told.push(`corrupt ${nameOf(path)}: ${startSec} ${lostSec}`),
+        corrupt: (path, startSec, lostSec, tiles) =>
+          this.told.push(`corrupt ${nameOf(path)}: ${startSec} ${lostSec}, ${tiles} tiles`),
         unsaved: (host, _path, problem) => this.told.push(`unsaved ${host}: ${problem}`),
         recovered: (host) => this.told.push(`recovered ${host}`),
       },

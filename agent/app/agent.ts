@@ -133,6 +133,11 @@ export class Agent {
       // Limit and host are the subject of the line: each pair is told for itself.
       log.error("rrd.limit_reached", { limit: `db.${limit} of ${host}`, refused: what });
     });
+    this.database.onDisplaced = ({ hostname, machineGuid, lastCollectedUs }) => {
+      const newest = new Date(lastCollectedUs / 1000).toISOString();
+      const text = "it made room for a live host; its files stay, and are shown again when it connects or at a start";
+      log.warn("rrd.archived_displaced", { host: hostname, guid: machineGuid, newest, text });
+    };
     this.files = files;
     this.machine = machine;
     this.storage = openStorage(config, this.database, { clock, log, files, processes: machine.processes });
@@ -167,7 +172,7 @@ export class Agent {
       afterTick: () => this.pushers.flushAll(),
     });
     this.collectors = this.createCollectorPlans(agentWorld.collectors ?? COLLECTORS);
-    this.database.watch({ hostAdded: () => {}, hostRemoved: (host, isRemade) => this.hostRemoved(host, isRemade) });
+    this.database.watch({ hostAdded: () => {}, hostRemoved: (host, isKept) => this.hostRemoved(host, isKept) });
   }
 
   /**
@@ -314,9 +319,9 @@ export class Agent {
     this.database.removeObsoleteCharts(nowUs, db.cleanup_obsolete_charts_after_seconds * 1e6);
   }
 
-  private hostRemoved(host: Host, isRemade: boolean): void {
+  private hostRemoved(host: Host, isKept: boolean): void {
     this.links.hostRemoved(host);
-    const isDeleted = !isRemade && this.config.db.delete_orphan_hosts_files;
+    const isDeleted = !isKept && this.config.db.delete_orphan_hosts_files;
     this.storage?.closeHost(host.machineGuid, isDeleted);
   }
 

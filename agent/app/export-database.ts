@@ -94,9 +94,7 @@ function* exportHost(host: HostReader, options: ExportOptions, rows: RowWriter):
       yield* exportPart(host.host!.hostname, segment, part, clip(held, options, segment.updateEverySec), rows);
     }
     if (segment.corruptBlocks > 0) {
-      rows.leftOut.push(
-        `${host.segmentPath(number)}: ${counted(segment.corruptBlocks, "block")} with a wrong checksum`,
-      );
+      rows.leftOut.push(`${host.segmentPath(number)}: ${counted(segment.corruptBlocks, "block")} with wrong checksums`);
     }
   }
 }
@@ -108,21 +106,24 @@ function* exportPart(
   { firstSec, lastSec }: HeldTimes,
   rows: RowWriter,
 ): Generator<Uint8Array> {
-  const dimensions = indexes.map((index) => chart.dimensions[index]!);
-  const names = dimensions.map(({ dimension }) => rows.names(hostname, chart.definition.id, dimension.id));
+  const dimensions = indexes.map((index) => {
+    const { column, sinceSec, dimension } = chart.dimensions[index]!;
+    // After a power cut a page may still show what its column held for its owner before.
+    const ownSec = segment.isWhole || segment.isEmptiedOnDisk(sinceSec) ? 0 : sinceSec;
+    return { column, ownSec, names: rows.names(hostname, chart.definition.id, dimension.id) };
+  });
   const { updateEverySec } = segment;
   for (let timeSec = firstSec; timeSec <= lastSec; ) {
     const slot = segment.slotOf(timeSec);
     const run = Math.min(TILE_SLOTS - (slot % TILE_SLOTS), (lastSec - timeSec) / updateEverySec + 1);
-    const isHeld = segment.holds(timeSec);
-    for (let i = 0; isHeld && i < run; i++) {
-      rows.time(timeSec + i * updateEverySec);
-      for (let at = 0; at < dimensions.length; at++) {
-        const { column, sinceSec } = dimensions[at]!;
-        // After a power cut a page may still show what its column held for its owner before.
-        if (!segment.isWhole && timeSec + i * updateEverySec < sinceSec) continue;
+    const held = dimensions.filter(({ column }) => segment.holdsValues(timeSec, column * TILE_SLOTS));
+    for (let i = 0; i < run && held.length > 0; i++) {
+      const second = timeSec + i * updateEverySec;
+      rows.time(second);
+      for (const { column, ownSec, names } of held) {
+        if (second < ownSec) continue;
         const value = segment.values[segment.valueIndex(slot + i, column * TILE_SLOTS)]!;
-        if (Number.isFinite(value)) rows.put(names[at]!, value);
+        if (Number.isFinite(value)) rows.put(names, value);
       }
       if (rows.length >= PIECE_BYTES) yield rows.take();
     }

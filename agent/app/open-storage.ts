@@ -39,10 +39,10 @@ export function openStorage(config: Config, database: Database, world: StorageWo
         const text = "the host goes on in memory; tried again every 60 s";
         log.error("rrd.files_unusable", { host, path, problem, text });
       },
-      corrupt: (path, startSec, lostSec) => {
+      corrupt: (path, startSec, lostSec, tiles) => {
         const from = startSec === 0 ? "unknown" : new Date(startSec * 1000).toISOString();
-        const text = 'a block is damaged and reads as empty, all else is used; "tributary db verify" names every one';
-        log.error("rrd.block_corrupt", { path, from, lost_seconds: lostSec, text });
+        const text = 'what is damaged reads as empty, all else is used; "tributary db verify" names it';
+        log.error("rrd.block_corrupt", { path, from, lost_seconds: lostSec, tiles, text });
       },
       unsaved: (host, path, problem) => {
         const text = "what its files do not hold yet is lost";

@@ -1,7 +1,7 @@
 import { counted } from "../base/counted.ts";
 import { AgentError, errorText } from "../base/errors.ts";
 import { TILE_SLOTS } from "../rrd/store/geometry.ts";
-import type { HostReader } from "../rrd/store/host-reader.ts";
+import type { ChartPart, HostReader } from "../rrd/store/host-reader.ts";
 import { recordsByKey } from "../rrd/store/restore-rules.ts";
 import type { SegmentReader } from "../rrd/store/segment-reader.ts";
 import { DatabaseFiles, type InspectWorld } from "./database-files.ts";
@@ -26,7 +26,7 @@ export interface VerifyProgress {
 export interface VerifySummary {
   readonly hosts: number;
   readonly segments: number;
-  /** Sealed blocks whose checksum was computed. */
+  /** Sealed blocks whose checksums were computed. */
   readonly blocks: number;
   readonly problems: number;
 }
@@ -39,6 +39,10 @@ const LINE_COSTS: readonly (readonly [pattern: RegExp, cost: string])[] = [
 ];
 /** Dates from here on were never meant as such. */
 const FAR_SEC = 1e10;
+/** Dimensions that are named one by one. */
+const NAMES_MAX = 3;
+/** Marks of resets, or a column that no dimension has. */
+const NO_VALUES = "no values, at most the marks of counters that were reset";
 const LINE_COST = "what this line said; its chart is as the lines before left it";
 
 /**
@@ -75,23 +79,17 @@ function* verifyHost(
     try {
       const opened = host.openSegment(number);
       if (typeof opened === "string") {
-        yield problem(file, opened, `the history of ${partsText(host, number)}`);
+        yield problem(file, opened, `the history of ${partsText(host.partsIn(number))}`);
         continue;
       }
       using segment = opened;
       if (!segment.isWhole) cutSegments++;
       yield* recordFindings(host, number, segment, nowSec());
-      for (const block of segment.sealedBlocks()) {
-        sum.blocks++;
-        const startSec = Math.abs(segment.stamps[block]!);
-        // A block that its agent has taken for another lap meanwhile is none of those that were to be checked.
-        if (segment.heldStart(block) === startSec || Math.abs(segment.stamps[block]!) !== startSec) continue;
-        const what = `the checksum of the block from ${isoTime(startSec)} on is wrong`;
-        yield problem(file, what, `${TILE_SLOTS * segment.updateEverySec} s of ${partsText(host, number)}`);
-      }
+      sum.blocks += segment.sealedBlocks().length;
+      yield* blockFindings(host, number, segment);
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
-      yield problem(file, errorText(error), `the history of ${partsText(host, number)}, as long as it lasts`);
+      yield problem(file, errorText(error), `the history of ${partsText(host.partsIn(number))}, as long as it lasts`);
     }
   }
   if (cutSegments > 0) yield powerCutNote(host, cutSegments);
@@ -110,6 +108,38 @@ function* catalogueFindings(host: HostReader): Generator<VerifyFinding> {
   }
   const more = content.problemCount - content.problems.length;
   if (more > 0) yield problem(file, `${more} more such lines`, "what these lines said");
+}
+
+/** Blocks are known by their stamps, and what a sealed one holds by the checksum of each tile. */
+function* blockFindings(host: HostReader, number: number, segment: SegmentReader): Generator<VerifyFinding> {
+  const file = host.segmentPath(number);
+  const blockSec = TILE_SLOTS * segment.updateEverySec;
+  const { undatedBlocks } = segment;
+  if (undatedBlocks > 0) {
+    const cost = `${undatedBlocks * blockSec} s of ${partsText(host.partsIn(number))}`;
+    yield problem(file, `the time of ${counted(undatedBlocks, "block")} is damaged`, cost);
+  }
+  for (const block of segment.sealedBlocks()) {
+    const startSec = Math.abs(segment.stamps[block]!);
+    const tiles = segment.damagedTiles(block);
+    // A block that its agent has taken for another lap meanwhile is none of those that were to be checked.
+    if (tiles.length === 0 || Math.abs(segment.stamps[block]!) !== startSec) continue;
+    const sums = tiles.length === 1 ? "a checksum" : `${tiles.length} checksums`;
+    const what = `${sums} of the block from ${isoTime(startSec)} on ${tiles.length === 1 ? "is" : "are"} wrong`;
+    const parts = damagedParts(host.partsIn(number), tiles);
+    yield problem(file, what, parts.length === 0 ? NO_VALUES : `${blockSec} s of ${namedText(parts)}`);
+  }
+}
+
+/** The dimensions of a segment whose values are in some tiles. */
+function damagedParts(parts: readonly ChartPart[], tiles: readonly number[]): ChartPart[] {
+  const damaged = new Set(tiles);
+  return parts
+    .map(({ chart, indexes }) => ({
+      chart,
+      indexes: indexes.filter((index) => damaged.has(chart.dimensions[index]!.column)),
+    }))
+    .filter(({ indexes }) => indexes.length > 0);
 }
 
 /** Records tell which chart a segment holds and up to when. */
@@ -153,15 +183,21 @@ function dateText(date: number, nowSec: number): string {
 
 function powerCutNote(host: HostReader, segments: number): VerifyFinding {
   const what = `not closed before the machine was started anew, ${counted(segments, "segment")}`;
-  const cost = "their newest one to three blocks of 64 slots, which the disk may not have in whole";
+  const cost = "their newest one to three blocks of 64 slots, and later changes: the disk may not have them in whole";
   return { kind: "note", file: host.path, what, cost };
 }
 
-/** How much lies in a segment. */
-function partsText(host: HostReader, number: number): string {
-  const parts = host.partsIn(number);
+function partsText(parts: readonly ChartPart[]): string {
   const dimensions = parts.reduce((sum, { indexes }) => sum + indexes.length, 0);
   return `${counted(dimensions, "dimension")} of ${counted(parts.length, "chart")}`;
+}
+
+/** {@link partsText}, or the names of a few dimensions. */
+function namedText(parts: readonly ChartPart[]): string {
+  const names = parts.flatMap(({ chart, indexes }) => {
+    return indexes.map((index) => `${chart.definition.id} ${chart.dimensions[index]!.dimension.id}`);
+  });
+  return names.length > NAMES_MAX ? partsText(parts) : names.join(", ");
 }
 
 function problem(file: string, what: string, cost: string): VerifyFinding {

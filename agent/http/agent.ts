@@ -41,6 +41,7 @@ function* describeAgent(sources: HttpSources, rates: HostRates): Chunks {
     db: {
       hosts: database.hostCount,
       refused_hosts: database.refusedHosts,
+      displaced_hosts: database.displacedHosts,
       memory_bytes: database.budget.bytes,
       memory_limit_bytes: database.budget.limitBytes,
       ring_bytes: database.store.bytes,

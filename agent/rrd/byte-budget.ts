@@ -4,6 +4,8 @@
  */
 export class ByteBudget {
   readonly limitBytes: number;
+  /** Asked when something does not fit. @returns whether something was given back; it is asked again as often. */
+  makeRoom: () => boolean = () => false;
   private used = 0;
 
   constructor(limitBytes: number) {
@@ -17,7 +19,8 @@ export class ByteBudget {
 
   /** @returns false, and takes nothing, when that would pass the limit. */
   take(bytes: number): boolean {
-    if (this.used + bytes > this.limitBytes) return false;
+    if (bytes > this.limitBytes) return false;
+    while (this.used + bytes > this.limitBytes) if (!this.makeRoom()) return false;
     this.used += bytes;
     return true;
   }

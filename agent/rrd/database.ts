@@ -24,26 +24,34 @@ const FIRST_DEFINITIONS_US = 60_000_000;
 /** Told of hosts that come and go, so that `app` can attach a pusher to them. Must not throw. */
 export interface HostWatcher {
   hostAdded(host: Host): void;
-  /** @param isRemade it comes back at once, with other options. */
-  hostRemoved(host: Host, isRemade: boolean): void;
+  /** @param isKept its files stay whatever is configured: it comes back at once, or it has made room for others. */
+  hostRemoved(host: Host, isKept: boolean): void;
 }
 
 /** All hosts of this agent, the local one first. */
 export class Database {
   /** Hosts refused by the limit. */
   refusedHosts = 0;
+  /** Archived hosts that left memory because a live one needed their place or their memory. */
+  displacedHosts = 0;
+  /** Told of each of them, before it leaves. */
+  onDisplaced: (host: Host) => void = () => {};
   readonly store: MemoryStore;
   readonly budget: ByteBudget;
   private readonly limits: DatabaseLimits;
   private readonly share: HostShare;
   private readonly byGuid = new Map<string, Host>();
   private readonly watchers: HostWatcher[] = [];
+  /** Hosts that came from files; those that connected since are live. */
+  private readonly archived = new Set<Host>();
+  private isRestoring = false;
   /** Files of hosts in modes `save` and `map`; null = there are none. */
   private directories: HostDirectories | null = null;
 
   constructor(limits: DatabaseLimits, limitReached: LimitReached) {
     this.limits = limits;
     this.budget = new ByteBudget(limits.memoryBytes);
+    this.budget.makeRoom = () => this.displaceArchived();
     this.store = new MemoryStore(this.budget);
     this.share = {
       chartsPerHostMax: limits.chartsPerHost,
@@ -91,7 +99,7 @@ export class Database {
   /** @returns null when the limit of hosts is reached. The GUID must not be known yet. */
   addHost(options: HostOptions): Host | null {
     assert(!this.byGuid.has(options.machineGuid), "a host with this GUID exists already");
-    if (this.byGuid.size >= this.limits.hosts) {
+    if (this.byGuid.size >= this.limits.hosts && !this.displaceArchived()) {
       this.refusedHosts++;
       this.share.limitReached("hosts_max", options.hostname, `host ${options.machineGuid}`);
       return null;
@@ -102,6 +110,18 @@ export class Database {
     this.byGuid.set(host.machineGuid, host);
     for (const watcher of this.watchers) watcher.hostAdded(host);
     return host;
+  }
+
+  /** {@link addHost} for one of an earlier run, of which only the files are known: it displaces no other. */
+  addArchived(options: HostOptions): Host | null {
+    this.isRestoring = true;
+    try {
+      const host = this.addHost(options);
+      if (host !== null) this.archived.add(host);
+      return host;
+    } finally {
+      this.isRestoring = false;
+    }
   }
 
   /** A host starts to be collected (again): all its charts may be new. */
@@ -129,14 +149,38 @@ export class Database {
     return this.addHost(options);
   }
 
-  /** Forgets a host and frees its memory. @param isRemade it is made anew at once. */
-  removeHost(host: Host, isRemade = false): void {
+  /** Forgets a host and frees its memory. @param isKept see {@link HostWatcher.hostRemoved}. */
+  removeHost(host: Host, isKept = false): void {
     if (!this.byGuid.delete(host.machineGuid)) return;
-    for (const watcher of this.watchers) watcher.hostRemoved(host, isRemade);
+    this.archived.delete(host);
+    for (const watcher of this.watchers) watcher.hostRemoved(host, isKept);
     host.dispose();
   }
 
   watch(watcher: HostWatcher): void {
     this.watchers.push(watcher);
   }
+
+  /** The archived host whose data is oldest leaves memory; its files stay. @returns false = there is none. */
+  private displaceArchived(): boolean {
+    if (this.isRestoring) return false;
+    let oldest: Host | null = null;
+    let oldestUs = Number.POSITIVE_INFINITY;
+    for (const host of this.archived) {
+      const newestUs = newestStoredUs(host);
+      if (!host.isArchived || newestUs >= oldestUs) continue;
+      oldest = host;
+      oldestUs = newestUs;
+    }
+    if (oldest === null) return false;
+    this.displacedHosts++;
+    this.onDisplaced(oldest);
+    this.removeHost(oldest, true);
+    return true;
+  }
+}
+
+/** What its files say of the last time it was seen may be from long before, when its agent was killed. */
+function newestStoredUs({ lastCollectedUs, charts }: Host): number {
+  return charts.reduce((newest, chart) => Math.max(newest, chart?.lastUpdatedUs ?? 0), lastCollectedUs);
 }

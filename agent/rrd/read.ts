@@ -38,7 +38,7 @@ export function readStored(
   for (let timeSec = firstSec; timeSec <= lastSec; ) {
     const slot = segment.slotOf(timeSec);
     const run = Math.min(64 - (slot & 63), Math.floor((lastSec - timeSec) / updateEverySec) + 1);
-    if (segment.holds(timeSec)) copyRun(segment.values, segment.valueIndex(slot, tile), run, out, at);
+    if (segment.holdsValues(timeSec, tile)) copyRun(segment.values, segment.valueIndex(slot, tile), run, out, at);
     else out.fill(Number.NaN, at, at + run);
     at += run;
     timeSec += run * updateEverySec;

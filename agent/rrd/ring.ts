@@ -135,16 +135,16 @@ export class Ring {
     const segment = this.flagSegment(chart);
     if (segment === null || !segment.holds(timeSec)) return;
     const at = this.flagIndex(chart, segment, timeSec);
-    const flags = segment.flags[at]!;
+    const flags = segment.holdsFlags(timeSec, this.flagRecord(chart)) ? segment.flags[at]! : 0;
     const wanted = isReset ? flags | RESET_FLAG : flags & ~RESET_FLAG;
-    // Opened once more: a sealed block must not change.
+    // Opened once more: a sealed block must know of every change.
     if (wanted !== flags && segment.openFor(timeSec)) segment.flags[at] = wanted;
   }
 
   /** True if {@link setReset} marked the slot. */
   isReset(chart: Chart, timeSec: number): boolean {
     const segment = this.flagSegment(chart);
-    if (segment === null || !segment.holds(timeSec)) return false;
+    if (segment === null || !segment.holdsFlags(timeSec, this.flagRecord(chart))) return false;
     return (segment.flags[this.flagIndex(chart, segment, timeSec)]! & RESET_FLAG) !== 0;
   }
 
@@ -214,8 +214,11 @@ export class Ring {
   }
 
   private flagIndex(chart: Chart, segment: Segment, timeSec: number): number {
-    const record = this.recordOf(chart, chart.host.pool.segment[chart.start]!);
-    return segment.valueIndex(segment.slotOf(timeSec), record << 6);
+    return segment.valueIndex(segment.slotOf(timeSec), this.flagRecord(chart) << 6);
+  }
+
+  private flagRecord(chart: Chart): number {
+    return this.recordOf(chart, chart.host.pool.segment[chart.start]!);
   }
 
   /** Gives the chart a record in each of its segments, and tells whether one segment holds it all. */

@@ -3,12 +3,14 @@ import { cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "
 import { join } from "node:path";
 import {
   CHART_RECORD_BYTES,
-  checksOffset,
   FIXED_HEADER_BYTES,
   headerBytes,
+  marksOffset,
   recordsOffset,
   ringSlots,
   TILE_SLOTS,
+  tileChecksBytes,
+  tileChecksOffset,
 } from "../../agent/rrd/store/geometry.ts";
 import { SeededRandom, TEST_SEED } from "../seeded-random.ts";
 import { Agent } from "./agent.ts";
@@ -17,7 +19,7 @@ import { type Lab, peerTest } from "./peer.ts";
 import { storeKnown } from "./stored-state.ts";
 
 const GUID = "aaaaaaaa-0000-0000-0000-0000000000a3";
-const CASES = 30;
+const CASES = 33;
 const AT_ONCE = 3;
 const HISTORY = 400;
 const SLOTS = ringSlots(HISTORY);
@@ -32,7 +34,19 @@ const SEGMENTS = [
   { name: "seg-1.rrd", columns: 256 },
 ];
 const VALUES = "values";
-const PLACES = ["header", "state", "stamps", "checks", "records", VALUES, "flags", "catalogue", "cut", "cut catalogue"];
+const PLACES = [
+  "header",
+  "state",
+  "stamps",
+  "marks",
+  "records",
+  "checks",
+  VALUES,
+  "flags",
+  "catalogue",
+  "cut",
+  "cut catalogue",
+];
 
 /** What was done to which file. */
 interface Damage {
@@ -66,12 +80,14 @@ function damage(folder: string, place: string, random: SeededRandom): Damage {
 function placeIn(place: string, columns: number): [number, number] {
   const values = headerBytes({ columns, slots: SLOTS });
   const records = recordsOffset(SLOTS);
+  const checks = tileChecksOffset({ columns, slots: SLOTS });
   const ends: Record<string, [number, number]> = {
     header: [0, 64],
     state: [64, FIXED_HEADER_BYTES],
-    stamps: [FIXED_HEADER_BYTES, checksOffset(SLOTS)],
-    checks: [checksOffset(SLOTS), records],
+    stamps: [FIXED_HEADER_BYTES, marksOffset(SLOTS)],
+    marks: [marksOffset(SLOTS), records],
     records: [records, records + columns * CHART_RECORD_BYTES],
+    checks: [checks, checks + (SLOTS / TILE_SLOTS) * tileChecksBytes(columns)],
     values: [values, values + columns * SLOTS * 4],
     flags: [values + columns * SLOTS * 4, values + columns * SLOTS * 5],
   };
@@ -104,7 +120,11 @@ async function lookAt(lab: Lab, template: string, seconds: [number, number], num
     // Its charts may be lost with their lines, and then nothing says what is in their segments.
     expect({ what, log }).toEqual({ what, log: expect.stringContaining(`path=${host}/`) });
   } else expect({ what, aside }).toEqual({ what, aside: [] });
-  if (["state", "checks", "flags"].includes(place)) expect(known.points).toBeGreaterThan(all * 0.4);
+  if (["state", "marks"].includes(place)) expect(known.points).toBeGreaterThan(all * 0.4);
+  // One dimension for the time of a block.
+  if (["checks", VALUES, "flags"].includes(place)) {
+    expect(known.points).toBeGreaterThanOrEqual(all - TILE_SLOTS);
+  }
   expect(await agent.stop()).toBe(0);
   return `${what}: ${((100 * known.points) / all).toFixed(1)} % shown${aside.length > 0 ? ", set aside" : ""}`;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import type { Host } from "../../agent/rrd/host.ts";
-import { headerBytes, TILE_SLOTS } from "../../agent/rrd/store/geometry.ts";
+import { headerBytes, TILE_SLOTS, tileChecksOffset } from "../../agent/rrd/store/geometry.ts";
 import { IS_SOAK, SeededRandom, TEST_SEED } from "../seeded-random.ts";
 import type { SimulatedDisk } from "../simulated-disk.ts";
 import { define, GUID, held, StorageWorld } from "../storage-world.ts";
@@ -10,6 +10,7 @@ const DIRECTORY = `/state/db/${GUID}`;
 const COLUMNS = 64;
 const SLOTS = 128;
 const HEADER_BYTES = headerBytes({ columns: COLUMNS, slots: SLOTS });
+const TILE_CHECKS_AT = tileChecksOffset({ columns: COLUMNS, slots: SLOTS });
 /** Of the values and flags every so many bytes are damaged: an odd number, so that every byte of a value has its turn. */
 const STRIDE = IS_SOAK ? 1 : 29;
 const TIMEOUT_MS = 60_000 * (IS_SOAK ? 20 : 1);
@@ -49,15 +50,21 @@ class Specimen {
 
   /** @returns how many values stand where they were not stored: each tells where it belongs. */
   wrongValues(host: Host): number {
+    return this.countValues(host).wrong;
+  }
+
+  countValues(host: Host): { held: number; wrong: number } {
     const { nowSec } = this.world;
     let wrong = 0;
+    let count = 0;
     for (const chart of host.chartList()) {
       for (let index = 0; index < chart.dimensions.count; index++) {
         const values = held(chart, index, nowSec - 3 * SLOTS, nowSec + 10);
         for (const [second, value] of values) if (value !== expectedAt(chart, index, second)) wrong++;
+        count += values.size;
       }
     }
-    return wrong;
+    return { held: count, wrong };
   }
 
   /** What was set aside is there, and nothing was told twice. */
@@ -101,7 +108,7 @@ function blockAt(at: number): number {
 }
 
 test(
-  "a segment with any byte changed: no value is wrong but, in the open block, the one that was hit",
+  "a segment with any byte changed: no value is wrong but, in the open block, the one that was hit; one tile is lost",
   () => {
     const specimen = new Specimen();
     const random = new SeededRandom(TEST_SEED);
@@ -109,17 +116,24 @@ test(
     const stamps = new Float64Array(bytes.slice(128, 128 + 8 * (SLOTS / TILE_SLOTS)).buffer);
     expect([...stamps].filter((stamp) => stamp < 0)).toHaveLength(1);
     expect([...stamps].filter((stamp) => stamp > 0)).toHaveLength(1);
-    expect(specimen.wrongValues(specimen.load("", bytes))).toBe(0);
+    const whole = specimen.countValues(specimen.load("", bytes));
+    expect(whole.wrong).toBe(0);
     let hits = 0;
+    let losses = 0;
     for (let at = 0; at < bytes.length; at += at < HEADER_BYTES ? 1 : STRIDE) {
       const host = specimen.load("seg-0.rrd", damaged(bytes, at, 1 << random.below(8)));
-      const wrong = specimen.wrongValues(host);
+      const { held: left, wrong } = specimen.countValues(host);
       const isOpenBlock = at >= HEADER_BYTES && stamps[blockAt(at)]! > 0;
       if (wrong > (isOpenBlock ? 1 : 0)) throw new Error(`byte ${at}: ${wrong} values are wrong`);
+      // Behind the records damage costs one tile, not its block.
+      const lostMax = at < TILE_CHECKS_AT ? whole.held : TILE_SLOTS;
+      if (left < whole.held - lostMax) throw new Error(`byte ${at}: ${whole.held - left} values are gone`);
       hits += wrong;
+      if (left < whole.held) losses++;
       specimen.expectSetAside();
       if (at < HEADER_BYTES && at % 8 === 0) specimen.expectOfUse(host);
     }
+    expect(losses).toBeGreaterThan(100);
     // The damage was real: an open block has nothing that could tell it.
     if (IS_SOAK) expect(hits).toBeGreaterThan(0);
   },

@@ -7,7 +7,13 @@ import { errorCode } from "../../agent/base/errors.ts";
 import { SimplePattern } from "../../agent/base/pattern.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import type { MemoryMode } from "../../agent/rrd/host-options.ts";
-import { recordsOffset, ringSlots, SEGMENT_COLUMNS_SMALL, TILE_SLOTS } from "../../agent/rrd/store/geometry.ts";
+import {
+  headerBytes,
+  recordsOffset,
+  ringSlots,
+  SEGMENT_COLUMNS_SMALL,
+  TILE_SLOTS,
+} from "../../agent/rrd/store/geometry.ts";
 import { SeededRandom } from "../seeded-random.ts";
 import { dimension } from "../simulated-host.ts";
 import { DIRECTORY, define, GUID, held, StorageWorld } from "../storage-world.ts";
@@ -411,24 +417,32 @@ describe("verify", () => {
     expect(blocks).toBeGreaterThanOrEqual(4);
   });
 
-  test("a sealed block: one problem; it is left out as the agent does, and nothing else", async () => {
+  test.each([
+    [1, "a checksum of the block from TIME on is wrong", "64 s of a.one d0"],
+    [2, "2 checksums of the block from TIME on are wrong", "64 s of a.one d0, a.one d1"],
+    [0, "a checksum of the block from TIME on is wrong", "no values, at most the marks of counters that were reset"],
+  ])("a sealed block, %d dimensions: one problem; they are left out as the agent does", async (count, what, cost) => {
     const world = await stopped();
     const before = exported(ended(world)).rows;
     const segment = bytesOf(world, "seg-0.rrd");
     const stamps = new Float64Array(segment.buffer, 128, 8);
     const block = stamps.findIndex((stamp) => stamp < 0);
     expect(block).toBeGreaterThanOrEqual(0);
-    const at = 4096 + block * SEGMENT_COLUMNS_SMALL * TILE_SLOTS * 4;
-    segment[at] = segment[at]! ^ 1;
+    const first = headerBytes({ columns: SEGMENT_COLUMNS_SMALL, slots: ringSlots(400) });
+    const hits = Array.from(
+      { length: count },
+      (_, column) => (block * SEGMENT_COLUMNS_SMALL + column) * TILE_SLOTS * 4,
+    );
+    // Its last column is not in use.
+    if (count === 0) hits.push(((block + 1) * SEGMENT_COLUMNS_SMALL - 1) * TILE_SLOTS * 4);
+    for (const hit of hits) segment[first + hit] = segment[first + hit]! ^ 1;
     const { findings, problems } = verified(ended(world));
     const time = new Date(-stamps[block]! * 1000).toISOString().replace(".000", "");
-    expect(findings).toEqual([
-      `problem seg-0.rrd: the checksum of the block from ${time} on is wrong; 64 s of 3 dimensions of 1 chart`,
-    ]);
+    expect(findings).toEqual([`problem seg-0.rrd: ${what.replace("TIME", time)}; ${cost}`]);
     expect(problems).toBe(1);
     const { rows, leftOut } = exported(ended(world));
-    expect(rows).toBe(before - 64 * 3);
-    expect(leftOut).toEqual([`${HOST_PATH}/seg-0.rrd: 1 block with a wrong checksum`]);
+    expect(rows).toBe(before - 64 * count);
+    expect(leftOut).toEqual([`${HOST_PATH}/seg-0.rrd: 1 block with wrong checksums`]);
     const host = world.host("map", { historyEntries: 400 });
     expect(valuesOf(exported(inspect(world)).lines).get("a.one d1")).toEqual(
       held(host.chart("a.one")!, 1, world.nowSec - 500, world.nowSec),

@@ -19,10 +19,14 @@ test("a damaged block is told, with its time, and counted, once", async () => {
   world.disk.map(path)[at + 1]! ^= 1;
   world.kill();
   const again = world.host("map", more);
-  const [first] = [1, 2].map(() => held(again.chart("a.one")!, 1, world.nowSec - 300, world.nowSec));
+  const [first, neighbour] = [1, 2].map((index) => {
+    held(again.chart("a.one")!, index, world.nowSec - 300, world.nowSec);
+    return held(again.chart("a.one")!, index, world.nowSec - 300, world.nowSec);
+  });
   expect([...first!.keys()].filter((second) => second >= startSec && second < startSec + 64)).toEqual([]);
   expect(first!.size).toBe(299 - 64);
-  expect([world.told, again.files!.corruptBlocks]).toEqual([[`corrupt seg-0.rrd: ${startSec} 64`], 1]);
+  expect([world.told, again.files!.corruptBlocks]).toEqual([[`corrupt seg-0.rrd: ${startSec} 64, 1 tiles`], 1]);
+  expect(neighbour!.size).toBe(299);
 });
 
 test("what is set aside twice in one second is kept twice", () => {

@@ -38,10 +38,11 @@ export interface RestoreEvents {
   /** Lines of the catalogue, or blocks, were left out. */
   leftOut(path: string, what: string): void;
   /**
-   * A block of a segment file is damaged and reads as empty.
-   * @param startSec its first second, 0 = not known. @param lostSec seconds that are lost of each dimension in it.
+   * Something in a block of a segment file is damaged and reads as empty.
+   * @param startSec its first second, 0 = not known. @param lostSec seconds that it covers.
+   * @param tiles how many of its tiles are: values of a dimension, or flags of a chart.
    */
-  corrupt(path: string, startSec: number, lostSec: number): void;
+  corrupt(path: string, startSec: number, lostSec: number, tiles: number): void;
   /** The files of a host that leaves, or of an agent that ends, could not be written: what they lack is lost. */
   unsaved(hostname: string, directory: string, problem: string): void;
 }

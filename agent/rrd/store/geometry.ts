@@ -14,11 +14,13 @@ export const STORED_MAX = 3.4028234e38;
 export const PAGE_BYTES = 4096;
 /** Identity and state; see segment-header.ts. */
 export const FIXED_HEADER_BYTES = 128;
-/** f64, see segment-header.ts. */
+/** Two f64, see segment-header.ts. */
 export const FLUSHED_AT = 72;
 export const CHART_RECORD_BYTES = 32;
-/** Of one block: f64 stamp and u32 checksum. */
+/** Of one block: f64 stamp and u32 mark. */
 const BLOCK_BYTES = 12;
+/** u32 of a column's values, and of a record's flags. */
+const TILE_CHECKS_BYTES = 8;
 
 /** Size and pace of a segment. */
 export interface Geometry {
@@ -48,15 +50,25 @@ export function segmentBytes({ columns, slots }: Pick<Geometry, "columns" | "slo
 
 /** Bytes before the values. */
 export function headerBytes({ columns, slots }: Pick<Geometry, "columns" | "slots">): number {
-  return Math.ceil((recordsOffset(slots) + columns * CHART_RECORD_BYTES) / PAGE_BYTES) * PAGE_BYTES;
+  return wholePages(tileChecksOffset({ columns, slots }) + (slots / TILE_SLOTS) * tileChecksBytes(columns));
 }
 
-/** Where the checksums of blocks begin, behind their stamps. */
-export function checksOffset(slots: number): number {
+/** Where the checksums of tiles begin: with a page, so that those of one block are in as few as can be. */
+export function tileChecksOffset({ columns, slots }: Pick<Geometry, "columns" | "slots">): number {
+  return wholePages(recordsOffset(slots) + columns * CHART_RECORD_BYTES);
+}
+
+/** Bytes of the checksums of one block. */
+export function tileChecksBytes(columns: number): number {
+  return columns * TILE_CHECKS_BYTES;
+}
+
+/** Where the marks of blocks begin, behind their stamps. */
+export function marksOffset(slots: number): number {
   return FIXED_HEADER_BYTES + (slots / TILE_SLOTS) * 8;
 }
 
-/** Chart records follow the stamps and checksums, on a boundary of 8 bytes. */
+/** Chart records follow the stamps and marks, on a boundary of 8 bytes. */
 export function recordsOffset(slots: number): number {
   return Math.ceil((FIXED_HEADER_BYTES + (slots / TILE_SLOTS) * BLOCK_BYTES) / 8) * 8;
 }
@@ -64,4 +76,8 @@ export function recordsOffset(slots: number): number {
 /** {@link Geometry.phase} of a host: the same at every start. */
 export function phaseOf(machineGuid: string): number {
   return Bun.hash.crc32(machineGuid) % TILE_SLOTS;
+}
+
+function wholePages(bytes: number): number {
+  return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 }

@@ -136,7 +136,10 @@ export class HostDirectory implements HostStore, RestoreTarget {
       else catalogue.putDimensions(known.key, from, storedDimensions(chart, known, from));
     });
     chart.journaled = chart.dimensions.count;
-    this.host!.ring!.eachRecord(chart, (segment, record) => segment.setRecordKey(record, known.key));
+    this.host!.ring!.eachRecord(chart, (segment, record) => {
+      segment.setRecordKey(record, known.key);
+      segment.emptiedFor(known.newestSec);
+    });
   }
 
   chartRemoved(chart: Chart): void {
@@ -246,6 +249,11 @@ export class HostDirectory implements HostStore, RestoreTarget {
     this.moveToFiles();
     this.hostChanged();
     this.catalogue?.close();
+  }
+
+  /** After {@link leave} in mode `save`: the files have all there is. */
+  get isWritten(): boolean {
+    return this.mode === "save" && this.hasLeft && !this.isClosed && this.saving === null;
   }
 
   /** After {@link leave}: everything on the disk and marked as whole, in turns of the event loop. */

@@ -3,12 +3,11 @@ import { AgentError } from "../../base/errors.ts";
 import type { DirectoryShare } from "./directory-share.ts";
 import { takeDisk } from "./files-trouble.ts";
 import { type Geometry, headerBytes, segmentBytes, TILE_SLOTS } from "./geometry.ts";
-import { newestHeldSec } from "./newest-held.ts";
 import { setAsideStranger } from "./quarantine.ts";
 import { Segment } from "./segment.ts";
 import { createSegmentFile, type FileContent, overwriter, segmentFileName } from "./segment-file.ts";
 import { readState, writeIdentity } from "./segment-header.ts";
-import { markClosed, markInUse, type SegmentOwner, sign } from "./segment-signature.ts";
+import { allOnDisk, markClosed, markInUse, type SegmentOwner, sign } from "./segment-signature.ts";
 
 /** Mappings of one process; the kernel allows 65,530 (rrd.md §4.2). */
 const MAPPINGS_MAX = 50_000;
@@ -66,7 +65,10 @@ export class HostSegments {
     this.filed.add(number);
     disk.hold(segmentBytes(segment));
     if (readState(segment.buffer).use !== "closed") this.isFitted = true;
-    if (!isMapped) return true;
+    if (!isMapped) {
+      segment.reopen(this.share.nowSec());
+      return true;
+    }
     io.mappings++;
     segment.overwriteFile = overwriter(files, this.pathOf(number), io);
     markInUse(segment, this.share);
@@ -78,12 +80,12 @@ export class HostSegments {
   watch(number: number, segment: Segment): void {
     const path = this.pathOf(number);
     const lostSec = TILE_SLOTS * segment.updateEverySec;
-    segment.onCorrupt = (startSec) => {
+    segment.onCorrupt = (startSec, tiles) => {
       this.corruptBlocks++;
-      this.share.events.corrupt(path, startSec, lostSec);
+      this.share.events.corrupt(path, startSec, lostSec, tiles);
     };
-    // The time in a stamp that is damaged is none; what was found on opening is told all the same.
-    for (let index = 0; index < segment.corruptBlocks; index++) segment.onCorrupt(0);
+    // The time in a stamp that is damaged is none, and all of its block is lost; that was found on opening.
+    for (let index = 0; index < segment.corruptBlocks; index++) segment.onCorrupt(0, 2 * segment.columns);
   }
 
   /**
@@ -153,8 +155,9 @@ export class HostSegments {
     if (this.filed.has(number)) return;
     const segment = this.byNumber.get(number)!;
     // One that takes the place of another file is on the disk before it does.
-    const flushedSec = this.replacing.has(number) ? newestHeldSec(segment, this.share.nowSec()) : 0;
-    sign(segment, this.identityOf(number), this.share, { use: "in_use", flushedSec });
+    const isReplacing = this.replacing.has(number);
+    const onDisk = isReplacing ? allOnDisk(segment, this.share.nowSec()) : { flushedSec: 0, emptiedSec: 0 };
+    sign(segment, this.identityOf(number), this.share, { use: "in_use", onDisk });
     segment.moveTo(this.newFile(number, new Uint8Array(segment.buffer), segmentBytes(segment)));
     segment.overwriteFile = overwriter(this.share.files, this.pathOf(number), this.share.io);
     this.share.memory.release(number, segment);
@@ -177,6 +180,8 @@ export class HostSegments {
       segment.sealAll();
       sign(segment, this.identityOf(number), this.share, { use: "closed" });
       yield { path, content: new Uint8Array(segment.buffer) };
+      // Into a sealed block values would come by the longer way.
+      segment.reopen(this.share.nowSec());
     }
     this.isFitted = false;
   }
@@ -190,9 +195,9 @@ export class HostSegments {
     const { files, nowSec } = this.share;
     const filed = this.filedList();
     for (const [number, segment] of filed) {
-      // What was flushed of a block must not go with the rest of it when only its seal gets there.
+      // What was flushed of a block must not go with the rest of it when only its seal gets there: first its checksums.
       if (!segment.hasFlushedOpen) continue;
-      segment.beginFlush(nowSec());
+      segment.beginFlush(nowSec(), true);
       await files.sync(this.pathOf(number));
       if (!isWanted()) return;
       segment.endFlush();

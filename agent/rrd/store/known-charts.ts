@@ -7,6 +7,8 @@ export interface KnownChart {
   readonly key: number;
   /** By dimension: what its column holds before this second is not its own; −1 = it has no column, or one not dated. */
   sinceSec: number[];
+  /** That of the columns it got last; infinite = there were none. */
+  newestSec: number;
 }
 
 /** The charts of one host that have a key: what its catalogue says of them. */
@@ -17,18 +19,19 @@ export class KnownCharts {
 
   /** Takes over a chart that was read from the catalogue. */
   adopt(chart: Chart, key: number, sinceSec: number[]): void {
-    this.charts.set(chart, { key, sinceSec });
+    this.charts.set(chart, { key, sinceSec, newestSec: Number.POSITIVE_INFINITY });
   }
 
   /** A chart has got its columns: new ones are its own from now on, the others stay what they were. */
   settle(chart: Chart, nowSec: number): KnownChart {
-    const known = this.charts.get(chart) ?? { key: this.nextKey++, sinceSec: [] };
+    const known = this.charts.get(chart) ?? { key: this.nextKey++, sinceSec: [], newestSec: 0 };
     this.charts.set(chart, known);
+    known.newestSec = Number.POSITIVE_INFINITY;
     const sinceSec = emptyUntilSec(chart, nowSec);
     for (let index = 0; index < chart.dimensions.count; index++) {
       const isPlaced = chart.host.pool.segment[chart.start + index]! < NO_SEGMENT;
       if (!isPlaced) known.sinceSec[index] = -1;
-      else if ((known.sinceSec[index] ?? -1) < 0) known.sinceSec[index] = sinceSec;
+      else if ((known.sinceSec[index] ?? -1) < 0) known.newestSec = known.sinceSec[index] = sinceSec;
     }
     return known;
   }

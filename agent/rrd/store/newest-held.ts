@@ -1,11 +1,11 @@
 import { TILE_SLOTS } from "./geometry.ts";
-import type { Segment } from "./segment.ts";
+import type { SegmentBlocks } from "./segment-blocks.ts";
 
 /**
  * Newest time up to a second whose block is held, undamaged; 0 = none. Looks into the newest block alone unless that is
  * damaged: the others may be on the disk only.
  */
-export function newestHeldSec(segment: Segment, upToSec: number): number {
+export function newestHeldSec(segment: SegmentBlocks, upToSec: number): number {
   const { stamps, updateEverySec } = segment;
   for (let beforeSec = Number.POSITIVE_INFINITY; ; ) {
     let newest = -1;

@@ -26,10 +26,12 @@ export function distrustAfterPowerCut(segment: Segment, bootCrc: number): PowerC
   let lostFromSec = Number.POSITIVE_INFINITY;
   for (let block = 0; block < segment.stamps.length; block++) {
     const startSec = segment.stamps[block]!;
+    if (segment.distrustLate(block)) lostFromSec = Math.min(lostFromSec, -startSec);
     if (startSec <= 0) continue;
     // What was on the disk for certain stays. A file that was being closed has no open block: that stamp is of before.
-    const flushedSlots = use === "closing" ? 0 : Math.floor((flushedSec - startSec) / segment.updateEverySec) + 1;
-    const slots = segment.slots < TRUSTED_SLOTS_MIN ? 0 : Math.max(0, flushedSlots);
+    const isLost = use === "closing" || segment.isBegunLate(block) || segment.slots < TRUSTED_SLOTS_MIN;
+    const flushedSlots = Math.floor((flushedSec - startSec) / segment.updateEverySec) + 1;
+    const slots = isLost ? 0 : Math.max(0, flushedSlots);
     if (slots >= TILE_SLOTS) continue;
     lostFromSec = Math.min(lostFromSec, startSec + slots * segment.updateEverySec);
     if (slots === 0) segment.stamps[block] = 0;

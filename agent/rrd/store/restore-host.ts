@@ -198,11 +198,12 @@ class HostRestore {
    */
   private takeOver(number: number, segment: Segment, isMapped: boolean, wanted: Geometry): Segment | null {
     this.directory.watch(number, segment);
-    // Then a page may also still show what a column held for its owner before.
+    // Then a page may also still show what a column held for its owner before, unless it was flushed since.
     const { isWhole, lostFromSec } = distrustAfterPowerCut(segment, this.share.bootCrc);
     if (!isWhole) {
       this.isWhole = false;
-      segment.clearColumnsBefore(this.owned.get(number) ?? []);
+      const owned = this.owned.get(number) ?? [];
+      segment.clearColumnsBefore(owned.filter(({ sinceSec }) => !segment.isEmptiedOnDisk(sinceSec)));
       const doubtfulSec = newestHeldSec(segment, this.share.nowSec()) - DOUBTFUL_SLOTS * segment.updateEverySec;
       this.missFrom(Math.min(lostFromSec, doubtfulSec));
     }

@@ -168,6 +168,7 @@ export function resizedBuffer(old: Segment, slots: number, nowSec: number): Arra
     const to = resized.slotOf(startSec) >> 6;
     resized.values.set(old.values.subarray(block * size, (block + 1) * size), to * size);
     resized.flags.set(old.flags.subarray(block * size, (block + 1) * size), to * size);
+    resized.emptyTiles(to, old.damagedTiles(block));
     resized.claim(to, startSec);
   }
   resized.sealOver(nowSec);

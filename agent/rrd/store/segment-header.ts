@@ -101,6 +101,8 @@ export interface SegmentState {
   bootCrc: number;
   /** Everything up to this second was on the disk for certain. */
   flushedSec: number;
+  /** So were columns as empty as their owners got them, of those that have them from a second before this one on. */
+  emptiedSec: number;
 }
 
 export function readState(buffer: ArrayBuffer): SegmentState {
@@ -109,6 +111,7 @@ export function readState(buffer: ArrayBuffer): SegmentState {
     use: USES[view.getUint32(STATE_AT, true)] ?? "in_use",
     bootCrc: view.getUint32(BOOT_AT, true),
     flushedSec: view.getFloat64(FLUSHED_AT, true),
+    emptiedSec: view.getFloat64(FLUSHED_AT + 8, true),
   };
 }
 
@@ -117,4 +120,5 @@ export function writeState(buffer: ArrayBuffer, state: SegmentState): void {
   view.setUint32(STATE_AT, USES.indexOf(state.use), true);
   view.setUint32(BOOT_AT, state.bootCrc, true);
   view.setFloat64(FLUSHED_AT, state.flushedSec, true);
+  view.setFloat64(FLUSHED_AT + 8, state.emptiedSec, true);
 }

@@ -1,5 +1,14 @@
 import type { Files, ReadableFile } from "../../base/files.ts";
-import { checksOffset, FIXED_HEADER_BYTES, headerBytes, PAGE_BYTES, segmentBytes, TILE_SLOTS } from "./geometry.ts";
+import {
+  FIXED_HEADER_BYTES,
+  headerBytes,
+  marksOffset,
+  PAGE_BYTES,
+  segmentBytes,
+  TILE_SLOTS,
+  tileChecksBytes,
+  tileChecksOffset,
+} from "./geometry.ts";
 import { distrustAfterPowerCut, isWhole } from "./power-cut.ts";
 import { Segment } from "./segment.ts";
 import { segmentFileName, strangerProblem } from "./segment-file.ts";
@@ -19,12 +28,15 @@ export class SegmentReader extends Segment implements Disposable {
   readonly state: SegmentState;
   /** Nothing had to be given up after a power cut. */
   readonly isWhole: boolean;
+  /** Blocks of which nobody knows any more to which time they belong. */
+  readonly undatedBlocks: number;
   private readonly file: ReadableFile;
   /** By block: 1 = it has been read. */
   private readonly loaded: Uint8Array;
 
   private constructor(file: ReadableFile, buffer: ArrayBuffer, identity: SegmentIdentity, bootCrc: number) {
     super(buffer, identity);
+    this.undatedBlocks = this.corruptBlocks;
     this.file = file;
     this.fileBytes = file.bytes;
     this.loaded = new Uint8Array(this.stamps.length);
@@ -65,10 +77,10 @@ export class SegmentReader extends Segment implements Disposable {
   }
 
   /** A block that moved on to another lap while it was read does not hold the one that was asked for. */
-  protected override isSound(block: number): boolean {
+  protected override isThere(block: number): boolean {
     const startSec = Math.abs(this.stamps[block]!);
     this.load(block);
-    return Math.abs(this.stamps[block]!) === startSec && super.isSound(block);
+    return Math.abs(this.stamps[block]!) === startSec;
   }
 
   private static from(
@@ -84,33 +96,40 @@ export class SegmentReader extends Segment implements Disposable {
     if (problem !== "") return problem;
     // The kernel gives pages when they are first written: what is not read takes no memory.
     const buffer = new ArrayBuffer(segmentBytes(identity));
-    file.readInto(new Uint8Array(buffer, 0, headerBytes(identity)), 0);
-    return new SegmentReader(file, buffer, identity, expected.bootCrc);
+    for (let attempt = 1; ; attempt++) {
+      file.readInto(new Uint8Array(buffer, 0, headerBytes(identity)), 0);
+      const reader = new SegmentReader(file, buffer, identity, expected.bootCrc);
+      // Its agent may just have begun a block.
+      if (reader.undatedBlocks === 0 || attempt === ATTEMPTS_MAX) return reader;
+    }
   }
 
   /**
-   * Reads the content of a block, then its stamp again: when both belong to one lap, and to the checksum of a sealed
-   * block, that is how it was. Otherwise its agent was at it, or it is damaged: once more.
+   * Reads the content of a block, then its stamp again: when both belong to one lap, and each tile of a sealed block to
+   * its checksum, that is how it was. Otherwise its agent was at it, or it is damaged: once more.
    */
   private load(block: number): void {
-    if (this.loaded[block] === 1) return;
+    if (this.loaded[block] === 1 || this.stamps[block] === 0) return;
     this.loaded[block] = 1;
+    const startSec = Math.abs(this.stamps[block]!);
     let isSteady = false;
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-      const startSec = Math.abs(this.stamps[block]!);
-      isSteady = this.readBlock(block) && Math.abs(this.stamps[block]!) === startSec;
-      this.reassess(block);
-      if (isSteady && super.isSound(block)) return;
+      isSteady = this.readBlock(block);
+      const isOfLap = this.reassess(block) && Math.abs(this.stamps[block]!) === startSec;
+      // It is of a later lap by now, and read when that is asked for.
+      if (isSteady && !isOfLap) this.loaded[block] = 0;
+      if (isSteady && (!isOfLap || this.damagedTiles(block).length === 0)) return;
     }
     if (isSteady) return;
     this.stamps[block] = 0;
     this.reassess(block);
   }
 
-  /** @returns whether stamp and checksum are of one moment. */
+  /** @returns whether stamp, mark and checksums are of one moment. */
   private readBlock(block: number): boolean {
     const { buffer, columns, slots, values, flags } = this;
     const size = columns * TILE_SLOTS;
+    const checks = tileChecksBytes(columns);
     const read = (at: number, bytes: number) => this.file.readInto(new Uint8Array(buffer, at, bytes), at);
     read(values.byteOffset + block * size * 4, size * 4);
     read(flags.byteOffset + block * size, size);
@@ -119,8 +138,9 @@ export class SegmentReader extends Segment implements Disposable {
       return this.stamps[block]!;
     };
     const before = readStamp();
-    // Behind the stamp: what is sealed by then has its checksum; and before it: it may be open again, for a later lap.
-    read(checksOffset(slots) + block * 4, 4);
+    // Behind the stamp: what is sealed by then has its checksums; and before it: it may be open again, for a later lap.
+    read(marksOffset(slots) + block * 4, 4);
+    if (before < 0) read(tileChecksOffset(this) + block * checks, checks);
     return readStamp() === before;
   }
 }

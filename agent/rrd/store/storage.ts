@@ -123,6 +123,8 @@ export class Storage implements HostDirectories, AsyncDisposable {
     this.hosts.delete(machineGuid);
     if (isDeleted) directory.remove();
     else this.leave(machineGuid, directory);
+    // Its memory is free at once then.
+    if (directory.isWritten) this.endLeaving(machineGuid);
     if (this.closers.size === 0) this.addCloser();
   }
 
@@ -202,7 +204,7 @@ export class Storage implements HostDirectories, AsyncDisposable {
     const options = content?.host == null ? null : optionsOf(content.host);
     if (content?.host == null || options === null) return;
     this.contents.set(machineGuid, content);
-    const host = database.addHost(options);
+    const host = database.addArchived(options);
     this.contents.delete(machineGuid);
     if (host !== null) describeArchived(host, content.host);
   }
