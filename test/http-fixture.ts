@@ -39,14 +39,14 @@ const NO_AGENT: AgentSources = {
   restartNeeded: () => [],
 };
 
-/** An API over a database, without a socket. */
-export function newApi(
+/** What the API asks others for, of an agent that is not there. */
+export function apiSources(
   database: Database,
   clock: Clock,
   agent: Partial<AgentSources> = {},
   sources: Partial<HttpSources> = {},
-): HttpApi {
-  return new HttpApi({
+): HttpSources {
+  return {
     database,
     clock,
     random: () => 0.5,
@@ -54,9 +54,20 @@ export function newApi(
     version: "9.9.9",
     agent: { ...NO_AGENT, ...agent },
     allowsDashboard: () => true,
+    allowsStreaming: () => false,
     gzipLevel: () => 3,
     ...sources,
-  });
+  };
+}
+
+/** An API over a database, without a socket. */
+export function newApi(
+  database: Database,
+  clock: Clock,
+  agent: Partial<AgentSources> = {},
+  sources: Partial<HttpSources> = {},
+): HttpApi {
+  return new HttpApi(apiSources(database, clock, agent, sources));
 }
 
 /** Asks the API. @param path with its query, as a client writes it. */

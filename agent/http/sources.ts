@@ -14,6 +14,8 @@ export interface HttpSources {
   readonly agent: AgentSources;
   /** `[web] allow_dashboard_from`; asked for every request, so a reloaded list counts at once. */
   allowsDashboard(address: string): boolean;
+  /** `[web] allow_streaming_from`: those may ask what this agent has of a host, before they stream it here. */
+  allowsStreaming(address: string): boolean;
   /** `[web] gzip_level`: 0 = off. */
   gzipLevel(): number;
 }

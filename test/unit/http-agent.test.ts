@@ -279,6 +279,16 @@ describe("/api/v3/stream_info (streaming.md §1.6)", () => {
     },
   );
 
+  test("whoever may stream may ask, also where the page is for others", () => {
+    const allowsDashboard = () => false;
+    const allowsStreaming = (address: string) => address === "10.0.0.7";
+    const guarded = newApi(parentAt(NOW), new FixedClock(NOW), {}, { allowsDashboard, allowsStreaming });
+    const status = (path: string, address: string) => ask(guarded, path, {}, address).status;
+    const path = "/api/v3/stream_info?machine_guid=aaaaaaaa-bbbb-cccc-dddd-eeeeeeee0001";
+    expect([status(path, "10.0.0.7"), status(path, "10.0.0.8")]).toEqual([200, 403]);
+    expect([status("/api/v1/agent", "10.0.0.7"), status("/api/v3/info", "10.0.0.7")]).toEqual([403, 403]);
+  });
+
   test("this host itself", async () => {
     expect((await about(LINK.from.toUpperCase()))["ingest_type"]).toBe("localhost");
   });
