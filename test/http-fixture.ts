@@ -33,6 +33,7 @@ const NO_AGENT: AgentSources = {
   links: () => [],
   exporters: () => [],
   receivers: () => [],
+  refusals: () => [],
   files: () => null,
   labels: () => ({}),
   isStreaming: () => false,

@@ -33,6 +33,7 @@ export function httpSources(parts: ShownParts): AgentSources {
     links: () => pushers.status().map((status) => describeLink(status, parts)),
     exporters: () => exporters.status(),
     receivers: () => describeReceivers(receiver),
+    refusals: () => receiver.refusals.latest,
     files: () => describeFiles(parts.storage()),
     labels: givenLabels,
     isStreaming: () => config().stream.enabled,

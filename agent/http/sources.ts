@@ -27,6 +27,8 @@ export interface AgentSources {
   exporters(): readonly ExporterStatus[];
   /** Incoming streams that are open now. */
   receivers(): readonly ReceiverStatus[];
+  /** The last streams that were refused, the latest first. */
+  refusals(): readonly RefusalStatus[];
   /** The database's files; null = no host of this configuration has any. */
   files(): FilesStatus | null;
   /** Labels of a host, automatic ones (names that start with `_`) left out. */
@@ -85,6 +87,22 @@ export interface LinkStatus {
   readonly bytes: number;
   readonly error: string | null;
   readonly account: LinkAccount;
+}
+
+/** A stream that this agent would not take, or whose values it does not store. */
+export interface RefusalStatus {
+  /** Unix second of the last time, and how often it was refused for this reason since it is in the list. */
+  readonly whenSec: number;
+  readonly times: number;
+  readonly address: string;
+  readonly hostname: string;
+  readonly machineGuid: string;
+  /** Last characters of the API key. */
+  readonly keyEnd: string;
+  readonly reason: string;
+  /** Why, and what to do about it. */
+  readonly text: string;
+  readonly advice: string;
 }
 
 /** One incoming stream that is open. */

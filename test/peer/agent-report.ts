@@ -40,6 +40,8 @@ export interface AgentReport {
     readonly error: string | null;
     readonly account: LinkAccount;
   }[];
+  /** The latest first. */
+  readonly refusals: readonly { readonly reason: string; readonly hostname: string; readonly advice: string }[];
   readonly receivers: readonly { readonly guid: string; readonly address: string; readonly key: string }[];
 }
 

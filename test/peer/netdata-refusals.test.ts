@@ -68,7 +68,7 @@ describe("our parent refuses", () => {
     { fields: { machine_guid: "" }, wire: NOT_PERMITTED, refusal: "no_machine_guid" },
     { fields: { key: "secret" }, wire: NOT_PERMITTED, refusal: "key_invalid" },
     { fields: { machine_guid: "zzz" }, wire: NOT_PERMITTED, refusal: "machine_guid_invalid" },
-    { fields: { key: UNKNOWN_KEY }, wire: NOT_PERMITTED, refusal: "key_not_permitted" },
+    { fields: { key: UNKNOWN_KEY }, wire: NOT_PERMITTED, refusal: "key_unknown" },
     { fields: { key: DISABLED_KEY }, wire: NOT_PERMITTED, refusal: "key_not_permitted" },
     { fields: { key: ELSEWHERE_KEY }, wire: NOT_PERMITTED, refusal: "key_address_not_permitted" },
     { fields: { machine_guid: DISABLED_GUID }, wire: NOT_PERMITTED, refusal: "machine_not_permitted" },
@@ -89,7 +89,11 @@ describe("our parent refuses", () => {
     const log = parent.log();
     expect(log).toContain('reason="Your API key is not permitted access from this address."');
     for (const key of [UNKNOWN_KEY, DISABLED_KEY, ELSEWHERE_KEY]) expect(log).not.toContain(key);
-    expect((await reportOf(parent)).hosts).toHaveLength(1);
+    const { hosts, refusals } = await reportOf(parent);
+    expect(hosts).toHaveLength(1);
+    // The GUID in capitals is the same one once more.
+    const reasons = [...new Set(rows.map(({ refusal }) => refusal))];
+    expect(refusals.map(({ reason }) => reason).reverse()).toEqual(reasons);
   });
 
   peerTest("a second child of one machine GUID, and takes it once the first is gone", {}, async (lab) => {

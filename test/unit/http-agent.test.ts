@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { lagSec, statusOf } from "../../agent/http/host-status.ts";
 import { HostRates } from "../../agent/http/rates.ts";
-import type { ExporterStatus, LinkStatus, ReceiverStatus } from "../../agent/http/sources.ts";
+import type { ExporterStatus, LinkStatus, ReceiverStatus, RefusalStatus } from "../../agent/http/sources.ts";
 import { ask, FixedClock, newApi } from "../http-fixture.ts";
 import { parentAt } from "../http-synth.ts";
 import { addHost, newDatabase } from "../query-fixture.ts";
@@ -39,6 +39,18 @@ const RECEIVER: ReceiverStatus = {
   bytes: 1234,
 };
 
+const REFUSAL: RefusalStatus = {
+  whenSec: NOW - 7,
+  times: 3,
+  address: "10.0.0.9",
+  hostname: "edge",
+  machineGuid: "aaaaaaaa-bbbb-cccc-dddd-eeeeeeee0009",
+  keyEnd: "1a2b",
+  reason: "key_unknown",
+  text: "why",
+  advice: "what now",
+};
+
 const EXPORTER: ExporterStatus = {
   name: "main",
   type: "graphite",
@@ -65,6 +77,7 @@ interface Agent {
   hosts: Record<string, unknown>[];
   links: unknown[];
   receivers: unknown[];
+  refusals: unknown[];
   exporters: unknown[];
   restart_needed: string[];
   db: Record<string, number>;
@@ -74,7 +87,7 @@ describe("/api/v1/agent", () => {
   const database = parentAt(NOW);
   const rooms = { links: () => [LINK], receivers: () => [RECEIVER], exporters: () => [EXPORTER] };
   const files = () => ({ diskBytes: 500, diskLimitBytes: 1000, degradedHosts: 2, filesSetAside: 3 });
-  const agent = { ...rooms, files, restartNeeded: () => ["db.history"] };
+  const agent = { ...rooms, files, refusals: () => [REFUSAL], restartNeeded: () => ["db.history"] };
   const api = newApi(database, new FixedClock(NOW + 2), agent);
 
   test("tells hosts with their accounts, links, receivers and exporters", async () => {
@@ -145,6 +158,8 @@ describe("/api/v1/agent", () => {
     ]);
     const { machineGuid: guid, viaGuid: via, address, bytes } = RECEIVER;
     expect(got.receivers).toEqual([{ guid, via, address, key: "1a2b", since: NOW - 100, bytes }]);
+    const { whenSec: when, machineGuid, keyEnd, ...refusal } = REFUSAL;
+    expect(got.refusals).toEqual([{ ...refusal, when, guid: machineGuid, key: keyEnd }]);
     expect(got.restart_needed).toEqual(["db.history"]);
     const disk = { disk_bytes: 500, disk_limit_bytes: 1000, degraded_hosts: 2, files_set_aside: 3 };
     expect(got.db).toMatchObject(disk);

@@ -88,6 +88,7 @@ export class Node {
       ownGuid: guid,
       settings: {
         childSettings: () => ({
+          isKeyKnown: true,
           isKeyEnabled: true,
           isMachineEnabled: true,
           keyAllowFrom: "*",
