@@ -3,7 +3,15 @@ import type { Host } from "../rrd/host.ts";
 import { lagSec, statusOf } from "./host-status.ts";
 import type { HostRates } from "./rates.ts";
 import { type Chunks, jsonReply, type Reply } from "./reply.ts";
-import type { ExporterStatus, FilesStatus, HttpSources, LinkStatus, ReceiverStatus, RefusalStatus } from "./sources.ts";
+import type {
+  ExporterStatus,
+  FilesStatus,
+  HttpSources,
+  LinkDestination,
+  LinkStatus,
+  ReceiverStatus,
+  RefusalStatus,
+} from "./sources.ts";
 
 const KEY_SHOWN_LENGTH = 4;
 const encoder = new TextEncoder();
@@ -122,6 +130,7 @@ function describeLink(link: LinkStatus) {
     rate: link.rate,
     bytes: link.bytes,
     error: link.error,
+    destinations: link.destinations.map(describeDestination),
     account: {
       offered,
       delivered,
@@ -137,6 +146,18 @@ function describeLink(link: LinkStatus) {
         refused: lost.refused,
       },
     },
+  };
+}
+
+function describeDestination(destination: LinkDestination) {
+  const { name, error, reason } = destination;
+  return {
+    name,
+    last_attempt: destination.lastAttemptSec,
+    error: error || null,
+    reason: reason || null,
+    postponed_until: destination.postponedUntilSec,
+    in_use_since: destination.inUseSinceSec,
   };
 }
 

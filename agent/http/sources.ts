@@ -70,6 +70,19 @@ export interface LinkAccount {
   };
 }
 
+/** One parent of an outgoing stream, in use or not; seconds are Unix seconds, 0 = none. */
+export interface LinkDestination {
+  /** `HOST:PORT`. */
+  readonly name: string;
+  readonly lastAttemptSec: number;
+  /** What went wrong there last; empty since it took the stream. */
+  readonly error: string;
+  /** Why it is, or was last, left alone for a while; empty if there was no such reason. */
+  readonly reason: string;
+  readonly postponedUntilSec: number;
+  readonly inUseSinceSec: number;
+}
+
 /** One outgoing stream. */
 export interface LinkStatus {
   /** Machine GUID of the host that is streamed. */
@@ -86,6 +99,8 @@ export interface LinkStatus {
   /** Bytes sent since start. */
   readonly bytes: number;
   readonly error: string | null;
+  /** In the configured order. */
+  readonly destinations: readonly LinkDestination[];
   readonly account: LinkAccount;
 }
 

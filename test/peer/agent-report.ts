@@ -38,6 +38,12 @@ export interface AgentReport {
     readonly to: string;
     readonly state: string;
     readonly error: string | null;
+    readonly destinations: readonly {
+      readonly name: string;
+      readonly error: string | null;
+      readonly reason: string | null;
+      readonly in_use_since: number;
+    }[];
     readonly account: LinkAccount;
   }[];
   /** The latest first. */

@@ -18,6 +18,17 @@ const LINK: LinkStatus = {
   rate: 12.5,
   bytes: 4096,
   error: null,
+  destinations: [
+    { name: "10.0.0.1:19999", lastAttemptSec: 7, error: "", reason: "", postponedUntilSec: 0, inUseSinceSec: NOW - 60 },
+    {
+      name: "b:1",
+      lastAttemptSec: 9,
+      error: "too busy",
+      reason: "busy",
+      postponedUntilSec: NOW + 60,
+      inUseSinceSec: 0,
+    },
+  ],
   account: {
     offered: 100,
     delivered: 80,
@@ -144,6 +155,24 @@ describe("/api/v1/agent", () => {
         rate: 12.5,
         bytes: 4096,
         error: null,
+        destinations: [
+          {
+            name: "10.0.0.1:19999",
+            last_attempt: 7,
+            error: null,
+            reason: null,
+            postponed_until: 0,
+            in_use_since: NOW - 60,
+          },
+          {
+            name: "b:1",
+            last_attempt: 9,
+            error: "too busy",
+            reason: "busy",
+            postponed_until: NOW + 60,
+            in_use_since: 0,
+          },
+        ],
         account: {
           offered: 100,
           delivered: 80,
