@@ -35,7 +35,7 @@ const WAITING_TESTS = [
   ["netdata-streams", "store-disk"],
   ["carbon", "agent", "netdata-old-host", "netdata-labels"],
   ["agent-carbon", "demo", "netdata-refusals", "netdata-outage"],
-  ["store-modes"],
+  ["store-modes", "failover"],
 ];
 
 const args = process.argv.slice(2);

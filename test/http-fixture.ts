@@ -33,11 +33,33 @@ const NO_AGENT: AgentSources = {
   links: () => [],
   exporters: () => [],
   receivers: () => [],
+  refusals: () => [],
   files: () => null,
   labels: () => ({}),
   isStreaming: () => false,
   restartNeeded: () => [],
 };
+
+/** What the API asks others for, of an agent that is not there. */
+export function apiSources(
+  database: Database,
+  clock: Clock,
+  agent: Partial<AgentSources> = {},
+  sources: Partial<HttpSources> = {},
+): HttpSources {
+  return {
+    database,
+    clock,
+    random: () => 0.5,
+    log: silentLog,
+    version: "9.9.9",
+    agent: { ...NO_AGENT, ...agent },
+    allowsDashboard: () => true,
+    allowsStreaming: () => false,
+    gzipLevel: () => 3,
+    ...sources,
+  };
+}
 
 /** An API over a database, without a socket. */
 export function newApi(
@@ -46,17 +68,7 @@ export function newApi(
   agent: Partial<AgentSources> = {},
   sources: Partial<HttpSources> = {},
 ): HttpApi {
-  return new HttpApi({
-    database,
-    clock,
-    random: () => 0.5,
-    log: silentLog,
-    version: "9.9.9",
-    agent: { ...NO_AGENT, ...agent },
-    allowsDashboard: () => true,
-    gzipLevel: () => 3,
-    ...sources,
-  });
+  return new HttpApi(apiSources(database, clock, agent, sources));
 }
 
 /** Asks the API. @param path with its query, as a client writes it. */

@@ -91,6 +91,7 @@ export class Agent {
   private readonly api: HttpApi;
   private readonly rates: LinkRates;
   private allowsDashboard: AddressList;
+  private allowsStreaming: AddressList;
   private door: Door | null = null;
   private heartbeat: Timer | null = null;
   private beats = 0;
@@ -113,6 +114,7 @@ export class Agent {
     this.role = roleOf(config);
     this.rates = new LinkRates(clock);
     this.allowsDashboard = new AddressList(config.web.allow_dashboard_from);
+    this.allowsStreaming = new AddressList(config.web.allow_streaming_from);
     this.identity = findIdentity({
       configured: config.agent.machine_guid,
       stateDir: config.agent.state_dir,
@@ -274,6 +276,7 @@ export class Agent {
     const { web } = config;
     this.log.configure(config.log.level, config.log.format);
     this.allowsDashboard = new AddressList(web.allow_dashboard_from);
+    this.allowsStreaming = new AddressList(web.allow_streaming_from);
     const connections = new AddressList(web.allow_connections_from);
     const idleMs = web.disconnect_idle_clients_after_seconds * 1000;
     this.door?.updateAccess((address) => connections.allows(address), idleMs);
@@ -352,6 +355,7 @@ export class Agent {
       ...world,
       database: this.database,
       allowsDashboard: (address) => this.allowsDashboard.allows(address),
+      allowsStreaming: (address) => this.allowsStreaming.allows(address),
       gzipLevel: () => this.config.web.gzip_level,
       agent: httpSources({
         receiver: this.receiver,

@@ -33,6 +33,7 @@ export function httpSources(parts: ShownParts): AgentSources {
     links: () => pushers.status().map((status) => describeLink(status, parts)),
     exporters: () => exporters.status(),
     receivers: () => describeReceivers(receiver),
+    refusals: () => receiver.refusals.latest,
     files: () => describeFiles(parts.storage()),
     labels: givenLabels,
     isStreaming: () => config().stream.enabled,
@@ -50,13 +51,14 @@ function describeLink(status: PusherStatus, { linkKey, linkRate }: ShownParts): 
   const { lost, ...values } = status.values;
   return {
     from: status.from,
-    to: status.to || (status.destinations[0] ?? ""),
+    to: status.to || (status.destinations[0]?.name ?? ""),
     apiKey: linkKey(status.from),
     state: STATES[status.state],
     sinceSec: status.sinceSec,
     rate: linkRate(status),
     bytes: status.bytesSent,
     error: status.error === "" ? null : status.error,
+    destinations: status.destinations,
     account: {
       ...values,
       lost: {

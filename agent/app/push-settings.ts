@@ -25,6 +25,7 @@ function pushSettings({ db, stream }: Config, proxy: ProxySettings, expectsValue
     bufferSizeBytes: stream.buffer_size_bytes,
     reconnectDelaySec: stream.reconnect_delay_seconds,
     initialClockResyncIterations: stream.initial_clock_resync_iterations,
+    returnAfterSec: stream.return_to_preferred_after_seconds,
     isReplicating: db.enable_replication,
     expectsValues,
     sendChartsMatching: proxy.sendChartsMatching,

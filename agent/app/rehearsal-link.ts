@@ -43,6 +43,7 @@ export function attachRehearsalLink(host: Host, clock: Clock): RehearsalLink {
     bufferSizeBytes: 1_048_576,
     reconnectDelaySec: 60,
     initialClockResyncIterations: 2,
+    returnAfterSec: 0,
     isReplicating: false,
     expectsValues: false,
     sendChartsMatching: "*",

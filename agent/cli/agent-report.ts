@@ -36,6 +36,27 @@ const HostReport = v.object({
   refused_dimensions: v.number(),
 });
 
+const DestinationReport = v.object({
+  name: v.string(),
+  last_attempt: v.number(),
+  error: v.nullable(v.string()),
+  reason: v.nullable(v.string()),
+  postponed_until: v.number(),
+  in_use_since: v.number(),
+});
+
+const RefusalReport = v.object({
+  when: v.number(),
+  times: v.number(),
+  address: v.string(),
+  hostname: v.string(),
+  guid: v.string(),
+  key: v.string(),
+  reason: v.string(),
+  text: v.string(),
+  advice: v.string(),
+});
+
 const LinkReport = v.object({
   from: v.string(),
   to: v.string(),
@@ -43,6 +64,7 @@ const LinkReport = v.object({
   state: v.string(),
   rate: v.number(),
   error: v.nullable(v.string()),
+  destinations: v.array(DestinationReport),
   account: v.object({
     offered: v.number(),
     delivered: v.number(),
@@ -77,6 +99,7 @@ const AgentReportSchema = v.object({
   hosts: v.array(HostReport),
   links: v.array(LinkReport),
   receivers: v.array(ReceiverReport),
+  refusals: v.array(RefusalReport),
   exporters: v.array(ExporterReport),
   restart_needed: v.array(v.string()),
   db: v.object({ refused_hosts: v.number(), files_set_aside: v.number() }),
@@ -86,6 +109,7 @@ const AgentReportSchema = v.object({
 export type AgentReport = v.InferOutput<typeof AgentReportSchema>;
 export type HostReport = AgentReport["hosts"][number];
 export type LinkReport = AgentReport["links"][number];
+export type RefusalReport = AgentReport["refusals"][number];
 
 /**
  * Asks a running agent for its state.

@@ -1,5 +1,12 @@
 import { counted } from "../base/counted.ts";
-import { type AgentReport, fetchReport, type HostReport, type LinkReport, lossTotal } from "./agent-report.ts";
+import {
+  type AgentReport,
+  fetchReport,
+  type HostReport,
+  type LinkReport,
+  lossTotal,
+  type RefusalReport,
+} from "./agent-report.ts";
 import { parseArguments } from "./arguments.ts";
 import { EXIT } from "./exit.ts";
 import { print, usageError } from "./output.ts";
@@ -19,7 +26,9 @@ Asks a running agent, default http://127.0.0.1:19999; URL may be HOST:PORT. Coun
   streams    OFFERED = DELIVERED + IN FLIGHT + QUEUED + LOST, with the reason and the last error. CONFIRMED: the parent
              says that it has stored them (other agents than this one do not); QUEUED: in the send buffer, or in the
              ring until the parent asks for them; what a parent fetches after an outage is not LOST any more
+  parents    of streams that have several: which is in use, when each was tried, what it said, when it is asked again
   exporters  points produced, sent, queued, lost
+  refused    the last 20 streams that were not taken, the latest first, and what to do now
   then what a changed configuration leaves to the next restart, and what is wrong
   --json     the answer of /api/v1/agent as it is
 
@@ -46,7 +55,9 @@ export async function status(args: string[]): Promise<number> {
 export function renderReport(report: AgentReport): string {
   const parts = [`tributary ${report.version}\n`, renderHosts(report), renderValues(report)];
   if (report.links.length > 0) parts.push(renderLinks(report));
+  if (report.links.some(({ destinations }) => destinations.length > 1)) parts.push(renderParents(report));
   if (report.exporters.length > 0) parts.push(renderExporters(report));
+  if (report.refusals.length > 0) parts.push(renderRefusals(report));
   const waiting = report.restart_needed;
   if (waiting.length > 0)
     parts.push(`Changed in the configuration, in effect after a restart: ${waiting.join(", ")}\n`);
@@ -118,6 +129,40 @@ function renderLinks({ links, hosts }: AgentReport): string {
     [lossText(link.account.lost), link.error ?? ""].filter((text) => text !== "").join("; ") || "-",
   ]);
   return renderTable([head, ...rows]);
+}
+
+/** Every parent of the links that have a choice. */
+function renderParents({ links, hosts, now }: AgentReport): string {
+  const head = ["PARENTS OF", "PARENT", "IN USE", "TRIED", "NOT AGAIN", "WHY"];
+  const rows = links
+    .filter(({ destinations }) => destinations.length > 1)
+    .flatMap((link) =>
+      link.destinations.map((parent) => [
+        hostnameOf(hosts, link),
+        parent.name,
+        parent.in_use_since > 0 ? `for ${secondsText(now - parent.in_use_since)}` : "-",
+        parent.last_attempt > 0 ? `${secondsText(now - parent.last_attempt)} ago` : "never",
+        parent.postponed_until > now ? `for ${secondsText(parent.postponed_until - now)}` : "-",
+        [parent.reason, parent.error].filter((text) => text !== null).join(": ") || "-",
+      ]),
+    );
+  return renderTable([head, ...rows]);
+}
+
+function renderRefusals({ refusals, now }: AgentReport): string {
+  const lines = refusals.map((refusal) => refusalText(refusal, now));
+  return `Streams that were not taken, the latest first:\n${lines.join("")}`;
+}
+
+function refusalText({ when, times, address, hostname, guid, key, text, advice }: RefusalReport, now: number): string {
+  const keyText = key === "" ? "none" : `…${key}`;
+  const who = `${hostname || "no name"}, GUID ${guid || "none"}, key ${keyText}, from ${address}`;
+  return `  ${secondsText(now - when)} ago, ${counted(times, "time")}: ${who}\n    ${text}\n    what now: ${advice}\n`;
+}
+
+function secondsText(seconds: number): string {
+  if (seconds < 120) return `${Math.max(0, Math.round(seconds))} s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 }
 
 function renderExporters({ exporters }: AgentReport): string {

@@ -2,7 +2,9 @@ import type { Config, MemoryMode } from "./schema.ts";
 
 /** What holds for one child, every default and precedence resolved (config.md §1, §2.5; streaming.md §8). */
 export interface ChildSettings {
-  /** The API key is known and enabled. */
+  /** There is a table for this API key. */
+  readonly isKeyKnown: boolean;
+  /** It is known and enabled. */
   readonly isKeyEnabled: boolean;
   /** The machine is not switched off. */
   readonly isMachineEnabled: boolean;
@@ -51,6 +53,7 @@ export function childSettings(config: Config, apiKey: string, machineGuid: strin
   const destination = machine?.proxy_destination ?? key?.default_proxy_destination ?? stream.destination;
   const proxyApiKey = machine?.proxy_api_key ?? key?.default_proxy_api_key ?? stream.api_key;
   return {
+    isKeyKnown: key !== undefined,
     isKeyEnabled: key?.enabled ?? false,
     isMachineEnabled: machine?.enabled ?? true,
     keyAllowFrom: key?.allow_from ?? "*",

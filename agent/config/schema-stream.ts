@@ -29,7 +29,9 @@ export const StreamSchema = v.strictObject({
   api_key: v.optional(guid({ meaning: "The key the parent knows us by.", netdata: "api key", secret: "tail" }), ""),
   timeout_seconds: v.optional(
     int({
-      meaning: "Longest wait for a connection, for the parent's answer, and for output to move.",
+      meaning:
+        "Longest wait for a connection, for the parent's answer, and for output to move; for a word of a parent that " +
+        "confirms what it stores, at most 30 s.",
       min: 5,
       max: 3600,
       unit: "s",
@@ -60,6 +62,15 @@ export const StreamSchema = v.strictObject({
       netdata: "reconnect delay seconds",
     }),
     5,
+  ),
+  return_to_preferred_after_seconds: v.optional(
+    int({
+      meaning: "A preferred parent that is there again for so long gets the stream back; 0 = never.",
+      min: 0,
+      max: 86_400,
+      unit: "s",
+    }),
+    300,
   ),
   initial_clock_resync_iterations: v.optional(
     int({

@@ -3,7 +3,15 @@ import type { Host } from "../rrd/host.ts";
 import { lagSec, statusOf } from "./host-status.ts";
 import type { HostRates } from "./rates.ts";
 import { type Chunks, jsonReply, type Reply } from "./reply.ts";
-import type { ExporterStatus, FilesStatus, HttpSources, LinkStatus, ReceiverStatus } from "./sources.ts";
+import type {
+  ExporterStatus,
+  FilesStatus,
+  HttpSources,
+  LinkDestination,
+  LinkStatus,
+  ReceiverStatus,
+  RefusalStatus,
+} from "./sources.ts";
 
 const KEY_SHOWN_LENGTH = 4;
 const encoder = new TextEncoder();
@@ -36,6 +44,7 @@ function* describeAgent(sources: HttpSources, rates: HostRates): Chunks {
   const tail = {
     links: agent.links().map(describeLink),
     receivers: receivers.map(describeReceiver),
+    refusals: agent.refusals().map(describeRefusal),
     exporters: agent.exporters().map(describeExporter),
     restart_needed: agent.restartNeeded(),
     db: {
@@ -122,6 +131,7 @@ function describeLink(link: LinkStatus) {
     rate: link.rate,
     bytes: link.bytes,
     error: link.error,
+    destinations: link.destinations.map(describeDestination),
     account: {
       offered,
       delivered,
@@ -138,6 +148,23 @@ function describeLink(link: LinkStatus) {
       },
     },
   };
+}
+
+function describeDestination(destination: LinkDestination) {
+  const { name, error, reason } = destination;
+  return {
+    name,
+    last_attempt: destination.lastAttemptSec,
+    error: error || null,
+    reason: reason || null,
+    postponed_until: destination.postponedUntilSec,
+    in_use_since: destination.inUseSinceSec,
+  };
+}
+
+function describeRefusal(refusal: RefusalStatus) {
+  const { whenSec: when, times, address, hostname, machineGuid: guid, keyEnd: key, reason, text, advice } = refusal;
+  return { when, times, address, hostname, guid, key, reason, text, advice };
 }
 
 function describeReceiver(receiver: ReceiverStatus) {

@@ -26,6 +26,8 @@ import type { HttpSources } from "./sources.ts";
 import { streamInfoReply } from "./stream-info.ts";
 import { parseTarget, type Target, URL_BYTES_MAX } from "./url.ts";
 
+/** What children ask before they stream (streaming.md §1.6). */
+const STREAM_INFO_PATH = "api/v3/stream_info";
 const NOT_ALLOWED = "You are not allowed to access this resource.";
 const NO_DATABASE = "This host does not maintain a database";
 const UPDATE_EVERY_SEC_DEFAULT = 1;
@@ -103,7 +105,8 @@ export class HttpApi {
     }
     const target = parseTarget(request.url);
     const isProbe = target.path === "healthz";
-    if (!isProbe && !this.sources.allowsDashboard(client.address)) {
+    const mayStream = target.path === STREAM_INFO_PATH && this.sources.allowsStreaming(client.address);
+    if (!isProbe && !mayStream && !this.sources.allowsDashboard(client.address)) {
       this.counters.refused++;
       return errorReply(403, NOT_ALLOWED);
     }

@@ -14,6 +14,8 @@ export interface HttpSources {
   readonly agent: AgentSources;
   /** `[web] allow_dashboard_from`; asked for every request, so a reloaded list counts at once. */
   allowsDashboard(address: string): boolean;
+  /** `[web] allow_streaming_from`: those may ask what this agent has of a host, before they stream it here. */
+  allowsStreaming(address: string): boolean;
   /** `[web] gzip_level`: 0 = off. */
   gzipLevel(): number;
 }
@@ -25,6 +27,8 @@ export interface AgentSources {
   exporters(): readonly ExporterStatus[];
   /** Incoming streams that are open now. */
   receivers(): readonly ReceiverStatus[];
+  /** The last streams that were refused, the latest first. */
+  refusals(): readonly RefusalStatus[];
   /** The database's files; null = no host of this configuration has any. */
   files(): FilesStatus | null;
   /** Labels of a host, automatic ones (names that start with `_`) left out. */
@@ -66,6 +70,19 @@ export interface LinkAccount {
   };
 }
 
+/** One parent of an outgoing stream, in use or not; seconds are Unix seconds, 0 = none. */
+export interface LinkDestination {
+  /** `HOST:PORT`. */
+  readonly name: string;
+  readonly lastAttemptSec: number;
+  /** What went wrong there last; empty since it took the stream. */
+  readonly error: string;
+  /** Why it is, or was last, left alone for a while; empty if there was no such reason. */
+  readonly reason: string;
+  readonly postponedUntilSec: number;
+  readonly inUseSinceSec: number;
+}
+
 /** One outgoing stream. */
 export interface LinkStatus {
   /** Machine GUID of the host that is streamed. */
@@ -82,7 +99,25 @@ export interface LinkStatus {
   /** Bytes sent since start. */
   readonly bytes: number;
   readonly error: string | null;
+  /** In the configured order. */
+  readonly destinations: readonly LinkDestination[];
   readonly account: LinkAccount;
+}
+
+/** A stream that this agent would not take, or whose values it does not store. */
+export interface RefusalStatus {
+  /** Unix second of the last time, and how often it was refused for this reason since it is in the list. */
+  readonly whenSec: number;
+  readonly times: number;
+  readonly address: string;
+  readonly hostname: string;
+  readonly machineGuid: string;
+  /** Last characters of the API key. */
+  readonly keyEnd: string;
+  readonly reason: string;
+  /** Why, and what to do about it. */
+  readonly text: string;
+  readonly advice: string;
 }
 
 /** One incoming stream that is open. */

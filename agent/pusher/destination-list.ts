@@ -1,96 +1,76 @@
-import type { Random } from "../base/clock.ts";
-import { type Destination, parseDestination } from "../base/destination.ts";
-import { supported } from "../wire/capabilities.ts";
-import { type PostponeReason, postponeMs } from "./retry-delay.ts";
-
-/** One parent of a list. */
-export class DestinationEntry {
-  readonly destination: Destination;
-  /** Monotonic ms before which it is not tried. */
-  postponedUntilMs = Number.NEGATIVE_INFINITY;
-  /** Round in which it was tried last. */
-  round = 0;
-  /** Answers "already streaming" in a row. */
-  private alreadyStreaming = 0;
-  /** It answers with what it was not offered as soon as anything is. */
-  private isPlain = false;
-
-  constructor(destination: Destination) {
-    this.destination = destination;
-  }
-
-  /** Capability bits that it is offered; 0 = none. @param canReplicate the host keeps what it could replicate. */
-  offer(canReplicate: boolean): number {
-    return this.isPlain ? 0 : supported(canReplicate);
-  }
-
-  /** It is offered nothing any more. */
-  withdrawOffer(): void {
-    this.isPlain = true;
-  }
-
-  /** It took our stream. */
-  accepted(): void {
-    this.alreadyStreaming = 0;
-  }
-
-  /** It is left alone for a while. @param nowMs monotonic. */
-  postpone(reason: PostponeReason, nowMs: number, random: Random): void {
-    this.alreadyStreaming = reason === "already_streaming" ? this.alreadyStreaming + 1 : 0;
-    this.postponedUntilMs = nowMs + postponeMs(reason, this.alreadyStreaming, random);
-  }
-}
+import { parseDestination } from "../base/destination.ts";
+import { DestinationEntry } from "./destination-entry.ts";
 
 /**
- * The parents of a link in their present order (streaming.md §2.6): an attempt goes through them from the front, one
- * that a connection could be made to moves to the end, one that refused us is left out for a while.
+ * The parents of a link (streaming.md §2.6): an attempt goes through them from the front, in the configured order
+ * unless they were ranked; the one that was connected last comes behind its equals, one that refused us is left out for
+ * a while.
  */
 export class DestinationList {
   /** Their names in the configured order: equal lists have equal texts. */
   readonly configured: string;
-  private readonly entries: DestinationEntry[];
+  /** In the configured order. */
+  readonly entries: readonly DestinationEntry[];
+  /** In the order of the present round. */
+  private order: DestinationEntry[];
   private round = 1;
+  private lastUsed: DestinationEntry | null = null;
 
   /** @throws InputError when an entry cannot be read. */
   constructor(texts: readonly string[], portDefault: number) {
-    const seen = new Map<string, Destination>();
+    const byName = new Map<string, DestinationEntry>();
     for (const text of texts) {
       const destination = parseDestination(text, portDefault);
-      if (!seen.has(destination.name)) seen.set(destination.name, destination);
+      if (!byName.has(destination.name)) byName.set(destination.name, new DestinationEntry(destination));
     }
-    this.entries = [...seen.values()].map((destination) => new DestinationEntry(destination));
-    this.configured = this.names.join(" ");
-  }
-
-  /** In their present order. */
-  get names(): string[] {
-    return this.entries.map(({ destination }) => destination.name);
+    this.entries = [...byName.values()];
+    this.order = [...this.entries];
+    this.configured = [...byName.keys()].join(" ");
   }
 
   /** Every entry may be tried again. */
   beginRound(): void {
     this.round++;
+    const { lastUsed } = this;
+    this.order = this.entries.filter((entry) => entry !== lastUsed);
+    if (lastUsed !== null) this.order.push(lastUsed);
+  }
+
+  /** Every entry may be tried again: this one first, then the one in use, then the others. */
+  beginReturn(preferred: DestinationEntry): void {
+    this.beginRound();
+    const used = this.order.pop()!;
+    this.order = [preferred, used, ...this.order.filter((entry) => entry !== preferred)];
+  }
+
+  /** Those that may be tried now, in the order of this round. */
+  candidates(nowMs: number): DestinationEntry[] {
+    return this.order.filter((entry) => entry.round < this.round && entry.postponedUntilMs <= nowMs);
+  }
+
+  /** Puts the smallest number first; equal ones keep their order. */
+  rank(numbers: ReadonlyMap<DestinationEntry, number>): void {
+    const numberOf = (entry: DestinationEntry) => numbers.get(entry) ?? Number.MAX_VALUE;
+    this.order.sort((one, other) => numberOf(one) - numberOf(other));
   }
 
   /** The next entry of this round that is not postponed, or null. */
   take(nowMs: number): DestinationEntry | null {
-    const entry = this.entries.find((each) => each.round < this.round && each.postponedUntilMs <= nowMs) ?? null;
+    const entry = this.candidates(nowMs)[0] ?? null;
     if (entry !== null) entry.round = this.round;
     return entry;
   }
 
-  /** The entry that a connection was made to last is offered nothing any more, and is the next of this round. */
-  withdrawOffer(): void {
-    const entry = this.entries.pop();
-    if (entry === undefined) return;
-    entry.withdrawOffer();
-    entry.round = this.round - 1;
-    this.entries.unshift(entry);
+  /** A connection to this entry stands. */
+  opened(entry: DestinationEntry): void {
+    this.lastUsed = entry;
   }
 
-  moveToEnd(entry: DestinationEntry): void {
-    this.entries.splice(this.entries.indexOf(entry), 1);
-    this.entries.push(entry);
+  /** This entry is offered nothing any more, and is the next of this round. */
+  withdrawOffer(entry: DestinationEntry): void {
+    entry.withdrawOffer();
+    entry.round = this.round - 1;
+    this.order = [entry, ...this.order.filter((each) => each !== entry)];
   }
 
   /** When the first entry may be tried; −∞ = now, +∞ = there is none. */

@@ -9,21 +9,23 @@ import type { Rejection } from "../wire/answers.ts";
 import type { Capabilities } from "../wire/capabilities.ts";
 import { buildStreamRequest } from "../wire/handshake.ts";
 import { Connection, type ConnectionEvents, type Stage } from "./connection.ts";
+import type { DestinationEntry } from "./destination-entry.ts";
 import type { LossReason } from "./link-account.ts";
 import { LinkLog } from "./link-log.ts";
 import { LinkOutput } from "./link-output.ts";
 import { linkStatus } from "./link-status.ts";
 import { ParentChoice } from "./parent-choice.ts";
 import { ParentCommands } from "./parent-commands.ts";
+import { ParentReturn } from "./parent-return.ts";
+import { ParentWatch } from "./parent-watch.ts";
 import type { PusherShare } from "./pusher-share.ts";
 import type { LinkState, LinkStatus, PusherSettings, PusherWorld } from "./pusher-world.ts";
-import type { PostponeReason } from "./retry-delay.ts";
+import { clockProblem, rejectionText } from "./rejection-text.ts";
 import { hopsProblem, isSource, streamFields } from "./stream-fields.ts";
+import { UnsentValues } from "./unsent-values.ts";
 
 /** A link that lived this long was a good one: after it we connect again at once (streaming.md §2.5). */
 const GOOD_LINK_MS = 10_000;
-/** The newest iteration is kept for a connection that is being made; what is older belongs to a second that is over. */
-const HOLD_MS_MAX = 5000;
 
 /**
  * Streams one host to one of its parents. `idle` (nothing committed yet) → `connecting` → `connected`; an attempt that
@@ -41,14 +43,12 @@ export class HostPusher implements CommitListener, ConnectionEvents {
   /** When it began. */
   sinceUs: number;
   private connection: Connection | null = null;
-  private parent: ParentCommands;
+  parent: ParentCommands;
   error = "";
-  /** What values are lost for while there is no connection. */
-  private lossReason: LossReason = "not_connected";
-  /** The newest iteration may wait in the buffer for the connection that is being made. */
-  private isHolding = true;
+  private readonly unsent: UnsentValues;
+  private readonly watch: ParentWatch;
+  private readonly return: ParentReturn;
   private isDirty = false;
-  private attemptMs = 0;
   private connectedMs = 0;
 
   /** @throws InputError when a destination or the pattern cannot be read. */
@@ -58,9 +58,12 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     this.world = world;
     this.share = share;
     this.output = new LinkOutput(settings, share.heads, world.clock);
-    this.parent = new ParentCommands(this.output);
-    this.choice = new ParentChoice(settings, world.random);
+    this.parent = new ParentCommands(this.output, world.clock);
+    this.choice = new ParentChoice(host, settings, world);
+    this.watch = new ParentWatch(this.output, this.choice);
+    this.return = new ParentReturn(host.machineGuid, this.choice, world);
     this.log = new LinkLog(world.log, host, this.choice);
+    this.unsent = new UnsentValues(this.output, this.log);
     this.sinceUs = world.clock.nowUs();
   }
 
@@ -70,8 +73,8 @@ export class HostPusher implements CommitListener, ConnectionEvents {
 
   commit(chart: Chart, row: CollectedRow, elapsedUs: number, advancedUs: number): void {
     if (!this.output.wants(chart)) return;
-    if (this.state !== "connected" && !this.mayHold(chart)) {
-      this.lose(row.setCount);
+    if (this.state !== "connected" && !this.unsent.mayHold(chart, this.error)) {
+      this.unsent.lose(row.setCount, this.error);
       return;
     }
     this.markDirty();
@@ -103,7 +106,8 @@ export class HostPusher implements CommitListener, ConnectionEvents {
 
   /** Call once a second. @param nowMs monotonic. */
   tick(nowMs: number): void {
-    if (this.state === "connecting") this.tickConnecting(nowMs);
+    if (this.state === "connecting") this.connection?.tick(nowMs);
+    if (this.state === "connecting") this.unsent.tick(nowMs, this.error);
     else if (this.state === "connected") this.tickConnected(nowMs);
     else if (this.state === "waiting" && this.choice.isDue(nowMs)) this.beginRound(nowMs);
   }
@@ -147,8 +151,8 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     const peer = normalizeAddress(address);
     this.choice.opened();
     if (isSource(host, peer)) {
-      this.postpone("loop");
-      this.lossReason = "refused";
+      this.choice.postpone("loop");
+      this.unsent.reason = "refused";
       this.log.loopRefused(peer);
       return `${peer} is where this host is received from; name another parent`;
     }
@@ -159,7 +163,9 @@ export class HostPusher implements CommitListener, ConnectionEvents {
   accepted(agreed: Capabilities): void {
     const nowMs = this.world.clock.monotonicMs();
     this.enter("connected");
-    this.parent = new ParentCommands(this.output);
+    this.parent = new ParentCommands(this.output, this.world.clock);
+    this.watch.restart();
+    this.return.restart();
     this.connectedMs = nowMs;
     this.clearError();
     this.choice.accepted();
@@ -176,8 +182,10 @@ export class HostPusher implements CommitListener, ConnectionEvents {
   }
 
   commands(chunk: Buffer): void {
+    const nowMs = this.world.clock.monotonicMs();
     this.parent.feed(chunk);
-    this.flush(this.world.clock.monotonicMs());
+    this.watch.heard(this.parent, nowMs);
+    this.flush(nowMs);
   }
 
   get needsOrder(): boolean {
@@ -212,9 +220,10 @@ export class HostPusher implements CommitListener, ConnectionEvents {
       this.choice.withdrawOffer();
     } else if (rejection !== null) this.refused(rejection, problem);
     else if (this.choice.reason !== "loop") {
-      this.lossReason = "not_connected";
+      this.unsent.reason = "not_connected";
       this.log.connectFailed(problem);
     }
+    this.choice.ended(this.error);
     this.attempt(nowMs);
   }
 
@@ -225,44 +234,26 @@ export class HostPusher implements CommitListener, ConnectionEvents {
 
   private enter(state: "idle" | LinkState): void {
     this.state = state;
+    if (state === "off") this.unsent.rest(false);
     this.sinceUs = this.world.clock.nowUs();
   }
 
   private clearError(): void {
     this.error = "";
-    this.lossReason = "not_connected";
-  }
-
-  /** Values that no connection can take. */
-  private lose(values: number): void {
-    this.output.lose(values, this.lossReason);
-    this.log.valuesDiscarded(values, this.lossReason, this.error);
-  }
-
-  /** May an iteration of this chart wait in the buffer for the connection that is being made? Only the newest does. */
-  private mayHold(chart: Chart): boolean {
-    if (!this.isHolding || this.state === "waiting" || this.state === "off") return false;
-    if (this.output.has(chart)) this.discardHeld(true);
-    return true;
-  }
-
-  private discardHeld(isReplaced = false): void {
-    this.log.valuesDiscarded(this.output.account.queued, this.lossReason, this.error);
-    if (isReplaced) this.output.replace(this.lossReason);
-    else this.output.breakOff(this.lossReason);
+    this.unsent.reason = "not_connected";
   }
 
   /** The kernel is asked once more, then the connection is given up. */
   private appendToFull(chart: Chart, row: CollectedRow, elapsedUs: number): void {
     if (this.state !== "connected") {
-      this.discardHeld();
-      this.lose(row.setCount);
+      this.unsent.discard(this.error);
+      this.unsent.lose(row.setCount, this.error);
       return;
     }
     const nowMs = this.world.clock.monotonicMs();
     this.offer(nowMs, true);
     // The offer may have found the connection broken.
-    if (this.connection?.socket == null) this.lose(row.setCount);
+    if (this.connection?.socket == null) this.unsent.lose(row.setCount, this.error);
     else if (!this.output.append(chart, row, elapsedUs)) {
       this.output.lose(row.setCount, "overflow");
       this.overflow(nowMs);
@@ -270,14 +261,11 @@ export class HostPusher implements CommitListener, ConnectionEvents {
   }
 
   private overflow(nowMs: number): void {
-    const { output } = this;
-    const limitBytes = this.settings.bufferSizeBytes;
+    const { bufferSizeBytes } = this.settings;
     this.share.counters.overflows++;
-    this.error = `the send buffer of ${limitBytes} bytes is full: the parent does not read fast enough`;
-    this.log.bufferOverflow(limitBytes, output.pendingBytes, output.sentBytes, output.connectionBytes);
-    this.ending();
-    this.connection?.abort();
-    this.lostLink(nowMs, "overflow");
+    this.error = `the send buffer of ${bufferSizeBytes} bytes is full: the parent does not read fast enough`;
+    this.log.bufferOverflow(bufferSizeBytes, this.output);
+    this.giveUp(nowMs, "overflow");
   }
 
   /** Offers pending bytes to the kernel once. */
@@ -293,22 +281,37 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     this.failed("streaming", null, "connection reset");
   }
 
-  private tickConnecting(nowMs: number): void {
-    this.connection?.tick(nowMs);
-    if (this.state !== "connecting" || !this.isHolding || nowMs - this.attemptMs < HOLD_MS_MAX) return;
-    this.isHolding = false;
-    this.discardHeld();
+  private tickConnected(nowMs: number): void {
+    const { output, parent, settings } = this;
+    output.tick(nowMs);
+    this.log.clockOff(clockProblem(parent.clockOffsetSec));
+    if (output.tellFacts(this.host)) this.flush(nowMs);
+    if (this.state !== "connected") return;
+    const verdict = this.watch.verdict(parent, nowMs, settings.timeoutSec);
+    if (verdict !== null) {
+      this.error = verdict.problem;
+      this.choice.postpone(verdict.reason);
+      this.giveUp(nowMs, "disconnect");
+      return;
+    }
+    const preferred = this.return.due(nowMs, nowMs - this.connectedMs, settings.returnAfterSec, output.isDelivered);
+    if (preferred !== null) this.returnTo(preferred, nowMs);
   }
 
-  private tickConnected(nowMs: number): void {
-    this.output.tick(nowMs);
-    if (this.output.tellFacts(this.host)) this.flush(nowMs);
-    if (this.output.stalledMs(nowMs) < this.settings.timeoutSec * 1000) return;
+  /** Leaves the present parent, which has everything, for one that is preferred to it. */
+  private returnTo(preferred: DestinationEntry, nowMs: number): void {
+    this.log.returning(preferred.destination.name);
+    this.ending();
+    this.leave();
+    this.unsent.begin(nowMs);
+    this.choice.beginReturn(preferred);
+    this.attempt(nowMs);
+  }
+
+  private giveUp(nowMs: number, reason: LossReason): void {
     this.ending();
     this.connection?.abort();
-    this.error = `no output moved for ${this.settings.timeoutSec} s`;
-    this.postpone("send_timeout");
-    this.lostLink(nowMs, "disconnect");
+    this.lostLink(nowMs, reason);
   }
 
   /** An accepted connection is gone: what it had not delivered is lost. */
@@ -316,6 +319,7 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     const { output } = this;
     const livedMs = nowMs - this.connectedMs;
     this.connection = null;
+    this.choice.ended(this.error);
     if (reason !== "overflow") {
       this.share.counters.lost++;
       this.log.sendFailed(this.error, output.connectionBytes, livedMs);
@@ -329,25 +333,24 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     } else this.wait(this.choice.delayedMs(nowMs));
   }
 
+  /** Tries the parents in turn, after they were asked which is best. */
   private beginRound(nowMs: number): void {
-    this.choice.beginRound();
-    this.isHolding = true;
-    this.attemptMs = nowMs;
-    this.attempt(nowMs);
+    this.unsent.begin(nowMs);
+    const problem = hopsProblem(this.host);
+    if (problem === "") {
+      this.enter("connecting");
+      this.choice.beginRound(nowMs, () => this.attempt(this.world.clock.monotonicMs()));
+      return;
+    }
+    this.error = problem;
+    this.unsent.reason = "refused";
+    this.log.tooManyHops(problem);
+    this.unsent.discard(problem);
+    this.enter("off");
   }
 
   /** Tries the next parent of this round. */
   private attempt(nowMs: number): void {
-    const { host, world } = this;
-    const problem = hopsProblem(host);
-    if (problem !== "") {
-      this.error = problem;
-      this.lossReason = "refused";
-      this.log.tooManyHops(problem);
-      this.discardHeld();
-      this.enter("off");
-      return;
-    }
     const destination = this.choice.next(nowMs);
     if (destination === null) {
       this.wait(this.choice.nextRoundMs(nowMs));
@@ -355,30 +358,27 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     }
     this.enter("connecting");
     this.log.connecting();
-    const canReplicate = this.settings.isReplicating && host.ring !== null;
+    const canReplicate = this.settings.isReplicating && this.host.ring !== null;
     const limits = { timeoutMs: this.settings.timeoutSec * 1000, offered: this.choice.offer(canReplicate) };
-    this.connection = new Connection(world.clock, destination, limits, this);
-    this.connection.start(world.dial);
+    this.connection = new Connection(this.world.clock, destination, limits, this);
+    this.connection.start(this.world.dial);
   }
 
   private wait(untilMs: number): void {
-    this.discardHeld();
+    this.unsent.discard(this.error);
     this.choice.wait(untilMs);
     // As long as there was no value, nothing is tried again and again: the first one begins a round.
     const isIdle = this.output.account.offered === 0;
-    this.isHolding = isIdle;
+    this.unsent.rest(isIdle);
     this.enter(isIdle ? "idle" : "waiting");
   }
 
   private refused(rejection: Exclude<Rejection, "compressed">, problem: string): void {
-    this.postpone(rejection);
-    this.lossReason = rejection === "no_reply" ? "not_connected" : "refused";
+    this.error = rejectionText(rejection, problem, this.settings.apiKey, this.host.machineGuid);
+    this.choice.postpone(rejection);
+    this.unsent.reason = rejection === "no_reply" ? "not_connected" : "refused";
     if (rejection !== "no_reply") this.share.counters.rejected++;
-    this.log.rejected(rejection, problem);
-  }
-
-  private postpone(reason: PostponeReason): void {
-    this.choice.postpone(reason, this.world.clock.monotonicMs());
+    this.log.rejected(rejection, problem, this.error);
   }
 
   /** Ends whatever connection there is, in order. */
@@ -386,12 +386,15 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     this.offer(this.world.clock.monotonicMs(), false);
     const { connection } = this;
     this.connection = null;
+    this.choice.cancel();
+    this.choice.ended("");
+    this.return.restart();
     if (connection?.stage === "streaming") {
       connection.finish();
       this.output.close();
     } else {
       connection?.abort();
-      this.output.breakOff(this.lossReason);
+      this.output.breakOff(this.unsent.reason);
     }
   }
 }

@@ -2,6 +2,7 @@ import type { Log } from "../base/log.ts";
 import type { Host } from "../rrd/host.ts";
 import type { Rejection } from "../wire/answers.ts";
 import type { LossReason } from "./link-account.ts";
+import type { LinkOutput } from "./link-output.ts";
 import type { ParentChoice } from "./parent-choice.ts";
 
 /** The log lines of one outgoing link: one a change of state, never one a tick (streaming.md §2.5). */
@@ -11,6 +12,7 @@ export class LinkLog {
   private readonly choice: Pick<ParentChoice, "name">;
   /** Values thrown away since the last connection; −1 = none. */
   private discarded = -1;
+  private hasToldClock = false;
 
   /** Its lines name the host and the parent in use, or tried last. */
   constructor(log: Log, host: Pick<Host, "hostname">, choice: Pick<ParentChoice, "name">) {
@@ -33,13 +35,15 @@ export class LinkLog {
 
   /** Also tells how much the outage cost. @param version 1, 2 … or capability bits. */
   established(version: number): void {
+    this.hasToldClock = false;
     this.log.info("pusher.established", { ...this.fields, version });
     if (this.discarded >= 0) this.log.info("pusher.ready", { ...this.fields, discarded_values: this.discarded });
     this.discarded = -1;
   }
 
-  rejected(rejection: Rejection, problem: string): void {
-    const fields = { ...this.fields, reason: rejection, problem };
+  /** @param text what it means, and what to do. */
+  rejected(rejection: Rejection, problem: string, text: string): void {
+    const fields = { ...this.fields, reason: rejection, problem, text };
     if (rejection === "no_reply") this.log.warn("pusher.reply_missing", fields);
     else if (rejection === "not_understood") this.log.error("pusher.reply_not_understood", fields);
     else this.log.error("pusher.rejected", fields);
@@ -77,14 +81,26 @@ export class LinkLog {
     if (bytes > 0) this.log.error("pusher.bytes_discarded", { ...this.fields, bytes, values });
   }
 
-  bufferOverflow(limitBytes: number, unsentBytes: number, sentBytes: number, connectionBytes: number): void {
+  bufferOverflow(limitBytes: number, output: Pick<LinkOutput, "pendingBytes" | "sentBytes" | "connectionBytes">): void {
     this.log.error("pusher.buffer_overflow", {
       ...this.fields,
       buffer_bytes: limitBytes,
-      unsent_bytes: unsentBytes,
-      sent_bytes: sentBytes,
-      connection_bytes: connectionBytes,
+      unsent_bytes: output.pendingBytes,
+      sent_bytes: output.sentBytes,
+      connection_bytes: output.connectionBytes,
     });
+  }
+
+  /** @param preferred the parent that is there again. */
+  returning(preferred: string): void {
+    this.log.info("pusher.returning", { ...this.fields, preferred });
+  }
+
+  /** One line a connection. @param problem empty = there is none. */
+  clockOff(problem: string): void {
+    if (problem === "" || this.hasToldClock) return;
+    this.hasToldClock = true;
+    this.log.error("pusher.clock_off", { ...this.fields, problem });
   }
 
   stopping(): void {

@@ -86,6 +86,11 @@ export class LinkOutput {
     return this.bytesBefore + this.buffer.takenBytes;
   }
 
+  /** The kernel has everything, and the parent has fetched what it lacks. */
+  get isDelivered(): boolean {
+    return this.buffer.pendingBytes === 0 && this.replication?.isUpToDate !== false;
+  }
+
   /** How full the buffer is, 0…1. */
   get fill(): number {
     return Math.min(1, this.buffer.pendingBytes / this.limitBytes);

@@ -1,6 +1,8 @@
 import type { LinkOutput } from "./link-output.ts";
 import type { ParentChoice } from "./parent-choice.ts";
+import type { ParentCommands } from "./parent-commands.ts";
 import type { LinkState, LinkStatus } from "./pusher-world.ts";
+import { clockProblem } from "./rejection-text.ts";
 
 /** What a link knows of itself. */
 export interface LinkFacts {
@@ -9,6 +11,7 @@ export interface LinkFacts {
   readonly sinceUs: number;
   readonly error: string;
   readonly choice: ParentChoice;
+  readonly parent: ParentCommands;
   readonly output: LinkOutput;
 }
 
@@ -19,10 +22,10 @@ export function linkStatus(link: LinkFacts, bufferLimitBytes: number): LinkStatu
     from: host.machineGuid,
     hostname: host.hostname,
     to: link.choice.name,
-    destinations: link.choice.names,
+    destinations: link.choice.status(),
     state: link.linkState,
     sinceSec: Math.floor(link.sinceUs / 1e6),
-    error: link.error,
+    error: link.error || (link.linkState === "connected" ? clockProblem(link.parent.clockOffsetSec) : ""),
     reason: link.choice.reason,
     bytesSent: output.sentBytes,
     bufferUsedBytes: output.pendingBytes,

@@ -1,7 +1,10 @@
-import type { Random } from "../base/clock.ts";
 import type { Destination } from "../base/destination.ts";
-import { type DestinationEntry, DestinationList } from "./destination-list.ts";
-import type { PusherSettings } from "./pusher-world.ts";
+import type { Host } from "../rrd/host.ts";
+import type { DestinationEntry } from "./destination-entry.ts";
+import { DestinationList } from "./destination-list.ts";
+import { probeParent } from "./parent-probe.ts";
+import { rankParents } from "./parent-ranking.ts";
+import type { DestinationStatus, PusherSettings, PusherWorld } from "./pusher-world.ts";
 import { type PostponeReason, ReconnectDelay } from "./retry-delay.ts";
 
 /** Ticks come once a second; the one nearest to a time is meant. */
@@ -11,16 +14,20 @@ const HALF_TICK_MS = 500;
 export class ParentChoice {
   /** Why the present parent did not take the stream; empty if it did, or did not get so far. */
   reason: PostponeReason | "" = "";
-  private readonly random: Random;
+  private readonly host: Pick<Host, "machineGuid">;
+  private readonly world: PusherWorld;
   private readonly delay: ReconnectDelay;
   private list: DestinationList;
   private entry: DestinationEntry | null = null;
   private waitUntilMs = 0;
+  /** Parents are being asked. */
+  private asking: AbortController | null = null;
 
   /** @throws InputError when a destination cannot be read. */
-  constructor(settings: PusherSettings, random: Random) {
-    this.random = random;
-    this.delay = new ReconnectDelay(settings.reconnectDelaySec, random);
+  constructor(host: Pick<Host, "machineGuid">, settings: PusherSettings, world: PusherWorld) {
+    this.host = host;
+    this.world = world;
+    this.delay = new ReconnectDelay(settings.reconnectDelaySec, world.random);
     this.list = new DestinationList(settings.destinations, settings.defaultPort);
   }
 
@@ -29,14 +36,56 @@ export class ParentChoice {
     return this.entry?.destination.name ?? "";
   }
 
-  /** All parents in their present order. */
-  get names(): string[] {
-    return this.list.names;
+  /** All parents in the configured order. */
+  status(): DestinationStatus[] {
+    const { clock } = this.world;
+    return this.list.entries.map((entry) => entry.status(clock.nowUs(), clock.monotonicMs()));
   }
 
-  /** Every parent may be tried again. */
-  beginRound(): void {
+  /**
+   * Every parent may be tried again. Where there is a choice, they are asked first what they have of the host.
+   * @param ready called once {@link next} may be, unless {@link cancel} came first; at once if there is none.
+   */
+  beginRound(nowMs: number, ready: () => void): void {
+    this.cancel();
     this.list.beginRound();
+    const candidates = this.list.candidates(nowMs + HALF_TICK_MS);
+    if (candidates.length < 2) {
+      ready();
+      return;
+    }
+    const asking = new AbortController();
+    this.asking = asking;
+    const { list, host, world } = this;
+    const probes = candidates.map(({ destination }) => {
+      return probeParent(destination, host.machineGuid, world, asking.signal);
+    });
+    void Promise.all(probes).then((results) => {
+      if (this.asking !== asking) return;
+      this.asking = null;
+      const numbers = rankParents(results);
+      list.rank(new Map(candidates.map((entry, index) => [entry, numbers[index]!])));
+      ready();
+    });
+  }
+
+  /** Nobody waits for a round any more. */
+  cancel(): void {
+    const { asking } = this;
+    this.asking = null;
+    asking?.abort();
+  }
+
+  /** The next round begins with this one, and goes on with the one in use. */
+  beginReturn(preferred: DestinationEntry): void {
+    this.cancel();
+    this.list.beginReturn(preferred);
+  }
+
+  /** Parents that are preferred to the one in use, the best first. */
+  get better(): readonly DestinationEntry[] {
+    const { entries } = this.list;
+    return this.entry === null ? [] : entries.slice(0, Math.max(0, entries.indexOf(this.entry)));
   }
 
   /** The next parent of this round, from now on the present one; null = none is left that may be tried. */
@@ -45,6 +94,7 @@ export class ParentChoice {
     if (entry === null) return null;
     this.entry = entry;
     this.reason = "";
+    entry.tried(this.world.clock.nowUs());
     return entry.destination;
   }
 
@@ -71,13 +121,28 @@ export class ParentChoice {
 
   /** A connection to the present parent stands. */
   opened(): void {
-    if (this.entry !== null) this.list.moveToEnd(this.entry);
+    if (this.entry !== null) this.list.opened(this.entry);
   }
 
   /** It took the stream. */
   accepted(): void {
-    this.entry?.accepted();
+    this.entry?.accepted(this.world.clock.nowUs());
     this.reason = "";
+  }
+
+  /** The attempt failed, or the link has ended. @param problem empty: we closed it in order. */
+  ended(problem: string): void {
+    this.entry?.ended(problem);
+  }
+
+  /** The present parent is known as an agent of our kind, from this connection or one before. */
+  get isOurs(): boolean {
+    return this.entry?.isOurs ?? false;
+  }
+
+  /** It said so, or did not although it should have. */
+  set isOurs(isOurs: boolean) {
+    if (this.entry !== null) this.entry.isOurs = isOurs;
   }
 
   /** Capability bits that it is offered; 0 = none. @param canReplicate the host has a ring that it may read. */
@@ -87,13 +152,14 @@ export class ParentChoice {
 
   /** It cannot be offered anything, and is tried once more. */
   withdrawOffer(): void {
-    this.list.withdrawOffer();
+    if (this.entry !== null) this.list.withdrawOffer(this.entry);
   }
 
   /** It is left alone for a while. */
-  postpone(reason: PostponeReason, nowMs: number): void {
+  postpone(reason: PostponeReason): void {
+    const { clock, random } = this.world;
     this.reason = reason;
-    this.entry?.postpone(reason, nowMs, this.random);
+    this.entry?.postpone(reason, clock.monotonicMs(), random);
   }
 
   /** The link has lived long enough to call it a good one. */
@@ -107,6 +173,7 @@ export class ParentChoice {
     if (settings.reconnectDelaySec !== before.reconnectDelaySec) this.delay.configure(settings.reconnectDelaySec);
     const isOther = list.configured !== this.list.configured || settings.apiKey !== before.apiKey;
     if (isOther) {
+      this.cancel();
       this.list = list;
       this.entry = null;
       this.reason = "";

@@ -1,13 +1,20 @@
+import type { Clock } from "../base/clock.ts";
 import { type CommandHandler, CommandReader } from "../wire/commands.ts";
 import type { LinkOutput } from "./link-output.ts";
 
 /** What the parent of one connection says after its prompt. */
 export class ParentCommands implements CommandHandler {
+  /** It has said that it is an agent of our kind. */
+  isOurs = false;
+  /** Our clock less its, in seconds, as far as it told; NaN = unknown. */
+  clockOffsetSec = Number.NaN;
   private readonly output: LinkOutput;
+  private readonly clock: Clock;
   private readonly reader = new CommandReader(this);
 
-  constructor(output: LinkOutput) {
+  constructor(output: LinkOutput, clock: Clock) {
     this.output = output;
+    this.clock = clock;
   }
 
   /** @param chunk borrowed. */
@@ -20,9 +27,14 @@ export class ParentCommands implements CommandHandler {
   }
 
   /** Of an agent of our kind: `1 GUID HOSTNAME`, and once a second `STORED BYTES NOW_US MISSING_FROM_SEC`. */
-  extension([word, bytes, , missingFromSec]: readonly string[]): void {
-    if (word === "1") this.output.expectAcknowledgements();
-    else if (word === "STORED") this.output.acknowledge(Number(bytes) || 0, Number(missingFromSec) || 0);
+  extension([word, bytes, nowUs, missingFromSec]: readonly string[]): void {
+    if (word === "1") {
+      this.isOurs = true;
+      this.output.expectAcknowledgements();
+    } else if (word === "STORED") {
+      if (Number(nowUs) > 0) this.clockOffsetSec = (this.clock.nowUs() - Number(nowUs)) / 1e6;
+      this.output.acknowledge(Number(bytes) || 0, Number(missingFromSec) || 0);
+    }
   }
 
   unknown(): void {

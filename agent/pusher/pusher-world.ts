@@ -19,6 +19,8 @@ export interface PusherSettings {
   readonly reconnectDelaySec: number;
   /** Iterations of each chart that go out with 0 µs after a connect; the first always does. */
   readonly initialClockResyncIterations: number;
+  /** A preferred parent has to be there for so long before the link goes back to it; 0 = it never does. */
+  readonly returnAfterSec: number;
   /** Parents may fetch what they lack from our ring. */
   readonly isReplicating: boolean;
   /** Values are sure to come soon: the link is made before the first of them. */
@@ -57,6 +59,20 @@ export interface PusherCounters {
 /** `waiting`: for the first values, or for the next attempt after one that failed; `off`: for good. */
 export type LinkState = "connected" | "connecting" | "waiting" | "off";
 
+/** One parent of a link, in use or not; seconds are of the wall clock, 0 = none. */
+export interface DestinationStatus {
+  /** `HOST:PORT`. */
+  readonly name: string;
+  readonly lastAttemptSec: number;
+  /** What went wrong there last; empty since it took the stream. */
+  readonly error: string;
+  /** Why it is, or was last, left alone for a while; empty if there was no such reason. */
+  readonly reason: PostponeReason | "";
+  /** It is not tried before. */
+  readonly postponedUntilSec: number;
+  readonly inUseSinceSec: number;
+}
+
 /** One outgoing link as `tributary status` and `/api/v1/agent` show it. */
 export interface LinkStatus {
   /** Machine GUID of the host that is streamed. */
@@ -64,12 +80,12 @@ export interface LinkStatus {
   readonly hostname: string;
   /** `HOST:PORT` of the parent in use, or tried last; empty before the first attempt. */
   readonly to: string;
-  /** All parents in their present order. */
-  readonly destinations: readonly string[];
+  /** All parents in the configured order. */
+  readonly destinations: readonly DestinationStatus[];
   readonly state: LinkState;
   /** Unix second at which this state began. */
   readonly sinceSec: number;
-  /** What went wrong last; empty while connected. */
+  /** What went wrong last; while connected empty, unless the clocks of both ends differ too much. */
   readonly error: string;
   /** Why the parent did not take the stream; empty if it did, or did not get so far. */
   readonly reason: PostponeReason | "";

@@ -2,9 +2,9 @@ import type { Random } from "../base/clock.ts";
 import type { Rejection } from "../wire/answers.ts";
 
 /** Why a destination is left alone for a while. */
-export type PostponeReason = Exclude<Rejection, "compressed"> | "loop" | "send_timeout";
+export type PostponeReason = Exclude<Rejection, "compressed"> | "loop" | "send_timeout" | "silent";
 
-/** Seconds until a destination is tried again (streaming.md §1.4). */
+/** Seconds until a destination is tried again, ±20 % (streaming.md §1.4). */
 const POSTPONE_SEC: Readonly<Record<PostponeReason, number>> = {
   not_permitted: 60,
   own_guid: 3600,
@@ -15,23 +15,24 @@ const POSTPONE_SEC: Readonly<Record<PostponeReason, number>> = {
   not_understood: 60,
   closed: 60,
   send_timeout: 60,
+  // What made it silent may be over: the connection is new, and other parents go first.
+  silent: 10,
   no_reply: 30,
   loop: 60,
 };
 /** The parent may not have noticed yet that our last connection is gone: so often it is asked again soon. */
 const SOON_COUNT = 2;
 const SOON_SEC = 10;
-/** A parent that had no room tells many at once: they must not all come back at once. */
-const CROWDED: readonly PostponeReason[] = ["busy", "internal", "initializing"];
+/** Many are told the same at once: they must not all come back at once. */
 const SPREAD = 0.2;
 /** Most seconds between attempts that fail; a larger configured delay stands. */
 const DELAY_SEC_MAX = 60;
 
 /** How long a destination is left alone, in ms. @param repeats answers of this kind in a row, this one included. */
 export function postponeMs(reason: PostponeReason, repeats: number, random: Random): number {
-  if (reason === "already_streaming" && repeats <= SOON_COUNT) return SOON_SEC * 1000;
-  const delayMs = POSTPONE_SEC[reason] * 1000;
-  return CROWDED.includes(reason) ? delayMs * (1 - SPREAD + 2 * SPREAD * random()) : delayMs;
+  const isSoon = reason === "already_streaming" && repeats <= SOON_COUNT;
+  const delaySec = isSoon ? SOON_SEC : POSTPONE_SEC[reason];
+  return delaySec * 1000 * (1 - SPREAD + 2 * SPREAD * random());
 }
 
 /** A parent that restarts is back within this time, mostly. */

@@ -25,6 +25,7 @@ export function refusalOf(request: ReceivedRequest, facts: AdmissionFacts): Refu
 
 /** Whether key and machine are enabled and may come from this address; also asked again after a reload. */
 export function permissionOf(settings: ChildSettings, address: string): Refusal | null {
+  if (!settings.isKeyKnown) return "key_unknown";
   if (!settings.isKeyEnabled) return "key_not_permitted";
   if (!new AddressList(settings.keyAllowFrom).allows(address)) return "key_address_not_permitted";
   if (!settings.isMachineEnabled) return "machine_not_permitted";

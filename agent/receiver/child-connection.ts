@@ -13,6 +13,7 @@ import type { ReceiverCounters } from "./counters.ts";
 import { HostBackfill } from "./host-backfill.ts";
 import { HostWriter, type WriterEvents } from "./host-writer.ts";
 import { LagGuard } from "./lag-guard.ts";
+import type { Refusals } from "./refusals.ts";
 import { ReplayPlan } from "./replay-plan.ts";
 import type { ReplayShare } from "./replay-share.ts";
 
@@ -33,6 +34,8 @@ export interface ConnectionContext {
   readonly ended: (connection: ChildConnection) => void;
   /** What may be asked for of the past, of all connections together. */
   readonly replayShare: ReplayShare;
+  /** What is not taken is remembered here. */
+  readonly refusals: Refusals;
   /** This agent, for children of our kind. */
   readonly self: { readonly machineGuid: string; readonly hostname: () => string };
 }
@@ -229,6 +232,9 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     if (this.toldAhead) return;
     this.toldAhead = true;
     const text = "its values are more than 5 s ahead of this machine's clock and not stored";
-    context.log.error("receiver.values_ahead", { host: host.hostname, address, text });
+    const { hostname, key } = this;
+    const { machineGuid } = host;
+    const { advice } = context.refusals.add("clock_ahead", text, { address, hostname, machineGuid, key });
+    context.log.error("receiver.values_ahead", { host: host.hostname, address, text, advice });
   }
 }

@@ -11,6 +11,7 @@ import { parseStreamRequest, type ReceivedRequest } from "../wire/handshake.ts";
 import { AcceptRate, permissionOf, refusalOf } from "./admission.ts";
 import { ChildConnection, type ConnectionContext } from "./child-connection.ts";
 import { emptyReceiverCounters, type ReceiverCounters } from "./counters.ts";
+import { Refusals } from "./refusals.ts";
 import { ReplayShare } from "./replay-share.ts";
 
 /** A connection that sent something within this time still owns its machine GUID (streaming.md §11.10). */
@@ -48,6 +49,7 @@ export interface ReceiverOptions {
 /** Accepts children and writes what they send into the database: one connection a machine GUID. */
 export class Receiver {
   readonly counters: ReceiverCounters = emptyReceiverCounters();
+  readonly refusals: Refusals;
   private readonly options: ReceiverOptions;
   private settings: ReceiverSettings;
   private readonly rate = new AcceptRate();
@@ -60,11 +62,13 @@ export class Receiver {
   constructor(options: ReceiverOptions) {
     this.options = options;
     this.settings = options.settings;
+    this.refusals = new Refusals(options.clock);
     this.context = {
       clock: options.clock,
       log: options.log,
       counters: this.counters,
       afterData: options.afterData,
+      refusals: this.refusals,
       ended: (connection) => this.ended(connection),
       replayShare: new ReplayShare(),
       self: {
@@ -98,7 +102,7 @@ export class Receiver {
     const nowMs = this.options.clock.monotonicMs();
     const asked = parseStreamRequest(request.head);
     const { address } = request;
-    if (!this.settings.isAllowed(address)) return this.refuse("key_address_not_permitted", asked, address);
+    if (!this.settings.isAllowed(address)) return this.refuse("streaming_address_not_permitted", asked, address);
     const settings = this.settings.childSettings(asked.key, asked.machineGuid);
     const refusal = refusalOf(asked, { address, settings, ownGuid: this.options.ownGuid });
     if (refusal !== null) return this.refuse(refusal, asked, address);
@@ -106,7 +110,7 @@ export class Receiver {
     const old = this.byGuid.get(asked.machineGuid);
     if (old !== undefined && nowMs - old.lastDataMs < ACTIVE_MS) return this.refuse("duplicate", asked, address, old);
     const host = this.hostOf(asked, settings);
-    if (host === null) return this.refuse("busy", asked, address);
+    if (host === null) return this.refuse("too_many_hosts", asked, address);
     old?.disconnect("replaced by a new connection of the same machine GUID");
     return this.accept(request, asked, host, settings);
   }
@@ -136,11 +140,14 @@ export class Receiver {
     this.counters.rejected++;
     if (refusal === "duplicate") this.counters.duplicate++;
     const { wire, code, reason } = REFUSALS[refusal];
+    const holder = old === undefined ? "" : `${old.hostname} (${old.address})`;
+    const { advice } = this.refusals.add(refusal, reason, { ...asked, address }, holder);
     this.options.log.warn("receiver.stream_refused", {
       // The subject of the line: children behind one address may be refused for different reasons.
       refused: `${address} ${refusal}`,
       code,
       reason,
+      advice,
       hostname: asked.hostname,
       guid: asked.machineGuid,
       key: keyTail(asked.key),

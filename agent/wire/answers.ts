@@ -23,7 +23,9 @@ const INITIALIZING = "The server is initializing. Try later.";
 /** Why our parent refuses a stream. */
 export type Refusal =
   | RequestProblem
+  | "key_unknown"
   | "key_not_permitted"
+  | "streaming_address_not_permitted"
   | "key_address_not_permitted"
   | "machine_not_permitted"
   | "machine_address_not_permitted"
@@ -31,6 +33,7 @@ export type Refusal =
   | "too_many_hops"
   | "duplicate"
   | "busy"
+  | "too_many_hosts"
   | "internal"
   | "initializing";
 
@@ -51,7 +54,13 @@ export const REFUSALS: Readonly<Record<Refusal, RefusalText>> = {
   no_machine_guid: { wire: NOT_PERMITTED, code: 400, reason: "You need to send a machine GUID too." },
   key_invalid: { wire: NOT_PERMITTED, code: 401, reason: "Your API key is invalid." },
   machine_guid_invalid: { wire: NOT_PERMITTED, code: 404, reason: "Your machine GUID is invalid." },
+  key_unknown: { wire: NOT_PERMITTED, code: 401, reason: "Your API key is not known here." },
   key_not_permitted: { wire: NOT_PERMITTED, code: 401, reason: "Your API key is not permitted access." },
+  streaming_address_not_permitted: {
+    wire: NOT_PERMITTED,
+    code: 401,
+    reason: "Your address is not permitted to stream to this server.",
+  },
   key_address_not_permitted: {
     wire: NOT_PERMITTED,
     code: 401,
@@ -67,6 +76,7 @@ export const REFUSALS: Readonly<Record<Refusal, RefusalText>> = {
   too_many_hops: { wire: NOT_PERMITTED, code: 401, reason: "Too many proxies are passing this host on." },
   duplicate: { wire: ALREADY_STREAMING, code: 409, reason: "This GUID is already streaming to this server." },
   busy: { wire: BUSY, code: 503, reason: "The server is too busy now to accept this request." },
+  too_many_hosts: { wire: BUSY, code: 503, reason: "This server has as many hosts as it may." },
   internal: { wire: INTERNAL, code: 500, reason: "The server encountered an internal error." },
   initializing: { wire: INITIALIZING, code: 503, reason: "The server is initializing." },
 };

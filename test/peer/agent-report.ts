@@ -38,8 +38,16 @@ export interface AgentReport {
     readonly to: string;
     readonly state: string;
     readonly error: string | null;
+    readonly destinations: readonly {
+      readonly name: string;
+      readonly error: string | null;
+      readonly reason: string | null;
+      readonly in_use_since: number;
+    }[];
     readonly account: LinkAccount;
   }[];
+  /** The latest first. */
+  readonly refusals: readonly { readonly reason: string; readonly hostname: string; readonly advice: string }[];
   readonly receivers: readonly { readonly guid: string; readonly address: string; readonly key: string }[];
 }
 

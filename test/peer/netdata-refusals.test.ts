@@ -68,7 +68,7 @@ describe("our parent refuses", () => {
     { fields: { machine_guid: "" }, wire: NOT_PERMITTED, refusal: "no_machine_guid" },
     { fields: { key: "secret" }, wire: NOT_PERMITTED, refusal: "key_invalid" },
     { fields: { machine_guid: "zzz" }, wire: NOT_PERMITTED, refusal: "machine_guid_invalid" },
-    { fields: { key: UNKNOWN_KEY }, wire: NOT_PERMITTED, refusal: "key_not_permitted" },
+    { fields: { key: UNKNOWN_KEY }, wire: NOT_PERMITTED, refusal: "key_unknown" },
     { fields: { key: DISABLED_KEY }, wire: NOT_PERMITTED, refusal: "key_not_permitted" },
     { fields: { key: ELSEWHERE_KEY }, wire: NOT_PERMITTED, refusal: "key_address_not_permitted" },
     { fields: { machine_guid: DISABLED_GUID }, wire: NOT_PERMITTED, refusal: "machine_not_permitted" },
@@ -89,7 +89,11 @@ describe("our parent refuses", () => {
     const log = parent.log();
     expect(log).toContain('reason="Your API key is not permitted access from this address."');
     for (const key of [UNKNOWN_KEY, DISABLED_KEY, ELSEWHERE_KEY]) expect(log).not.toContain(key);
-    expect((await reportOf(parent)).hosts).toHaveLength(1);
+    const { hosts, refusals } = await reportOf(parent);
+    expect(hosts).toHaveLength(1);
+    // The GUID in capitals is the same one once more.
+    const reasons = [...new Set(rows.map(({ refusal }) => refusal))];
+    expect(refusals.map(({ reason }) => reason).reverse()).toEqual(reasons);
   });
 
   peerTest("a second child of one machine GUID, and takes it once the first is gone", {}, async (lab) => {
@@ -147,9 +151,30 @@ describe("our parent refuses", () => {
 
 describe("our child, refused by a real netdata 1.37.1", () => {
   const refusals = [
-    { name: "key not enabled", key: UNKNOWN_KEY, guid: CHILD_GUID, reason: "not_permitted", answer: NOT_PERMITTED },
-    { name: "the parent's own GUID", key: NETDATA_KEY, guid: OWN_GUID, reason: "own_guid", answer: OWN },
-    { name: "GUID in use", key: NETDATA_KEY, guid: DISABLED_GUID, reason: "already_streaming", answer: DUPLICATE },
+    {
+      name: "key not enabled",
+      key: UNKNOWN_KEY,
+      guid: CHILD_GUID,
+      reason: "not_permitted",
+      answer: NOT_PERMITTED,
+      text: "not permitted: is key …5555 enabled at the parent",
+    },
+    {
+      name: "the parent's own GUID",
+      key: NETDATA_KEY,
+      guid: OWN_GUID,
+      reason: "own_guid",
+      answer: OWN,
+      text: "the parent has this machine GUID (…0001) itself",
+    },
+    {
+      name: "GUID in use",
+      key: NETDATA_KEY,
+      guid: DISABLED_GUID,
+      reason: "already_streaming",
+      answer: DUPLICATE,
+      text: "the parent is receiving this machine GUID (…0003) already",
+    },
   ];
 
   peerTest(
@@ -177,14 +202,15 @@ reconnect_delay_seconds = 1
         }),
       );
       for (const [index, { child, relay }] of children.entries()) {
-        const { reason, answer } = refusals[index]!;
+        const { reason, answer, text } = refusals[index]!;
         const [link] = await waitFor(`${reason} in the status`, 15_000, async () => {
           // The link is tried before the first values are there to be lost.
           const { links } = await reportOf(child);
           return links[0]?.error != null && links[0].account.offered > 0 && links;
         });
         expect(link).toMatchObject({ state: "error", to: `127.0.0.1:${relay.port}` });
-        expect(link!.error).toContain(answer);
+        expect(link!.error).toStartWith(text);
+        expect(child.log()).toContain(answer);
         expect(child.log()).toMatch(new RegExp(`error pusher\\.rejected .*reason=${reason} `));
         expect(link!.account.lost["refused"]).toBeGreaterThan(0);
       }

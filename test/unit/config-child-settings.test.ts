@@ -16,6 +16,7 @@ function settings(text: string, key = KEY, machine = MACHINE): ChildSettings {
 }
 
 const BUILT_IN: ChildSettings = {
+  isKeyKnown: false,
   isKeyEnabled: false,
   isMachineEnabled: true,
   keyAllowFrom: "*",
@@ -74,6 +75,7 @@ const FROM_AGENT: ChildSettings = {
 };
 const FROM_KEY: ChildSettings = {
   ...BUILT_IN,
+  isKeyKnown: true,
   isKeyEnabled: true,
   keyAllowFrom: "10.*",
   history: 20,
@@ -97,7 +99,7 @@ describe("what holds for a child comes from", () => {
   test("its API key's table", () => expect(settings(AGENT + KEY_TABLE)).toEqual(FROM_KEY));
   test("its machine's table without a key's", () => expect(settings(AGENT + MACHINE_TABLE)).toEqual(FROM_MACHINE));
   test("all three, the most specific wins", () => {
-    const both = { ...FROM_MACHINE, isKeyEnabled: true, keyAllowFrom: "10.*" };
+    const both = { ...FROM_MACHINE, isKeyKnown: true, isKeyEnabled: true, keyAllowFrom: "10.*" };
     expect(settings(MACHINE_TABLE + KEY_TABLE + AGENT)).toEqual(both);
   });
   test("nobody else's tables", () => {

@@ -269,7 +269,12 @@ describe("readAnswer", () => {
   });
 
   test("each refusal of ours is one our child knows, with the texts of netdata", () => {
-    const want: Record<string, Rejection> = { own_guid: "own_guid", duplicate: "already_streaming", busy: "busy" };
+    const want: Record<string, Rejection> = {
+      own_guid: "own_guid",
+      duplicate: "already_streaming",
+      busy: "busy",
+      too_many_hosts: "busy",
+    };
     for (const [refusal, { wire }] of Object.entries(REFUSALS)) {
       const rejection =
         want[refusal] ?? (refusal === "internal" || refusal === "initializing" ? refusal : "not_permitted");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { lagSec, statusOf } from "../../agent/http/host-status.ts";
 import { HostRates } from "../../agent/http/rates.ts";
-import type { ExporterStatus, LinkStatus, ReceiverStatus } from "../../agent/http/sources.ts";
+import type { ExporterStatus, LinkStatus, ReceiverStatus, RefusalStatus } from "../../agent/http/sources.ts";
 import { ask, FixedClock, newApi } from "../http-fixture.ts";
 import { parentAt } from "../http-synth.ts";
 import { addHost, newDatabase } from "../query-fixture.ts";
@@ -18,6 +18,17 @@ const LINK: LinkStatus = {
   rate: 12.5,
   bytes: 4096,
   error: null,
+  destinations: [
+    { name: "10.0.0.1:19999", lastAttemptSec: 7, error: "", reason: "", postponedUntilSec: 0, inUseSinceSec: NOW - 60 },
+    {
+      name: "b:1",
+      lastAttemptSec: 9,
+      error: "too busy",
+      reason: "busy",
+      postponedUntilSec: NOW + 60,
+      inUseSinceSec: 0,
+    },
+  ],
   account: {
     offered: 100,
     delivered: 80,
@@ -37,6 +48,18 @@ const RECEIVER: ReceiverStatus = {
   apiKey: KEY,
   sinceSec: NOW - 100,
   bytes: 1234,
+};
+
+const REFUSAL: RefusalStatus = {
+  whenSec: NOW - 7,
+  times: 3,
+  address: "10.0.0.9",
+  hostname: "edge",
+  machineGuid: "aaaaaaaa-bbbb-cccc-dddd-eeeeeeee0009",
+  keyEnd: "1a2b",
+  reason: "key_unknown",
+  text: "why",
+  advice: "what now",
 };
 
 const EXPORTER: ExporterStatus = {
@@ -65,6 +88,7 @@ interface Agent {
   hosts: Record<string, unknown>[];
   links: unknown[];
   receivers: unknown[];
+  refusals: unknown[];
   exporters: unknown[];
   restart_needed: string[];
   db: Record<string, number>;
@@ -74,7 +98,7 @@ describe("/api/v1/agent", () => {
   const database = parentAt(NOW);
   const rooms = { links: () => [LINK], receivers: () => [RECEIVER], exporters: () => [EXPORTER] };
   const files = () => ({ diskBytes: 500, diskLimitBytes: 1000, degradedHosts: 2, filesSetAside: 3 });
-  const agent = { ...rooms, files, restartNeeded: () => ["db.history"] };
+  const agent = { ...rooms, files, refusals: () => [REFUSAL], restartNeeded: () => ["db.history"] };
   const api = newApi(database, new FixedClock(NOW + 2), agent);
 
   test("tells hosts with their accounts, links, receivers and exporters", async () => {
@@ -131,6 +155,24 @@ describe("/api/v1/agent", () => {
         rate: 12.5,
         bytes: 4096,
         error: null,
+        destinations: [
+          {
+            name: "10.0.0.1:19999",
+            last_attempt: 7,
+            error: null,
+            reason: null,
+            postponed_until: 0,
+            in_use_since: NOW - 60,
+          },
+          {
+            name: "b:1",
+            last_attempt: 9,
+            error: "too busy",
+            reason: "busy",
+            postponed_until: NOW + 60,
+            in_use_since: 0,
+          },
+        ],
         account: {
           offered: 100,
           delivered: 80,
@@ -145,6 +187,8 @@ describe("/api/v1/agent", () => {
     ]);
     const { machineGuid: guid, viaGuid: via, address, bytes } = RECEIVER;
     expect(got.receivers).toEqual([{ guid, via, address, key: "1a2b", since: NOW - 100, bytes }]);
+    const { whenSec: when, machineGuid, keyEnd, ...refusal } = REFUSAL;
+    expect(got.refusals).toEqual([{ ...refusal, when, guid: machineGuid, key: keyEnd }]);
     expect(got.restart_needed).toEqual(["db.history"]);
     const disk = { disk_bytes: 500, disk_limit_bytes: 1000, degraded_hosts: 2, files_set_aside: 3 };
     expect(got.db).toMatchObject(disk);
@@ -278,6 +322,16 @@ describe("/api/v3/stream_info (streaming.md §1.6)", () => {
       expect(await about(guid)).toEqual({ ...common, status: 404 });
     },
   );
+
+  test("whoever may stream may ask, also where the page is for others", () => {
+    const allowsDashboard = () => false;
+    const allowsStreaming = (address: string) => address === "10.0.0.7";
+    const guarded = newApi(parentAt(NOW), new FixedClock(NOW), {}, { allowsDashboard, allowsStreaming });
+    const status = (path: string, address: string) => ask(guarded, path, {}, address).status;
+    const path = "/api/v3/stream_info?machine_guid=aaaaaaaa-bbbb-cccc-dddd-eeeeeeee0001";
+    expect([status(path, "10.0.0.7"), status(path, "10.0.0.8")]).toEqual([200, 403]);
+    expect([status("/api/v1/agent", "10.0.0.7"), status("/api/v3/info", "10.0.0.7")]).toEqual([403, 403]);
+  });
 
   test("this host itself", async () => {
     expect((await about(LINK.from.toUpperCase()))["ingest_type"]).toBe("localhost");

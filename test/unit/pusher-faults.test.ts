@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { rejectionText } from "../../agent/pusher/rejection-text.ts";
 import { REFUSALS } from "../../agent/wire/answers.ts";
 import { settle } from "./exporter-fixture.ts";
-import { type FakeSocket, PusherScene, readStrictly } from "./pusher-fixture.ts";
+import { type FakeSocket, KEY, PusherScene, readStrictly } from "./pusher-fixture.ts";
 
 const NO_LOSS = { not_connected: 0, overflow: 0, disconnect: 0, refused: 0 };
 
@@ -42,7 +43,13 @@ describe("a parent that refuses", () => {
     const socket = await scene.accept(answer);
     expect(socket.closedBy).toBe("terminate");
     expect(scene.status).toMatchObject({ state: "waiting", reason });
-    expect(scene.status.error).toContain(JSON.stringify(answer));
+    // What it means is in the status, what was said in the log.
+    expect(scene.status.error).toBe(
+      rejectionText(reason, `answered ${JSON.stringify(answer)}`, KEY, scene.host.machineGuid),
+    );
+    expect(scene.status.destinations[0]).toMatchObject({ error: scene.status.error, reason });
+    const line = scene.lines.find(({ fields }) => fields["reason"] === reason);
+    expect(line?.fields["problem"]).toBe(`answered ${JSON.stringify(answer)}`);
     expect(scene.pushers.counters).toMatchObject({ connects: 0, rejected: 1, lost: 0 });
     await scene.send(chart);
     expect(scene.status.values).toMatchObject({ offered: 2, queued: 0, lost: { ...NO_LOSS, refused: 2 } });
@@ -65,6 +72,7 @@ describe("a parent that refuses", () => {
 
   test("already streaming: twice soon, then patiently, soon again after a connection", async () => {
     const scene = new PusherScene();
+    scene.chance = 0.5;
     await scene.send(scene.chart("a.b", "x"));
     const delays: number[] = [];
     for (let i = 0; i < 4; i++) {
@@ -92,10 +100,11 @@ describe("a parent that refuses", () => {
       seconds: 60,
       lost: "refused",
     },
-    { name: "a reset", act: (s) => s.reset(), reason: "", seconds: 5, lost: "not_connected" },
+    { name: "a reset", act: (s) => s.reset(), reason: "", seconds: 4, lost: "not_connected" },
   ];
   test.each(silent)("$name", async ({ act, reason, seconds, lost }) => {
     const scene = new PusherScene();
+    scene.chance = 0.5;
     await scene.send(scene.chart("a.b", "x"));
     const socket = await scene.attempt.open();
     act(socket);
@@ -107,6 +116,7 @@ describe("a parent that refuses", () => {
 
   test("no answer: closed after the timeout, asked again 30 s later", async () => {
     const scene = new PusherScene({ timeoutSec: 5 });
+    scene.chance = 0.5;
     await scene.send(scene.chart("a.b", "x"));
     const socket = await scene.attempt.open();
     await scene.pass(4);
@@ -362,6 +372,7 @@ describe("loops", () => {
     { from: null, peer: "192.0.2.7", isRefused: false },
   ])("received from $from, parent at $peer", async ({ from, peer, isRefused }) => {
     const scene = new PusherScene({}, { isLocal: false });
+    scene.chance = 0.5;
     scene.host.receivedFrom = from;
     await scene.send(scene.chart("a.b", "x"));
     const socket = await scene.attempt.open(peer);
@@ -390,6 +401,7 @@ describe("reload and stop", () => {
     expect(second.request.key).toStartWith("22222222");
     await scene.send(chart);
     scene.pushers.reload([scene.host], () => ({ ...settings, destinations: ["b", "a"] }));
+    await settle();
     expect(scene.attempt.destination.host).toBe("b");
     scene.pushers.reload([scene.host], () => null);
     expect(scene.pushers.status()).toEqual([]);
@@ -448,7 +460,7 @@ describe("reload and stop", () => {
 
   test("a rotated list is not another list", async () => {
     const { scene, socket } = await connected({ destinations: ["a", "b"] });
-    expect(scene.status.destinations).toEqual(["b:19999", "a:19999"]);
+    expect(scene.status.destinations.map(({ name }) => name)).toEqual(["a:19999", "b:19999"]);
     scene.pushers.attach(scene.host, { ...scene.settings });
     expect([socket.isClosed, scene.attempts.length]).toEqual([false, 1]);
   });

@@ -4,6 +4,7 @@ import { AgentError } from "../../agent/base/errors.ts";
 import type { Log, LogFields } from "../../agent/base/log.ts";
 import type { SocketOwner, StreamSocket } from "../../agent/base/stream-socket.ts";
 import { type TcpQueue, type TcpQueues, tcpQueueKey } from "../../agent/base/tcp-queues.ts";
+import { Connection } from "../../agent/pusher/connection.ts";
 import { linkImbalance } from "../../agent/pusher/link-account.ts";
 import type { LinkStatus, PusherSettings } from "../../agent/pusher/pusher-world.ts";
 import { Pushers } from "../../agent/pusher/pushers.ts";
@@ -145,6 +146,10 @@ export class PusherScene {
   readonly host: Host;
   settings: PusherSettings;
   readonly sockets: FakeSocket[] = [];
+  /** What parents say when they are asked before a connect, by host name; those that are not here do not answer. */
+  readonly infos = new Map<string, string>();
+  /** Whom they were asked, by host name. */
+  readonly probed: string[] = [];
   /** How often the kernel was asked for its queues. */
   looks = 0;
   /** What {@link PusherWorld.random} gives. */
@@ -181,6 +186,7 @@ export class PusherScene {
       bufferSizeBytes: 65_536,
       reconnectDelaySec: 5,
       initialClockResyncIterations: 1,
+      returnAfterSec: 300,
       isReplicating: false,
       expectsValues: false,
       sendChartsMatching: "*",
@@ -264,6 +270,7 @@ export class PusherScene {
   }
 
   private dial(destination: Destination, owner: SocketOwner, limits: { timeoutMs: number; signal: AbortSignal }) {
+    if (!(owner instanceof Connection)) return this.answerProbe(destination, owner);
     const { promise, resolve, reject } = Promise.withResolvers<StreamSocket>();
     limits.signal.addEventListener("abort", () => reject(new AgentError("connect_aborted", "given up")));
     const { sockets } = this;
@@ -286,6 +293,21 @@ export class PusherScene {
     });
     return promise;
   }
+
+  private async answerProbe({ host, name }: Destination, owner: SocketOwner): Promise<StreamSocket> {
+    this.probed.push(host);
+    const info = this.infos.get(host);
+    if (info === undefined) throw new AgentError("connect_failed", `${name}: connection refused`);
+    const socket = new FakeSocket(owner, "192.0.2.1");
+    queueMicrotask(() => socket.send(info));
+    return socket;
+  }
+}
+
+/** The answer of a parent to the question what it has of a host. */
+export function infoAnswer(fields: Record<string, unknown>): string {
+  const body = JSON.stringify({ version: 1, ...fields });
+  return `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
 }
 
 /** Reads a stream as the strictest parent; throws at the first fault. An end inside a line is one only if told so. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { PROMPT_V1, PROMPT_V2, PROMPT_VN, REFUSALS } from "../../agent/wire/answers.ts";
 import { dimension } from "../simulated-host.ts";
-import { settle } from "./exporter-fixture.ts";
+import { START_SEC, settle } from "./exporter-fixture.ts";
 import { KEY, PusherScene, readStrictly } from "./pusher-fixture.ts";
 
 const NO_LOSS = { not_connected: 0, overflow: 0, disconnect: 0, refused: 0 };
@@ -389,7 +389,12 @@ describe("several parents", () => {
     // What was committed at first still waits: no second has passed.
     const socket = await scene.accept();
     expect(readStrictly(socket.stream).updates.length).toBe(1);
-    expect(scene.status).toMatchObject({ to: "c:19999", destinations: ["a:19999", "b:1", "c:19999"] });
+    expect(scene.status.to).toBe("c:19999");
+    expect(scene.status.destinations).toMatchObject([
+      { name: "a:19999", error: "a:19999: connection refused", reason: "", postponedUntilSec: 0, inUseSinceSec: 0 },
+      { name: "b:1", error: expect.stringContaining("too busy"), reason: "busy", postponedUntilSec: START_SEC + 96 },
+      { name: "c:19999", lastAttemptSec: START_SEC, error: "", reason: "", inUseSinceSec: START_SEC },
+    ]);
     await scene.pass(10);
     socket.finish();
     await settle();

@@ -81,7 +81,7 @@ class World {
   readonly database: Database;
   readonly receiver: Receiver;
 
-  constructor(toml = ENABLED, limits: Partial<DatabaseLimits> = {}) {
+  constructor(toml = ENABLED, limits: Partial<DatabaseLimits> = {}, isAllowed = (_address: string) => true) {
     this.database = new Database({ ...LIMITS, ...limits }, (...what) => this.limits.push(what.join(" ")));
     const line = (level: keyof Log) => {
       return (event: string, fields: LogFields = {}) => void this.lines.push({ level, event, fields });
@@ -91,7 +91,7 @@ class World {
       clock: this.clock,
       log: { error: line("error"), warn: line("warn"), info: line("info"), debug: line("debug") },
       ownGuid: OWN,
-      settings: settingsOf(toml),
+      settings: { ...settingsOf(toml), isAllowed },
       afterData: () => {},
       connected: (host, key) => this.connected.push([host.hostname, key]),
     });
@@ -123,7 +123,7 @@ describe("a stream request", () => {
 
   test.each([
     ["no key", "hostname=e&machine_guid=x", "no_key"],
-    ["an unknown key", child().replace(KEY, OWN), "key_not_permitted"],
+    ["an unknown key", child().replace(KEY, OWN), "key_unknown"],
     ["our own GUID", child(OWN), "own_guid"],
     ["eleven hops", child(GUID, "&hops=11"), "too_many_hops"],
   ] as const)("with %s is refused", (_name, query, refusal) => {
@@ -152,6 +152,121 @@ describe("a stream request", () => {
     world.clock.advance(1000);
     expect(world.connect(child(guids[2])).answer).toBe(PROMPT_V1);
     expect(world.connect(child(guids[3])).answer).toBe(REFUSALS.busy.wire);
+  });
+});
+
+describe("a refusal is explained", () => {
+  const OTHER_KEY = "22222222-2222-3333-4444-555555556666";
+  const MACHINE = GUID.replace(/1$/, "2");
+  const toml = `${ENABLED}allow_from = "10.*"
+[api_key."${OTHER_KEY}"]
+enabled = false
+[machine."${MACHINE}"]
+allow_from = "10.0.0.1"
+[stream]
+accept_per_second_max = 3
+`;
+  const cases: { name: string; query: string; address?: string; reason: string; advice: string }[] = [
+    {
+      name: "no key",
+      query: `hostname=edge&machine_guid=${GUID}`,
+      reason: "no_key",
+      advice: 'give the child an API key, a GUID, as its stream.api_key: "tributary key" makes one',
+    },
+    {
+      name: "a key that is not known",
+      query: child().replace(KEY, OWN),
+      reason: "key_unknown",
+      advice: 'add [api_key."…0000"] with enabled = true here, the key in full, or give the child a key known here',
+    },
+    {
+      name: "a key that is switched off",
+      query: child().replace(KEY, OTHER_KEY),
+      reason: "key_not_permitted",
+      advice: 'set enabled = true in [api_key."…6666"] here, or give the child another key',
+    },
+    {
+      name: "an address that the key is not for",
+      query: child(),
+      address: "192.0.2.7",
+      reason: "key_address_not_permitted",
+      advice: 'add 192.0.2.7 to allow_from of [api_key."…5555"] here',
+    },
+    {
+      name: "an address that the machine is not for",
+      query: child(MACHINE),
+      address: "10.0.0.9",
+      reason: "machine_address_not_permitted",
+      advice: `add 10.0.0.9 to allow_from of [machine."${MACHINE}"] here`,
+    },
+    {
+      name: "an address that may not stream at all",
+      query: child(),
+      address: "203.0.113.1",
+      reason: "streaming_address_not_permitted",
+      advice: "add 203.0.113.1 to web.allow_streaming_from here",
+    },
+    {
+      name: "our own GUID",
+      query: child(OWN),
+      reason: "own_guid",
+      advice:
+        "if it is not this very agent, one disk is a copy of the other: delete machine.guid in the state directory " +
+        "of the copy, and restart it",
+    },
+  ];
+  test.each(cases)("$name", ({ query, address = "10.0.0.1", reason, advice }) => {
+    const world = new World(toml, {}, (from) => from !== "203.0.113.1");
+    const { answer } = world.connect(query, address);
+    const [refusal, ...more] = world.receiver.refusals.latest;
+    expect(more).toEqual([]);
+    expect(refusal).toMatchObject({ times: 1, address, hostname: "edge", reason, advice });
+    expect(REFUSALS[refusal!.reason as keyof typeof REFUSALS]).toMatchObject({ wire: answer, reason: refusal!.text });
+    const line = world.lines.find(({ event }) => event === "receiver.stream_refused");
+    expect(line?.fields).toMatchObject({ refused: `${address} ${reason}`, advice });
+    expect(JSON.stringify([refusal, line])).not.toMatch(new RegExp(`${KEY}|${OTHER_KEY}`));
+  });
+
+  test("a GUID in use: who has it; a rate and a limit: which", () => {
+    const world = new World(toml, { hosts: 2 });
+    world.connect(child());
+    world.connect(child(), "10.0.0.2");
+    world.connect(child(MACHINE));
+    world.clock.advance(1000);
+    world.connect(child(GUID.replace(/1$/, "3")));
+    for (const n of [4, 5, 6]) world.connect(child(GUID.replace(/1$/, String(n))));
+    const told = world.receiver.refusals.latest.map(({ reason, advice }) => `${reason}: ${advice}`);
+    expect(told.at(-1)).toStartWith(
+      "duplicate: nothing, if it passes within 30 s; else it is another machine than edge (10.0.0.1), with a copy",
+    );
+    expect(told).toContain(
+      "too_many_hosts: raise db.hosts_max or db.memory_limit_bytes here; the event rrd.limit_reached says which",
+    );
+    expect(told[0]).toStartWith("busy: nothing, the child comes back; for more at once raise stream.accept_per_second");
+  });
+
+  test("values ahead of our clock, once a connection", () => {
+    const world = new World();
+    const { socket } = world.connect(child());
+    const send = (text: string) => socket.owner!.data(socket, Buffer.from(text));
+    send('CHART "a.b" "" "" "" "" "" "line" 1 1\nDIMENSION "x" "" "absolute" 1 1\n');
+    for (const us of [0, 1e6, 60e6, 60e6]) send(`BEGIN a.b ${us}\nSET x = 1\nEND\n`);
+    expect(world.receiver.refusals.latest).toMatchObject([
+      { reason: "clock_ahead", times: 1, hostname: "edge", advice: expect.stringContaining("NTP") },
+    ]);
+    expect(world.lines.find(({ event }) => event === "receiver.values_ahead")?.fields["advice"]).toContain("NTP");
+  });
+
+  test("the last twenty are kept, and one that comes again is one of them", () => {
+    const world = new World();
+    const name = (n: number) => `${"x".repeat(n === 30 ? 500 : 1)}${n}`;
+    for (let n = 1; n <= 30; n++) {
+      world.connect(`key=${OWN}&hostname=${name(n)}&machine_guid=${GUID}`);
+      world.connect(`key=${OWN}&hostname=again&machine_guid=${GUID}`);
+    }
+    const { latest } = world.receiver.refusals;
+    expect(latest.map(({ hostname }) => hostname).slice(0, 4)).toEqual(["again", "x".repeat(200), "x29", "x28"]);
+    expect([latest.length, latest[0]!.times, latest[1]!.times]).toEqual([20, 30, 1]);
   });
 });
 

@@ -1,6 +1,8 @@
 import type { Dial } from "../../agent/base/dial.ts";
 import { silentLog } from "../../agent/base/log.ts";
 import type { SocketOwner, StreamSocket } from "../../agent/base/stream-socket.ts";
+import { streamInfoReply } from "../../agent/http/stream-info.ts";
+import { Parameters } from "../../agent/http/url.ts";
 import { linkImbalance } from "../../agent/pusher/link-account.ts";
 import type { PusherSettings } from "../../agent/pusher/pusher-world.ts";
 import { Pushers } from "../../agent/pusher/pushers.ts";
@@ -12,6 +14,7 @@ import type { Database } from "../../agent/rrd/database.ts";
 import type { Host } from "../../agent/rrd/host.ts";
 import type { MemoryMode } from "../../agent/rrd/host-options.ts";
 import { ValueRow } from "../../agent/rrd/value-row.ts";
+import { apiSources } from "../http-fixture.ts";
 import { addHost, dimension, newDatabase, stored } from "../simulated-host.ts";
 import { SimulatedClock, settle } from "./exporter-fixture.ts";
 
@@ -25,6 +28,8 @@ class End implements StreamSocket {
   owner: SocketOwner | null = null;
   peer!: End;
   isClosed = false;
+  /** The other end has closed in order: so does this one, once it has read what was sent to it. */
+  isEnding = false;
   /** Bytes behind which it takes no more. */
   room = Number.POSITIVE_INFINITY;
 
@@ -39,7 +44,11 @@ class End implements StreamSocket {
   shutdown(): void {}
 
   end(): void {
-    this.terminate();
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.owner?.close(this);
+    this.inbox.length = 0;
+    this.peer.isEnding = true;
   }
 
   terminate(): void {
@@ -65,7 +74,8 @@ export class Node {
   readonly guid: string;
   private readonly tree: Tree;
 
-  constructor(tree: Tree, guid: string, parent: string | null, childMode: MemoryMode, localMode: MemoryMode) {
+  /** @param parents their names, in order of preference, with blanks between them; null = it has none. */
+  constructor(tree: Tree, guid: string, parents: string | null, childMode: MemoryMode, localMode: MemoryMode) {
     this.tree = tree;
     this.guid = guid;
     const { clock } = tree;
@@ -80,7 +90,7 @@ export class Node {
       program: "tributary",
       version: "0",
     });
-    const settings: PusherSettings | null = parent === null ? null : tree.pushSettings(parent);
+    const settings: PusherSettings | null = parents === null ? null : tree.pushSettings(parents);
     this.receiver = new Receiver({
       database: this.database,
       clock,
@@ -88,6 +98,7 @@ export class Node {
       ownGuid: guid,
       settings: {
         childSettings: () => ({
+          isKeyKnown: true,
           isKeyEnabled: true,
           isMachineEnabled: true,
           keyAllowFrom: "*",
@@ -96,7 +107,7 @@ export class Node {
           history: tree.history,
           memoryMode: childMode,
           replication: { isEnabled: true, windowSec: 86_400, stepSec: 600 },
-          proxy: { isEnabled: parent !== null, destination: [], apiKey: KEY, sendChartsMatching: "*" },
+          proxy: { isEnabled: parents !== null, destination: [], apiKey: KEY, sendChartsMatching: "*" },
         }),
         isAllowed: () => true,
         acceptPerSecondMax: 1000,
@@ -133,6 +144,8 @@ export class Tree {
   readonly foreign = new Set<string>();
   /** Names of agents that cannot be reached. */
   readonly unreachable = new Set<string>();
+  /** Names of agents to which everything is sent in vain, although connections to them stand. */
+  readonly swallowed = new Set<string>();
   private readonly ends: { readonly server: End; readonly to: string }[] = [];
 
   constructor(history = 600) {
@@ -151,24 +164,26 @@ export class Tree {
     };
   }
 
-  pushSettings(parent: string): PusherSettings {
+  pushSettings(parents: string): PusherSettings {
     return {
-      destinations: [parent],
+      destinations: parents.split(" "),
       defaultPort: 19_999,
       apiKey: KEY,
       timeoutSec: 60,
       bufferSizeBytes: 200_000,
       reconnectDelaySec: 5,
       initialClockResyncIterations: 60,
+      returnAfterSec: 300,
       isReplicating: true,
       expectsValues: true,
       sendChartsMatching: "*",
     };
   }
 
-  add(name: string, parent: string | null, childMode: MemoryMode = "ram", localMode: MemoryMode = "ram"): Node {
+  /** @param parents as of {@link Node}. */
+  add(name: string, parents: string | null, childMode: MemoryMode = "ram", localMode: MemoryMode = "ram"): Node {
     const guid = `aaaaaaaa-0000-0000-0000-${String(this.nodes.size + 1).padStart(12, "0")}`;
-    const node = new Node(this, guid, parent, childMode, localMode);
+    const node = new Node(this, guid, parents, childMode, localMode);
     this.nodes.set(name, node);
     return node;
   }
@@ -197,8 +212,13 @@ export class Tree {
       for (const { server, to } of this.ends) {
         for (const end of [server, server.peer]) {
           const bytes = Buffer.concat(end.inbox.splice(0));
-          if (bytes.length === 0 || end.isClosed) continue;
+          if (end.isClosed || this.swallowed.has(to)) continue;
+          if (bytes.length === 0 && !end.isEnding) continue;
           isBusy = true;
+          if (bytes.length === 0) {
+            end.terminate();
+            continue;
+          }
           this.take(end, bytes, to);
         }
       }
@@ -228,6 +248,10 @@ export class Tree {
       end.owner.data(end, bytes);
       return;
     }
+    if (bytes.subarray(0, 4).toString() === "GET ") {
+      end.write(this.answerTo(bytes.toString("latin1"), to));
+      return;
+    }
     const headBytes = bytes.indexOf("\r\n\r\n") + 4;
     const head = this.foreign.has(to) ? withoutExtension(bytes.subarray(0, headBytes)) : bytes.subarray(0, headBytes);
     const owner = this.nodes.get(to)?.receiver.take({ socket: end, head, address: "10.0.0.2" }) ?? "";
@@ -237,6 +261,14 @@ export class Tree {
     }
     end.owner = owner;
     if (bytes.length > headBytes) owner.data(end, bytes.subarray(headBytes));
+  }
+
+  /** What an agent says of a host before it is sent there. */
+  private answerTo(request: string, to: string): Buffer {
+    const search = /\?(\S+)/.exec(request)?.[1] ?? "";
+    const api = apiSources(this.nodes.get(to)!.database, this.clock);
+    const body = String(streamInfoReply(api, new Parameters(search)).body);
+    return Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
   }
 }
 
@@ -287,14 +319,15 @@ export class Load {
 }
 
 /** Seconds at which an agent holds something else of the child than the child does, as `chart dimension second`. */
-export function differences(load: Load, node: Node, fromSec = 0): string[] {
+export function differences(load: Load, node: Node, fromSec = 0, toSec = Number.POSITIVE_INFINITY): string[] {
   const found: string[] = [];
   for (const chart of load.charts) {
     const there = node.database.host(chart.host.machineGuid)?.chart(chart.id);
     const from = Math.max(chart.firstEntrySec + 1, fromSec);
     for (let i = 0; i < chart.dimensions.count; i++) {
-      const here = stored(chart, i, from, chart.lastEntrySec);
-      const other = there === undefined ? [] : stored(there, i, from, chart.lastEntrySec);
+      const to = Math.min(toSec, chart.lastEntrySec);
+      const here = stored(chart, i, from, to);
+      const other = there === undefined ? [] : stored(there, i, from, to);
       here.forEach((value, k) => {
         if (!Object.is(value, other[k])) found.push(`${chart.id} ${i} ${from + k}: ${other[k]}, not ${value}`);
       });

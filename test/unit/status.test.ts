@@ -63,6 +63,7 @@ function link(part: Partial<LinkReport>): LinkReport {
     state: "connected",
     rate: 100,
     error: null,
+    destinations: [],
     account: {
       offered: 500,
       delivered: 400,
@@ -78,7 +79,7 @@ function link(part: Partial<LinkReport>): LinkReport {
 }
 
 function report(part: Partial<AgentReport>): AgentReport {
-  const nothing = { links: [], receivers: [], exporters: [], restart_needed: [], db: NO_TROUBLE };
+  const nothing = { links: [], receivers: [], refusals: [], exporters: [], restart_needed: [], db: NO_TROUBLE };
   return { now: 0, self: null, version: "0.1.0", hosts: [host({})], ...nothing, ...part };
 }
 
@@ -180,6 +181,47 @@ All hosts up to date, nothing lost, every account adds up.
     const text = renderReport(report({ hosts }));
     expect(text).toContain("being fetched from the sender: edge-7 is complete up to 2023-11-14T22:13:19Z\n");
     expect(text).toContain("clocks that differ by more than 2 s: edge-7 is 12.5 s behind this machine\n");
+  });
+
+  test("several parents: a line for each, what is in use and why others are not", () => {
+    const parent = { last_attempt: 1000, error: null, reason: null, postponed_until: 0, in_use_since: 0 };
+    const destinations = [
+      {
+        ...parent,
+        name: "a:19999",
+        last_attempt: 990,
+        error: "the parent is busy",
+        reason: "busy",
+        postponed_until: 1060,
+      },
+      { ...parent, name: "b:19999", last_attempt: 400, in_use_since: 400 },
+      { ...parent, name: "c:19999", last_attempt: 0 },
+      { ...parent, name: "d:19999", last_attempt: 500, error: "connection refused", postponed_until: 900 },
+    ];
+    const text = renderReport(report({ now: 1000, hosts: [EDGE], links: [link({ destinations })] }));
+    const rows = text.split("\n").filter((line) => /:19999 /.test(line) && line.startsWith("edge-7  "));
+    expect(rows.slice(1).map((row) => row.trim().split(/ {2,}/))).toEqual([
+      ["edge-7", "a:19999", "-", "10 s ago", "for 60 s", "busy: the parent is busy"],
+      ["edge-7", "b:19999", "for 10 min", "10 min ago", "-", "-"],
+      ["edge-7", "c:19999", "-", "never", "-", "-"],
+      ["edge-7", "d:19999", "-", "8 min ago", "-", "connection refused"],
+    ]);
+    const single = renderReport(report({ hosts: [EDGE], links: [link({ destinations: [destinations[1]!] })] }));
+    expect(single).not.toContain("PARENTS OF");
+  });
+
+  test("streams that were not taken: who, why, and what now", () => {
+    const refusal = { when: 997, times: 3, address: "10.0.0.9", hostname: "edge-8", guid: EDGE.guid, key: "5555" };
+    const why = { reason: "key_unknown", text: "Your API key is not known here.", advice: "add it" };
+    const nameless = { ...refusal, ...why, when: 0, times: 1, hostname: "", guid: "", key: "" };
+    const text = renderReport(report({ now: 1000, refusals: [{ ...refusal, ...why }, nameless] }));
+    expect(text).toContain(`
+Streams that were not taken, the latest first:
+  3 s ago, 3 times: edge-8, GUID ${EDGE.guid}, key …5555, from 10.0.0.9
+    Your API key is not known here.
+    what now: add it
+  17 min ago, 1 time: no name, GUID none, key none, from 10.0.0.9
+`);
   });
 
   test("values that wait in the ring are queued; what the parent confirmed stands beside what was delivered", () => {
