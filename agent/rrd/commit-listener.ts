@@ -8,6 +8,11 @@ export interface CommitListener {
    * @param elapsedUs since the previous collection of this chart; 0 when there was none.
    */
   commit(chart: Chart, row: CollectedRow, elapsedUs: number): void;
+  /**
+   * Final values of one second of a chart, which the ring will hold when the call is over, older or newer than others.
+   * @returns false: it takes what was collected instead, and will be told of that.
+   */
+  point?(chart: Chart, timeSec: number, setCount: number): boolean;
   /** The chart was retired: no commit may follow that would tell. */
   retired?(chart: Chart): void;
   /** Whoever it sends to takes no older points of a chart that has newer ones. */
