@@ -78,6 +78,12 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     if (!this.output.append(chart, row, elapsedUs)) this.appendToFull(chart, row, elapsedUs);
   }
 
+  point(chart: Chart, timeSec: number, setCount: number): boolean {
+    if (this.state !== "connected" || !this.output.wants(chart)) return false;
+    this.markDirty();
+    return this.output.appendPoint(chart, timeSec, setCount);
+  }
+
   retired(chart: Chart): void {
     // With a full buffer the connection is about to be given up: the next one begins without this chart.
     if (this.state === "connected" && this.output.retire(chart)) this.share.dirty(this);
@@ -164,7 +170,6 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     this.choice.accepted();
     this.share.counters.connects++;
     this.log.established(agreed.agreed);
-    if (agreed.replication) this.output.replicate(this.host);
     this.output.agree(agreed, this.host);
     if (this.share.willLook() && !Number.isNaN(this.connection?.queueKey)) this.output.watch();
     this.flush(nowMs);
@@ -354,9 +359,7 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     }
     this.enter("connecting");
     this.log.connecting();
-    const canReplicate = this.settings.isReplicating && host.ring !== null;
-    const limits = { timeoutMs: this.settings.timeoutSec * 1000, offered: this.choice.offer(canReplicate) };
-    this.connection = new Connection(world.clock, destination, limits, this);
+    this.connection = new Connection(world.clock, destination, this.choice.limits(host, this.settings), this);
     this.connection.start(world.dial);
   }
 

@@ -1,5 +1,7 @@
 import type { Random } from "../base/clock.ts";
 import type { Destination } from "../base/destination.ts";
+import type { Host } from "../rrd/host.ts";
+import type { AttemptLimits } from "./connection.ts";
 import { type DestinationEntry, DestinationList } from "./destination-list.ts";
 import type { PusherSettings } from "./pusher-world.ts";
 import { type PostponeReason, ReconnectDelay } from "./retry-delay.ts";
@@ -80,9 +82,9 @@ export class ParentChoice {
     this.reason = "";
   }
 
-  /** Capability bits that it is offered; 0 = none. @param canReplicate the host has a ring that it may read. */
-  offer(canReplicate: boolean): number {
-    return this.entry?.offer(canReplicate) ?? 0;
+  /** What the present parent is offered, and how long it may take to answer. */
+  limits({ ring }: Pick<Host, "ring">, { timeoutSec, isReplicating }: PusherSettings): AttemptLimits {
+    return { timeoutMs: timeoutSec * 1000, offered: this.entry?.offer(ring !== null, isReplicating) ?? 0 };
   }
 
   /** It cannot be offered anything, and is tried once more. */
