@@ -32,6 +32,16 @@ interface OpenAnswer {
   readonly correctedSec: number;
 }
 
+/** What a parent asks for of a chart. */
+export interface AskedRange {
+  readonly startsStreaming: boolean;
+  /** The points in (after, before]; both 0 = none. */
+  readonly afterSec: number;
+  readonly beforeSec: number;
+  /** Newest second that it was offered. */
+  readonly offeredSec: number;
+}
+
 /** What becomes of a chart when its answer is whole. */
 export interface ReplayEvents {
   /** From here on its values go out as they are collected. */
@@ -66,10 +76,11 @@ export class ReplayAnswers {
   }
 
   /** A parent asks. One answer a chart is open at a time; a second request takes its place. */
-  ask(chart: Chart, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
+  ask(chart: Chart, { startsStreaming, afterSec, beforeSec, offeredSec }: AskedRange): void {
     const same = this.open.findIndex((answer) => answer.chart === chart);
     if (same >= 0) this.open.splice(same, 1);
-    const correctedSec = beforeSec > 0 ? afterSec : chart.lastEntrySec;
+    // It wants nothing of what it was offered; what was stored since, it does not know of.
+    const correctedSec = beforeSec > 0 ? afterSec : Math.min(offeredSec, chart.lastEntrySec);
     this.open.push({ chart, startsStreaming, afterSec, beforeSec, cursorSec: correctedSec, correctedSec });
   }
 

@@ -27,6 +27,8 @@ class ReplicatedChart {
   phase: Phase = "new";
   /** {@link Chart.restarts} from which the parent goes on. */
   restarts = -1;
+  /** Newest second of its past as the parent was told. */
+  offeredSec = 0;
   /** Values that wait in the ring. */
   heldValues = 0;
   /** The chart's clock went back to here since the parent was told: what follows is told once more. */
@@ -123,7 +125,7 @@ export class Replication implements ReplayEvents {
     const chart = this.host.chart(chartId) ?? this.states.find((state) => isNamed(state, chartId))?.chart;
     const state = chart === undefined ? undefined : this.states[chart.index];
     if (chart === undefined || state?.chart !== chart || state.phase === "new") this.answers.refuse(chartId);
-    else this.answers.ask(chart, startsStreaming, afterSec, beforeSec);
+    else this.answers.ask(chart, { startsStreaming, afterSec, beforeSec, offeredSec: state.offeredSec });
   }
 
   /** Older points of a chart came in, from its own sender. */
@@ -180,8 +182,9 @@ export class Replication implements ReplayEvents {
     if (!this.stream.define(chart)) return false;
     const hasPast = chart.slotsPassed > 0;
     const firstSec = hasPast ? chart.firstEntrySec + chart.definition.updateEverySec : 0;
-    const line = definitionEndLine(firstSec, hasPast ? chart.lastEntrySec : 0, nowSec);
-    if (!this.buffer.append(Buffer.from(line))) return false;
+    const lastSec = hasPast ? chart.lastEntrySec : 0;
+    if (!this.buffer.append(Buffer.from(definitionEndLine(firstSec, lastSec, nowSec)))) return false;
+    state.offeredSec = lastSec;
     state.phase = "defined";
     state.restarts = chart.restarts;
     this.defined++;
