@@ -204,6 +204,12 @@ export class ChartStream {
     return this.writeDefinition(this.stateOf(chart));
   }
 
+  /** What is said of a chart next follows on its definition as it is now. @returns false when the buffer is full. */
+  ensureDefined(chart: Chart): boolean {
+    const state = this.stateOf(chart);
+    return state.sentVersion === chart.version || this.writeDefinition(state);
+  }
+
   /** The parent knows when each chart was collected last: no interval needs to be taken from its clock. */
   trustIntervals(): void {
     this.isExact = true;

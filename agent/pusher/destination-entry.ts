@@ -26,9 +26,9 @@ export class DestinationEntry {
     this.destination = destination;
   }
 
-  /** Capability bits that it is offered; 0 = none. @param canReplicate the host keeps what it could replicate. */
-  offer(canReplicate: boolean): number {
-    return this.isPlain ? 0 : supported(canReplicate);
+  /** Capability bits that it is offered; 0 = none. @param hasRing of the host. @param isReplicating by the settings. */
+  offer(hasRing: boolean, isReplicating: boolean): number {
+    return this.isPlain ? 0 : supported(hasRing, isReplicating);
   }
 
   /** It is offered nothing any more. */

@@ -24,9 +24,6 @@ import { clockProblem, rejectionText } from "./rejection-text.ts";
 import { hopsProblem, isSource, streamFields } from "./stream-fields.ts";
 import { UnsentValues } from "./unsent-values.ts";
 
-/** A link that lived this long was a good one: after it we connect again at once (streaming.md §2.5). */
-const GOOD_LINK_MS = 10_000;
-
 /**
  * Streams one host to one of its parents. `idle` (nothing committed yet) → `connecting` → `connected`; an attempt that
  * fails goes to the next parent, and after the last one to `waiting`, or back to `idle` if there was no value yet.
@@ -80,6 +77,12 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     this.markDirty();
     const passedUs = this.output.replication === null ? elapsedUs : advancedUs;
     if (!this.output.append(chart, row, passedUs)) this.appendToFull(chart, row, passedUs);
+  }
+
+  point(chart: Chart, timeSec: number, setCount: number): boolean {
+    if (this.state !== "connected" || !this.output.wants(chart)) return false;
+    this.markDirty();
+    return this.output.appendPoint(chart, timeSec, setCount);
   }
 
   retired(chart: Chart): void {
@@ -171,7 +174,6 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     this.choice.accepted();
     this.share.counters.connects++;
     this.log.established(agreed.agreed);
-    if (agreed.replication) this.output.replicate(this.host);
     this.output.agree(agreed, this.host);
     if (this.share.willLook() && !Number.isNaN(this.connection?.queueKey)) this.output.watch();
     this.flush(nowMs);
@@ -327,10 +329,8 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     this.log.bytesDiscarded(output.pendingBytes, output.account.queued);
     output.settle(nowMs);
     output.breakOff(reason);
-    if (livedMs >= GOOD_LINK_MS && output.account.offered > 0) {
-      this.choice.succeeded();
-      this.beginRound(nowMs);
-    } else this.wait(this.choice.delayedMs(nowMs));
+    if (output.account.offered > 0 && this.choice.wasGood(livedMs)) this.beginRound(nowMs);
+    else this.wait(this.choice.delayedMs(nowMs));
   }
 
   /** Tries the parents in turn, after they were asked which is best. */
@@ -358,8 +358,7 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     }
     this.enter("connecting");
     this.log.connecting();
-    const canReplicate = this.settings.isReplicating && this.host.ring !== null;
-    const limits = { timeoutMs: this.settings.timeoutSec * 1000, offered: this.choice.offer(canReplicate) };
+    const limits = this.choice.limits(this.host, this.settings);
     this.connection = new Connection(this.world.clock, destination, limits, this);
     this.connection.start(this.world.dial);
   }

@@ -8,6 +8,7 @@ import type { CollectedRow } from "../rrd/collected-row.ts";
 import type { Host } from "../rrd/host.ts";
 import type { Capabilities } from "../wire/capabilities.ts";
 import { ChartStream, type SetHeadsCache } from "./chart-stream.ts";
+import { FinalPoints } from "./final-points.ts";
 import { HostFactsLines } from "./host-facts-lines.ts";
 import { LinkAccount, type LossReason } from "./link-account.ts";
 import type { PusherSettings } from "./pusher-world.ts";
@@ -44,8 +45,10 @@ export class LinkOutput {
   private movedMs = Number.NaN;
   /** The parent itself tells what it has stored. */
   private isAcknowledged = false;
-  /** Null: the parent takes values as they are collected, and nothing else. */
+  /** Null: the parent does not ask for the past. */
   replication: Replication | null = null;
+  /** Null: the parent takes values as they are collected. */
+  private points: FinalPoints | null = null;
   /** The parent lacked nothing when it acknowledged last, as far as this end knew. */
   private wasUpToDate = false;
   private replicatingMs = 0;
@@ -98,6 +101,7 @@ export class LinkOutput {
 
   /** A connection stands. @param agreed what its parent understands. */
   agree(agreed: Capabilities, host: Host): void {
+    if (agreed.replication || agreed.interpolated) this.readRing(agreed, host);
     this.facts.restart(agreed);
     this.stream.agree(agreed);
     this.facts.tell(host);
@@ -110,6 +114,7 @@ export class LinkOutput {
 
   /** Tells that a chart is retired, where that can be told. @returns false when the buffer is full. */
   retire(chart: Chart): boolean {
+    this.points?.retire(chart);
     return this.stream.retire(chart);
   }
 
@@ -130,9 +135,22 @@ export class LinkOutput {
       this.replication.hold(chart, row.setCount);
       return true;
     }
+    if (this.points !== null) {
+      this.points.hold(chart, row.setCount);
+      return true;
+    }
     const sets = this.stream.write(chart, row, elapsedUs);
     if (sets < 0) return false;
     this.account.enqueue(sets);
+    return true;
+  }
+
+  /** As {@link append}, of values that are final. @returns false: the parent takes what was collected instead. */
+  appendPoint(chart: Chart, timeSec: number, setCount: number): boolean {
+    const { points, replication } = this;
+    if (points === null) return false;
+    if (replication !== null && !replication.isLive(chart)) replication.hold(chart, setCount);
+    else points.hold(chart, setCount, timeSec);
     return true;
   }
 
@@ -142,11 +160,13 @@ export class LinkOutput {
     this.noteLoss();
   }
 
-  /** The connection stands, and its parent replicates: what waited for it is in the ring as well. */
-  replicate(host: Host): void {
+  /** The parent is sent what the ring holds. So is what waited for the connection, where it asks for the past. */
+  private readRing(agreed: Capabilities, host: Host): void {
+    const { clock, buffer, stream, account } = this;
     this.breakOff("not_connected");
     this.stream.trustIntervals();
-    this.replication = new Replication(host, this.buffer, this.stream, this.account);
+    if (agreed.interpolated) this.points = new FinalPoints(clock, buffer, stream, account);
+    if (agreed.replication) this.replication = new Replication(host, buffer, stream, account, this.points);
     this.replicatingMs = this.clock.monotonicMs();
     this.reachSec = host.historyEntries * host.updateEverySec;
   }
@@ -183,6 +203,7 @@ export class LinkOutput {
   offer(socket: StreamSocket, nowMs: number, isUrgent = false): number {
     const { buffer, account } = this;
     this.stream.settle();
+    this.points?.write();
     this.replication?.write(this.limitBytes, Math.floor(this.clock.nowUs() / 1e6));
     account.mark(buffer.appendedBytes, buffer.takenBytes);
     if (this.isBlocked && !isUrgent) return 0;
@@ -291,6 +312,7 @@ export class LinkOutput {
     this.movedMs = Number.NaN;
     this.isAcknowledged = false;
     this.replication = null;
+    this.points = null;
     this.wasUpToDate = false;
   }
 

@@ -1,11 +1,15 @@
 import type { Destination } from "../base/destination.ts";
 import type { Host } from "../rrd/host.ts";
+import type { AttemptLimits } from "./connection.ts";
 import type { DestinationEntry } from "./destination-entry.ts";
 import { DestinationList } from "./destination-list.ts";
 import { probeParent } from "./parent-probe.ts";
 import { rankParents } from "./parent-ranking.ts";
 import type { DestinationStatus, PusherSettings, PusherWorld } from "./pusher-world.ts";
 import { type PostponeReason, ReconnectDelay } from "./retry-delay.ts";
+
+/** A shorter link says nothing about its parent. */
+const GOOD_LINK_MS = 10_000;
 
 /** Ticks come once a second; the one nearest to a time is meant. */
 const HALF_TICK_MS = 500;
@@ -145,9 +149,9 @@ export class ParentChoice {
     if (this.entry !== null) this.entry.isOurs = isOurs;
   }
 
-  /** Capability bits that it is offered; 0 = none. @param canReplicate the host has a ring that it may read. */
-  offer(canReplicate: boolean): number {
-    return this.entry?.offer(canReplicate) ?? 0;
+  /** What the present parent is offered, and how long it may take to answer. */
+  limits({ ring }: Pick<Host, "ring">, { timeoutSec, isReplicating }: PusherSettings): AttemptLimits {
+    return { timeoutMs: timeoutSec * 1000, offered: this.entry?.offer(ring !== null, isReplicating) ?? 0 };
   }
 
   /** It cannot be offered anything, and is tried once more. */
@@ -162,9 +166,11 @@ export class ParentChoice {
     this.entry?.postpone(reason, clock.monotonicMs(), random);
   }
 
-  /** The link has lived long enough to call it a good one. */
-  succeeded(): void {
-    this.delay.reset();
+  /** @returns whether a link that lived this long was a good one: after it we connect again at once (streaming.md §2.5). */
+  wasGood(livedMs: number): boolean {
+    const isGood = livedMs >= GOOD_LINK_MS;
+    if (isGood) this.delay.reset();
+    return isGood;
   }
 
   /** @returns whether there are other parents now. @throws InputError as the constructor; then nothing changes. */

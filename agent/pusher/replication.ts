@@ -4,6 +4,7 @@ import type { Host } from "../rrd/host.ts";
 import { definitionEndLine, extensionLine } from "../wire/encode-replay.ts";
 import { wireChartId } from "../wire/wire-text.ts";
 import type { ChartStream } from "./chart-stream.ts";
+import type { FinalPoints } from "./final-points.ts";
 import type { LinkAccount } from "./link-account.ts";
 import { ReplayAnswers, type ReplayEvents } from "./replay-answers.ts";
 
@@ -47,6 +48,7 @@ export class Replication implements ReplayEvents {
   private readonly buffer: SendBuffer;
   private readonly stream: ChartStream;
   private readonly account: LinkAccount;
+  private readonly points: FinalPoints | null;
   private readonly answers: ReplayAnswers;
   private readonly states: (ReplicatedChart | undefined)[] = [];
   private undefined: ReplicatedChart[] = [];
@@ -58,8 +60,18 @@ export class Replication implements ReplayEvents {
   private hasToldAll = false;
   private toldMissingSec = 0;
 
-  /** Every chart that has a past is offered, collected now or not. */
-  constructor(host: Host, buffer: SendBuffer, stream: ChartStream, account: LinkAccount) {
+  /**
+   * Every chart that has a past is offered, collected now or not.
+   * @param points what goes out of a chart that is live, each with its time; null = values as they are collected.
+   */
+  constructor(
+    host: Host,
+    buffer: SendBuffer,
+    stream: ChartStream,
+    account: LinkAccount,
+    points: FinalPoints | null = null,
+  ) {
+    this.points = points;
     this.host = host;
     this.buffer = buffer;
     this.stream = stream;
@@ -70,10 +82,11 @@ export class Replication implements ReplayEvents {
     }
   }
 
-  /** The parent takes values of this chart as they are collected. */
+  /** The parent takes values of this chart as they come. */
   isLive(chart: Chart): boolean {
     const state = this.states[chart.index];
-    return state !== undefined && state.chart === chart && state.phase === "live" && state.restarts === chart.restarts;
+    if (state === undefined || state.chart !== chart || state.phase !== "live") return false;
+    return this.points !== null || state.restarts === chart.restarts;
   }
 
   /** Keeps account of values that are not sent as they are collected: they will be asked for. */
@@ -140,6 +153,7 @@ export class Replication implements ReplayEvents {
     state.phase = chart.lastCollectedUs > 0 ? "live" : "idle";
     state.restarts = chart.restarts;
     state.redoneSec = Number.POSITIVE_INFINITY;
+    this.points?.begin(chart);
     this.account.release(state.heldValues);
     state.heldValues = 0;
   }

@@ -2,6 +2,7 @@ import type { DropReason } from "../rrd/balance.ts";
 import type { Chart, ChartType } from "../rrd/chart.ts";
 import type { CollectedRow } from "../rrd/collected-row.ts";
 import { commitStreamed } from "../rrd/commit.ts";
+import { commitFinal } from "../rrd/commit-final.ts";
 import { cutId } from "../rrd/definition.ts";
 import { parseAlgorithm } from "../rrd/dimension.ts";
 import type { Host } from "../rrd/host.ts";
@@ -10,6 +11,7 @@ import type {
   ChartLine,
   DimensionLine,
   DimensionState,
+  FinalRow,
   Label,
   LineProblem,
   ReplayEnd,
@@ -159,7 +161,11 @@ export class HostWriter implements StreamHandler<Chart> {
     this.backfill?.replayEnd(chart, end, nowUs);
   }
 
-  commitFinal(): void {}
+  commitFinal(chart: Chart, row: FinalRow, nowUs: number): void {
+    this.updates++;
+    this.samples += row.setCount;
+    commitFinal(chart, row, nowUs);
+  }
 
   extension(words: readonly string[]): void {
     this.backfill?.extension(words);

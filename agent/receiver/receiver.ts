@@ -165,8 +165,7 @@ export class Receiver {
   ): SocketOwner | string {
     const { replication } = settings;
     const { isTributary } = asked;
-    const canReplicate = replication.isEnabled && host.ring !== null;
-    const capabilities = answerTo(asked.ver, isTributary, supported(canReplicate));
+    const capabilities = answerTo(asked.ver, isTributary, supported(host.ring !== null, replication.isEnabled));
     const prompt = Buffer.from(promptOf(capabilities.agreed));
     if (socket.write(prompt) !== prompt.length) return REFUSALS.internal.wire;
     this.counters.accepted++;

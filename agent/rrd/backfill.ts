@@ -1,4 +1,4 @@
-import type { Balance } from "./balance.ts";
+import type { Balance, DropReason } from "./balance.ts";
 import type { Chart } from "./chart.ts";
 import { WIDE_FROM } from "./collected-row.ts";
 import { ABSOLUTE } from "./dimension.ts";
@@ -52,20 +52,30 @@ export function storePast(chart: Chart, row: PastRow, nowUs: number): void {
     balance.unkept += values;
     return;
   }
+  const timeSec = slotSecond(chart, row.endSec);
+  const refusal = slotRefusal(chart, timeSec, nowUs);
+  if (refusal !== null) balance.dropped[refusal] += values;
+  else if (values > 0 || row.isCorrection) storeAt(chart, row, timeSec, nowUs);
+}
+
+/** The second of the slot that a time belongs to. */
+export function slotSecond(chart: Chart, timeSec: number): number {
   const U = chart.definition.updateEverySec;
-  const timeSec = Math.floor(row.endSec / U) * U;
-  if (timeSec * 1e6 > nowUs + AHEAD_US_MAX) {
-    balance.dropped.clock += values;
-    return;
-  }
-  if (values === 0 && !row.isCorrection) return;
-  if (timeSec <= Math.max(0, chart.lastEntrySec - host.historyEntries * U)) {
-    balance.dropped.gap_too_long += values;
-    return;
-  }
+  return Math.floor(timeSec / U) * U;
+}
+
+/** Why final values of a second cannot be stored; null = they can. @param nowUs wall clock. */
+export function slotRefusal(chart: Chart, timeSec: number, nowUs: number): DropReason | null {
+  if (timeSec * 1e6 > nowUs + AHEAD_US_MAX) return "clock";
+  const heldSec = chart.host.historyEntries * chart.definition.updateEverySec;
+  return timeSec <= Math.max(0, chart.lastEntrySec - heldSec) ? "gap_too_long" : null;
+}
+
+/** Stores final values of a second that is not refused; each that is no NaN is entered in the account. */
+export function storeAt(chart: Chart, row: Omit<PastRow, "endSec">, timeSec: number, nowUs: number): void {
   reach(chart, timeSec);
   storeRow(chart, row, timeSec, nowUs);
-  host.ring.setReset(chart, timeSec, row.isReset);
+  chart.host.ring!.setReset(chart, timeSec, row.isReset);
 }
 
 /** What {@link restoreDimension} of another agent needs to go on exactly as this one. */
@@ -176,10 +186,16 @@ function advanceTo(chart: Chart, timeSec: number, count: number): void {
 /** Its files know the newest slot. */
 function redate(chart: Chart): void {
   const timeSec = chart.lastEntrySec;
-  chart.host.ring?.eachRecord(chart, (segment, record) => segment.date(record, timeSec));
+  if (chart.segment !== null) chart.segment.date(chart.record, timeSec);
+  else chart.host.ring?.eachRecord(chart, (segment, record) => segment.date(record, timeSec));
 }
 
-function storeRow(chart: Chart, { values, isCorrection }: PastRow, timeSec: number, nowUs: number): void {
+function storeRow(
+  chart: Chart,
+  { values, isCorrection }: Pick<PastRow, "values" | "isCorrection">,
+  timeSec: number,
+  nowUs: number,
+): void {
   const { pool, balance } = chart.host;
   const ring = chart.host.ring!;
   let number = -1;

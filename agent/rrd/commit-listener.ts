@@ -9,6 +9,11 @@ export interface CommitListener {
    * did. @param advancedUs what the chart's own clock went on by; −1 = it did not, and the values are not stored.
    */
   commit(chart: Chart, row: CollectedRow, elapsedUs: number, advancedUs: number): void;
+  /**
+   * Final values of one second of a chart, which the ring will hold when the call is over, older or newer than others.
+   * @returns false: it takes what was collected instead, and will be told of that.
+   */
+  point?(chart: Chart, timeSec: number, setCount: number): boolean;
   /** The chart was retired: no commit may follow that would tell. */
   retired?(chart: Chart): void;
   /** Whoever it sends to takes no older points of a chart that has newer ones. */

@@ -12,7 +12,7 @@ export const CAPABILITY = {
 } as const;
 
 /** What is offered to parents and accepted from children: plain text, no compression. */
-const SUPPORTED = CAPABILITY.bits | CAPABILITY.labels | CAPABILITY.chartLabels | CAPABILITY.replication;
+const ALWAYS = CAPABILITY.bits | CAPABILITY.labels | CAPABILITY.chartLabels;
 
 /** Old versions of the protocol are below, capability bits from here on. */
 const BITS_FROM = 8;
@@ -41,9 +41,13 @@ export interface Capabilities {
 /** The base protocol, with which nothing was agreed. */
 export const PLAIN: Capabilities = capabilitiesOf(1);
 
-/** What we offer and accept. @param canReplicate the host keeps what it could replicate. */
-export function supported(canReplicate: boolean): number {
-  return canReplicate ? SUPPORTED : SUPPORTED & ~CAPABILITY.replication;
+/**
+ * What we offer and accept. Final values are read from a ring, and stored in one.
+ * @param hasRing the host keeps values. @param isReplicating the configuration allows it.
+ */
+export function supported(hasRing: boolean, isReplicating: boolean): number {
+  if (!hasRing) return ALWAYS;
+  return ALWAYS | CAPABILITY.interpolated | (isReplicating ? CAPABILITY.replication : 0);
 }
 
 /**

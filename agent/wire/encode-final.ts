@@ -26,6 +26,9 @@ export function finalSetLine(head: string, collected: number, rest: number, valu
 
 /** As netdata 2.x writes integers where the base-64 form was not agreed. */
 function hexadecimal(value: number, rest: number): string {
+  if (rest === 0 && Number.isSafeInteger(value)) {
+    return `${value < 0 ? "-" : ""}0x${Math.abs(value).toString(16).toUpperCase()}`;
+  }
   const exact = exactInteger(value, rest);
   const magnitude = exact < 0n ? -exact : exact;
   return `${exact < 0n ? "-" : ""}0x${magnitude.toString(16).toUpperCase()}`;

@@ -34,13 +34,16 @@ export class RawChild implements Disposable {
     return promise;
   }
 
-  /** Sends a request and waits. @returns the prompt, or all that came before the parent closed the connection. */
-  async ask(query: string): Promise<string> {
+  /**
+   * Sends a request and waits.
+   * @param prompt the answer that ends the wait. @returns it, or all that came before the parent closed the connection.
+   */
+  async ask(query: string, prompt = PROMPT): Promise<string> {
     this.socket.write(`STREAM ${query} HTTP/1.1\r\nUser-Agent: raw/1\r\nAccept: */*\r\n\r\n`);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => reject(new Error(`no answer, only ${JSON.stringify(this.answer)}`)), ANSWER_MS);
     this.changed = () => {
-      if (this.isClosed || this.answer === PROMPT) resolve();
+      if (this.isClosed || this.answer === prompt) resolve();
     };
     this.changed();
     await promise.finally(() => clearTimeout(timer));

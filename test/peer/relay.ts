@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { Transform } from "node:stream";
 
 /** Bytes kept of one connection: an hour of a busy child has less. */
 const KEPT_BYTES_MAX = 64 * 2 ** 20;
@@ -35,21 +36,27 @@ export class Relay implements Disposable {
   readonly port: number;
   readonly connections: RelayedConnection[] = [];
   private readonly server: Server;
+  private readonly rewrite: (head: string) => string;
   private readonly sockets = new Set<Socket>();
 
-  private constructor(server: Server) {
+  private constructor(server: Server, rewrite: (head: string) => string) {
     this.server = server;
+    this.rewrite = rewrite;
     const address = server.address();
     this.port = typeof address === "object" && address !== null ? address.port : 0;
   }
 
-  /** Listens on a free port of 127.0.0.1. @param targetPort where each connection is relayed to. */
-  static async open(targetPort: number): Promise<Relay> {
+  /**
+   * Listens on a free port of 127.0.0.1.
+   * @param targetPort where each connection is relayed to. @param rewrite what becomes of the first bytes of a child: a
+   * request is one piece on loopback.
+   */
+  static async open(targetPort: number, rewrite = (head: string) => head): Promise<Relay> {
     const server = createServer();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.on("error", reject).listen(0, "127.0.0.1", resolve);
     await promise;
-    const relay = new Relay(server);
+    const relay = new Relay(server, rewrite);
     server.on("connection", (socket) => relay.accept(socket, targetPort));
     return relay;
   }
@@ -87,7 +94,20 @@ export class Relay implements Disposable {
           record.isOpen = false;
           to.end();
         });
-      from.pipe(to);
+      if (isFromChild) from.pipe(this.rewriter()).pipe(to);
+      else from.pipe(to);
     }
+  }
+
+  /** Rewrites the first chunk, and passes on the others. */
+  private rewriter(): Transform {
+    let rewrite: ((head: string) => string) | null = this.rewrite;
+    return new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        const bytes = rewrite === null ? chunk : Buffer.from(rewrite(chunk.toString("latin1")), "latin1");
+        rewrite = null;
+        done(null, bytes);
+      },
+    });
   }
 }

@@ -68,9 +68,9 @@ class Pair implements CommitListener {
   }
 
   /** Called by the child's commit, in the middle of it: another one must not begin now. */
-  commit(chart: Chart, _row: CollectedRow, elapsedUs: number): void {
+  commit(chart: Chart, _row: CollectedRow, _elapsedUs: number, advancedUs: number): void {
     if (!this.isLinked) return;
-    if (chart.restarts === this.restarts) this.onTheWire = elapsedUs;
+    if (chart.restarts === this.restarts) this.onTheWire = advancedUs;
     else this.redoneSec = Math.min(this.redoneSec, chart.lastEntrySec);
   }
 

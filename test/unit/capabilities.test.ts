@@ -6,7 +6,7 @@ const V1 = "Hit me baby, push them over...";
 const V2 = "Hit me baby, push them over and bring the host labels...";
 const VN = "Hit me baby, push them over with the version=";
 /** All that the wire room reads. */
-const ALL = supported(true) | CAPABILITY.replication | CAPABILITY.interpolated;
+const ALL = supported(true, true);
 
 describe("what a parent answers", () => {
   // Streaming.md §1.3 and §10; where netdata 1.37 answers 5, we answer 4.
@@ -43,8 +43,8 @@ describe("what a parent answers", () => {
 
   test("nothing that is not supported is ever answered, and what is answered is offered", () => {
     for (let ver = 0; ver < 70_000; ver++) {
-      const { agreed } = answerTo(ver, ver % 2 === 0, supported(true));
-      if (agreed >= 8) expect(agreed & ~(supported(true) & ver)).toBe(0);
+      const { agreed } = answerTo(ver, ver % 2 === 0, ALL);
+      if (agreed >= 8) expect(agreed & ~(ALL & ver)).toBe(0);
       else expect(agreed).toBeLessThanOrEqual(4);
       // The child takes it.
       expect(agreedBy(agreed, ver)?.agreed).toBe(agreed);
@@ -92,9 +92,10 @@ describe("what an answer means", () => {
     expect(agreed).toEqual(want === null ? null : { agreed: version, ...want });
   });
 
-  test("a host that keeps nothing offers no replication", () => {
-    expect(supported(true) & ~supported(false) & ~CAPABILITY.replication).toBe(0);
-    expect(supported(false) & CAPABILITY.replication).toBe(0);
+  test("a host that keeps nothing offers nothing that is read from a ring", () => {
+    expect(ALL).toBe(21_184);
+    expect([supported(false, true), supported(false, false)]).toEqual([704, 704]);
+    expect(supported(true, false)).toBe(ALL & ~CAPABILITY.replication);
   });
 
   test("a prompt reads back as its version, whatever follows it", () => {

@@ -29,8 +29,8 @@ async function startedWith(prompt: string): Promise<{ scene: PusherScene; socket
 describe("what was agreed decides what is written", () => {
   test("is offered, once", async () => {
     const { socket } = await startedWith(PROMPT_V1);
-    expect(socket.bytes.toString().match(/[?&]ver=\d+/g)).toEqual(["&ver=704"]);
-    expect(socket.request).toMatchObject({ ver: 704, isTributary: true, problem: null });
+    expect(socket.bytes.toString().match(/[?&]ver=\d+/g)).toEqual(["&ver=17088"]);
+    expect(socket.request).toMatchObject({ ver: 17_088, isTributary: true, problem: null });
   });
 
   test("V1: the base protocol, whatever there is to say", async () => {
@@ -183,7 +183,7 @@ describe("a parent that answers with version 5", () => {
     await scene.send(chart);
     const first = await scene.accept(`${PROMPT_VN}5`);
     await scene.clock.advance(100);
-    expect([first.closedBy, scene.attempts.length, first.request.ver]).toEqual(["terminate", 2, 704]);
+    expect([first.closedBy, scene.attempts.length, first.request.ver]).toEqual(["terminate", 2, 17_088]);
     const second = await scene.accept(PROMPT_V2);
     expect([second.request.ver, scene.status.state]).toEqual([0, "connected"]);
     expect(scene.status.values.lost).toEqual({ not_connected: 0, overflow: 0, disconnect: 0, refused: 0 });
@@ -216,6 +216,6 @@ describe("a parent that answers with version 5", () => {
     expect(scene.attempt.destination.name).toBe("parent-1:19999");
     await scene.attempt.refuse();
     expect(scene.attempt.destination.name).toBe("parent-2:19999");
-    expect((await scene.accept(PROMPT_V1)).request.ver).toBe(704);
+    expect((await scene.accept(PROMPT_V1)).request.ver).toBe(17_088);
   });
 });

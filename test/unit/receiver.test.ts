@@ -279,6 +279,7 @@ describe("what is agreed with a child", () => {
     { ver: "&ver=5", prompt: `${VN}4` },
     { ver: "&ver=704", prompt: `${VN}704` },
     { ver: "&ver=16376", prompt: `${VN}4800` },
+    { ver: "&ver=63241208", prompt: `${VN}21184` },
     { ver: "&ver=63241208&tributary=1", prompt: `${VN}4800` },
   ];
   test.each(cases)("$ver", ({ ver, prompt }) => {

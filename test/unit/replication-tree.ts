@@ -142,6 +142,10 @@ export class Tree {
   bytesPerSec = Number.POSITIVE_INFINITY;
   /** Names of parents that replicate but are not agents of our kind. */
   readonly foreign = new Set<string>();
+  /** Capability bits that an agent is asked for at most, whatever its children offer. */
+  readonly asked = new Map<string, number>();
+  /** Agents that were sent final values. */
+  readonly pointed = new Set<string>();
   /** Names of agents that cannot be reached. */
   readonly unreachable = new Set<string>();
   /** Names of agents to which everything is sent in vain, although connections to them stand. */
@@ -245,6 +249,7 @@ export class Tree {
 
   private take(end: End, bytes: Buffer, to: string): void {
     if (end.owner !== null) {
+      if (bytes.includes("\nBEGIN2 ")) this.pointed.add(to);
       end.owner.data(end, bytes);
       return;
     }
@@ -253,7 +258,8 @@ export class Tree {
       return;
     }
     const headBytes = bytes.indexOf("\r\n\r\n") + 4;
-    const head = this.foreign.has(to) ? withoutExtension(bytes.subarray(0, headBytes)) : bytes.subarray(0, headBytes);
+    const request = bytes.subarray(0, headBytes);
+    const head = asAsked(request, this.foreign.has(to), this.asked.get(to) ?? 0xffff);
     const owner = this.nodes.get(to)?.receiver.take({ socket: end, head, address: "10.0.0.2" }) ?? "";
     if (typeof owner === "string") {
       end.write(Buffer.from(owner));
@@ -272,9 +278,10 @@ export class Tree {
   }
 }
 
-/** The request as an agent of another kind reads it. */
-function withoutExtension(head: Buffer): Buffer {
-  return Buffer.from(head.toString("latin1").replace("tributary=1", "tributary=0"), "latin1");
+/** The request as an agent of another kind, or one that knows less, reads it. */
+function asAsked(head: Buffer, isForeign: boolean, bits: number): Buffer {
+  const text = head.toString("latin1").replace(/ver=([0-9]+)/, (_, ver) => `ver=${Number(ver) & bits}`);
+  return Buffer.from(isForeign ? text.replace("tributary=1", "tributary=0") : text, "latin1");
 }
 
 function checkAccounts({ database, pushers }: Node): void {

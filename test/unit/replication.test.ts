@@ -109,6 +109,24 @@ describe("child → parent", () => {
     expect(linkOf(child).backlog).toBe(0);
   });
 
+  test.each([
+    { name: "one of our kind", isForeign: false, asked: 0xffff },
+    { name: "another that replicates", isForeign: true, asked: 4800 },
+    { name: "another that takes final points too", isForeign: true, asked: 21_184 },
+  ])("$name has the first seconds of a new chart, also when it was slow to ask for them", async (parentKind) => {
+    const { tree, child, parent, collect } = pair();
+    if (parentKind.isForeign) tree.foreign.add("parent");
+    tree.asked.set("parent", parentKind.asked);
+    await tree.pass(20, collect);
+    tree.bytesPerSec = 150;
+    // One of them was not there before.
+    const more = new Load(child, tree.clock, 4);
+    await tree.pass(15, () => more.collect());
+    tree.bytesPerSec = 100_000;
+    await tree.pass(15, () => more.collect());
+    expect(differences(more, parent)).toEqual([]);
+  });
+
   test("a clock that is put back takes the charts along", async () => {
     const { tree, child, parent, load, collect } = pair();
     await tree.pass(100, collect);
