@@ -14,7 +14,7 @@ import { held, StorageWorld } from "../storage-world.ts";
 
 const RUNS = IS_SOAK ? 20_000 : 400;
 const STEPS = 40;
-const TIMEOUT_MS = 60_000 * (IS_SOAK ? 60 : 1);
+const TIMEOUT_MS = 120_000 * (IS_SOAK ? 30 : 1);
 const CHART_IDS = ["a.one", "a.two", "b.three", "b.four"];
 const DIMENSIONS_MAX = 4;
 /** Seconds that are looked at: more than any ring here holds. */
