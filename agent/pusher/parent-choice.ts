@@ -166,7 +166,7 @@ export class ParentChoice {
     this.entry?.postpone(reason, clock.monotonicMs(), random);
   }
 
-  /** @returns whether a link that lived this long was a good one: after it we connect again at once (streaming.md §2.5). */
+  /** @returns whether it was a good link: after one we connect again at once (streaming.md §2.5). */
   wasGood(livedMs: number): boolean {
     const isGood = livedMs >= GOOD_LINK_MS;
     if (isGood) this.delay.reset();

@@ -34,16 +34,6 @@ interface OpenAnswer {
   readonly correctedSec: number;
 }
 
-/** What a parent asks for of a chart. */
-export interface AskedRange {
-  readonly startsStreaming: boolean;
-  /** The points in (after, before]; both 0 = none. */
-  readonly afterSec: number;
-  readonly beforeSec: number;
-  /** Newest second that it was offered. */
-  readonly offeredSec: number;
-}
-
 /** What becomes of a chart when its answer is whole. */
 export interface ReplayEvents {
   /** From here on its values go out as they are collected. */

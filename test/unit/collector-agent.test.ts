@@ -219,6 +219,8 @@ test("this process uses CPU and memory, and grows older", () => {
   const usage = read();
   expect(usage.uptimeSec).toBe(2);
   expect(usage.userUs).toBeGreaterThan(0);
-  expect(usage.rssBytes).toBeGreaterThan(usage.heapBytes);
+  // The heap counts memory that was given back to the kernel: it may be more than what is resident.
+  expect(usage.rssBytes).toBeGreaterThan(10e6);
+  expect(usage.heapBytes).toBeGreaterThan(1e6);
   expect(usage.heapBytes).toBeGreaterThan(0);
 });
