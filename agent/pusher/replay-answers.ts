@@ -168,9 +168,11 @@ export class ReplayAnswers {
     // Not collected in this run: there is no state to go on from, and the first value brings a new definition.
     if (startsStreaming && chart.lastCollectedUs > 0) {
       chart.dimensions.list.forEach(({ id }, index) => {
-        const collectedUs = chart.lastCollectedUs;
+        const state = dimensionState(chart, index);
+        // Of one that was never collected there is nothing to go on from: its first value is none yet.
+        const collectedUs = state.collections > 0 ? chart.lastCollectedUs : 0;
         const stored = latestStored(chart, index);
-        text += dimensionStateLine(id, { ...dimensionState(chart, index), collectedUs, stored }, this.tellsAll);
+        text += dimensionStateLine(id, { ...state, collectedUs, stored }, this.tellsAll);
       });
       text += chartStateLine(chart.lastCollectedUs, chart.lastUpdatedUs);
     }

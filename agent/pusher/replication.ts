@@ -33,6 +33,8 @@ class ReplicatedChart {
   heldValues = 0;
   /** The chart's clock went back to here since the parent was told: what follows is told once more. */
   redoneSec = Number.POSITIVE_INFINITY;
+  /** It was retired since it was offered: the parent need not have it any more. */
+  wasRetired = false;
 
   constructor(chart: Chart) {
     this.chart = chart;
@@ -85,7 +87,7 @@ export class Replication implements ReplayEvents {
   /** The parent takes values of this chart as they come. */
   isLive(chart: Chart): boolean {
     const state = this.states[chart.index];
-    if (state === undefined || state.chart !== chart || state.phase !== "live") return false;
+    if (state === undefined || state.chart !== chart || state.phase !== "live" || state.wasRetired) return false;
     return this.points !== null || state.restarts === chart.restarts;
   }
 
@@ -102,6 +104,12 @@ export class Replication implements ReplayEvents {
     if (state.phase === "new" && state.restarts >= 0) return;
     if (state.phase === "live") state.redoneSec = Math.min(state.redoneSec, chart.lastEntrySec);
     this.define(state);
+  }
+
+  /** A chart is retired: should it come back, it is offered anew, as the parent may have forgotten it by then. */
+  retired(chart: Chart): void {
+    const state = this.states[chart.index];
+    if (state?.chart === chart) state.wasRetired = true;
   }
 
   /** Every chart is live or idle, and nothing is left to answer. */
@@ -174,6 +182,7 @@ export class Replication implements ReplayEvents {
 
   private define(state: ReplicatedChart): void {
     state.phase = "new";
+    state.wasRetired = false;
     state.restarts = state.chart.restarts;
     this.undefined.push(state);
   }
