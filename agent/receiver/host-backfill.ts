@@ -1,7 +1,8 @@
-import { forgetState, restoreDimension, restoreTimes, storePast } from "../rrd/backfill.ts";
+import { forgetState, refusePast, restoreDimension, restoreTimes, storePast } from "../rrd/backfill.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { Host } from "../rrd/host.ts";
 import { trustClock } from "../rrd/interval.ts";
+import { missFrom } from "../rrd/missing.ts";
 import type { DimensionState, ReplayEnd, ReplayRow } from "../wire/stream-handler.ts";
 import type { ReplayPlan } from "./replay-plan.ts";
 
@@ -46,11 +47,16 @@ export class HostBackfill {
     trustClock(this.host, this.isTrusting);
     forgetState(chart);
     this.plan.defined(chart, firstSec, this.isTrusting ? lastSec : 0, Math.floor(nowSec));
+    // Whoever it is passed on to in order must know at once: what is answered before the next tick has a hole.
+    missFrom(this.host, this.plan.missingOf(chart));
   }
 
   replay(chart: Chart, row: ReplayRow, nowUs: number): void {
-    if (!this.isTrusting) return;
     const { endSec, values, isReset } = row;
+    if (!this.isTrusting) {
+      refusePast(chart, values.subarray(0, chart.dimensions.count));
+      return;
+    }
     const firstSec = chart.slotsPassed > 0 ? chart.firstEntrySec : Number.POSITIVE_INFINITY;
     storePast(chart, { endSec, values, isReset, isCorrection: endSec <= this.plan.correctsUpTo(chart) }, nowUs);
     if (chart.firstEntrySec < firstSec) this.reached.add(chart);

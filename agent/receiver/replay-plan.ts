@@ -101,6 +101,13 @@ export class ReplayPlan implements ReplayAsker {
     return replay?.asked?.startsStreaming === true ? replay.heldSec : 0;
   }
 
+  /** {@link missingFromSec} of one chart. */
+  missingOf(chart: Chart): number {
+    const replay = this.byChart.get(chart);
+    if (replay === undefined || !this.canAskLater || replay.afterSec >= replay.beforeSec) return 0;
+    return replay.afterSec + chart.definition.updateEverySec;
+  }
+
   /** Oldest second that is missing in a chart although newer ones may be there; 0 = none is. */
   get missingFromSec(): number {
     if (!this.canAskLater) return 0;

@@ -58,6 +58,14 @@ export function storePast(chart: Chart, row: PastRow, nowUs: number): void {
   else if (values > 0 || row.isCorrection) storeAt(chart, row, timeSec, nowUs);
 }
 
+/** Accounts for final values whose times cannot be believed. */
+export function refusePast({ host }: Chart, values: Float64Array): void {
+  let count = 0;
+  for (const value of values) if (!Number.isNaN(value)) count++;
+  host.balance.backfilled += count;
+  host.balance.dropped.clock += count;
+}
+
 /** The second of the slot that a time belongs to. */
 export function slotSecond(chart: Chart, timeSec: number): number {
   const U = chart.definition.updateEverySec;
@@ -133,6 +141,7 @@ export function restoreTimes(chart: Chart, collectedUs: number, updatedUs: numbe
   chart.lastCollectedUs = collectedUs;
   chart.iterations = Math.max(1, chart.iterations);
   chart.restarts++;
+  chart.isMoved = true;
   chart.syncClock = false;
   chart.isSteady = false;
   host.lastCollectedUs = Math.max(host.lastCollectedUs, collectedUs);
@@ -150,7 +159,16 @@ function reach(chart: Chart, timeSec: number): void {
   const U = chart.definition.updateEverySec;
   const ring = chart.host.ring!;
   const firstSec = chart.lastEntrySec - (chart.slotsPassed - 1) * U;
-  if (chart.slotsPassed === 0) {
+  const boundarySec = alignUs(chart.lastUpdatedUs, chart) / 1e6;
+  if (chart.slotsPassed === 0 && timeSec < boundarySec) {
+    // It goes on from a later second already, of which nothing is held.
+    const count = (boundarySec - timeSec) / U + 1;
+    ring.emptySlots(chart, timeSec, count);
+    ring.eachRecord(chart, (segment, record) => segment.dateFirst(record, timeSec));
+    chart.slotsPassed = count;
+    chart.isSteady = false;
+    redate(chart);
+  } else if (chart.slotsPassed === 0) {
     ring.eachRecord(chart, (segment, record) => segment.dateFirst(record, timeSec));
     advanceTo(chart, timeSec, 1);
   } else if (timeSec > chart.lastEntrySec) {
