@@ -26,13 +26,13 @@ export const PLANTED: readonly Planted[] = [
   {
     what: "one iteration is lost on its way",
     plant: losesLine(/^BEGIN "?sim.stamp"? [\s\S]*?END\n/m),
-    found: "sim.stamp 0 at 1",
+    found: "sim.stamp d0 at 1",
   },
   { what: "one value is another", plant: altersLine(/^SET "?d0"? = (\d+)\n/m, (value) => value + 7), found: "sim." },
   {
     what: "one interval is another",
     plant: altersLine(/^BEGIN "?sim.stamp"? (\d{6,})\n/m, (value) => value - 900_000),
-    found: "sim.stamp 0 at 1",
+    found: "sim.stamp d0 at 1",
   },
   {
     what: "one acknowledgement is skipped",

@@ -47,7 +47,7 @@ describe("a simulation finds it when", () => {
   });
 
   test("more is expected than links without replication can keep: equal values, and that nothing is lost", () => {
-    const expected = { ...PLAIN, looseness: exact, nothingLost: true };
+    const expected = { ...PLAIN, loosenessOf: () => exact, nothingLost: true };
     // A child in mode none has nothing to replicate.
     const { problems } = simulate({ seed: WITHOUT_RING, seconds: 900, expected });
     expect(problems.join("\n")).toMatch(/ at \d+ is [\d.-]+, the child stored /);
@@ -56,7 +56,7 @@ describe("a simulation finds it when", () => {
 
   test.each(PLANTED)("$what", ({ plant, found }) => {
     // Nothing comes right after a confirmation in this world.
-    const expected = { ...PLAIN, looseness: exact, nothingLost: true, confirmedSec: 1.3 };
+    const expected = { ...PLAIN, loosenessOf: () => exact, nothingLost: true, confirmedSec: 1.3 };
     const { problems } = simulate({ ...quiet, prepare: plant, expected });
     expect(problems.join("\n")).toContain(found);
   });
