@@ -14,6 +14,7 @@ import { HostBackfill } from "./host-backfill.ts";
 import { HostWriter, type WriterEvents } from "./host-writer.ts";
 import { LagGuard } from "./lag-guard.ts";
 import type { Refusals } from "./refusals.ts";
+import { ReplayPace } from "./replay-pace.ts";
 import { ReplayPlan } from "./replay-plan.ts";
 import type { ReplayShare } from "./replay-share.ts";
 
@@ -93,7 +94,9 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     this.lastDataMs = context.clock.monotonicMs();
     this.isTributary = identity.isTributary;
     if (identity.capabilities.replication) {
-      const plan = new ReplayPlan(identity.host, identity.replication, context.replayShare, (request) => {
+      const { host, replication } = identity;
+      const pace = new ReplayPace(context.clock);
+      const plan = new ReplayPlan(host, replication, context.replayShare, pace, (request) => {
         const { chart, startsStreaming, afterSec, beforeSec } = request;
         this.commands.add(replayChartLine(chart.id, startsStreaming, afterSec, beforeSec));
       });
