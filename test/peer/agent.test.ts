@@ -176,7 +176,7 @@ describe("tributary status", () => {
     expect(atParent.out).toMatch(/^not up to date: .*good-child/m);
     // It is no host here, but what was refused, and why, is told.
     expect(atParent.out).not.toMatch(/^refused-child /m);
-    expect(atParent.out).toMatch(/refused-child .*key/);
+    expect(atParent.out).toMatch(/refused-child, .*\n +Your API key is not known here\./);
     const json = await runToEnd(lab, ["status", parent.url, "--json"]);
     expect(JSON.parse(json.out)).toMatchObject({ v: 1, self: (await reportOf(parent)).self });
   });
