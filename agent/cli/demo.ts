@@ -17,7 +17,7 @@ compares them, and every stored value of the child with what the proxy and the p
 value collected is accounted for at every hop, none lost, none changed. Leaves nothing behind.
 
 OFFERED less REPLAYED is what the next agent has RECEIVED. A chart streams once the next agent has asked for its past:
-what it collected until then is REPLAYED from the ring, and FETCHED there; a first value, the BASE of a rate, needs no row.
+what it collected until then is REPLAYED from the ring, and FETCHED there, but for first values, the BASE of rates.
 
   --seconds N         how long; 10 to 86400, default 30
 `;
