@@ -21,8 +21,8 @@ import type { ReplayShare } from "./replay-share.ts";
 /** A connection that sent something within this time still owns its machine GUID (streaming.md §11.10). */
 const ACTIVE_MS = 30_000;
 /**
- * One of our kind sends what it collects at once. When it is silent for this long, and for so many of its intervals, its
- * machine has lost power or its way, and the new connection is its next one.
+ * One of our kind sends what it collects at once. When it is silent for this long, and for so many of its intervals,
+ * its machine has lost power or its way, and the new connection is its next one.
  */
 const OURS_ACTIVE_MS = 5000;
 const OURS_ACTIVE_INTERVALS = 3;
