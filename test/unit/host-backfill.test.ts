@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { HostBackfill } from "../../agent/receiver/host-backfill.ts";
+import { ReplayPace } from "../../agent/receiver/replay-pace.ts";
 import { ReplayPlan } from "../../agent/receiver/replay-plan.ts";
 import { ReplayShare } from "../../agent/receiver/replay-share.ts";
 import { imbalance } from "../../agent/rrd/balance.ts";
@@ -12,7 +13,7 @@ function scene() {
   const chart = host.defineChart({ id: "t.c" })!;
   host.defineDimension(chart, dimension("a"));
   const settings = { isEnabled: true, windowSec: 86_400, stepSec: 600 };
-  const plan = new ReplayPlan(host, settings, new ReplayShare(), () => {});
+  const plan = new ReplayPlan(host, settings, new ReplayShare(), new ReplayPace({ monotonicMs: () => 0 }), () => {});
   return { host, chart, backfill: new HostBackfill(host, plan) };
 }
 
