@@ -19,6 +19,7 @@ import type {
   StreamHandler,
 } from "../wire/stream-handler.ts";
 import type { HostBackfill } from "./host-backfill.ts";
+import { PointClock } from "./point-clock.ts";
 
 /** Longest id of a refused chart or dimension that is remembered; real ones have some tens of characters. */
 const ID_LENGTH_MAX = 200;
@@ -46,6 +47,7 @@ export class HostWriter implements StreamHandler<Chart> {
   private readonly host: Host;
   private readonly events: WriterEvents;
   private readonly backfill: HostBackfill | null;
+  private readonly pointClock = new PointClock();
   /** Charts, and dimensions of charts, that a limit of the database refused. */
   private readonly refused = new Set<string>();
   /** The chart, or the dimension, asked for last is one of them. */
@@ -164,7 +166,8 @@ export class HostWriter implements StreamHandler<Chart> {
   commitFinal(chart: Chart, row: FinalRow, nowUs: number): void {
     this.updates++;
     this.samples += row.setCount;
-    commitFinal(chart, row, nowUs);
+    const endSec = this.pointClock.date(row.endSec, row.senderNowSec, nowUs);
+    commitFinal(chart, endSec === row.endSec ? row : { ...row, endSec }, nowUs);
   }
 
   extension(words: readonly string[]): void {
