@@ -91,7 +91,12 @@ export class LinkOutput {
 
   /** The kernel has everything, and the parent has fetched what it lacks. */
   get isDelivered(): boolean {
-    return this.buffer.pendingBytes === 0 && this.replication?.isUpToDate !== false;
+    return this.buffer.pendingBytes === 0 && !this.mayAnswer;
+  }
+
+  /** The parent is to be told of the past, perhaps of what has become known since: no value need come for that. */
+  get mayAnswer(): boolean {
+    return this.replication?.isUpToDate === false;
   }
 
   /** How full the buffer is, 0…1. */

@@ -138,10 +138,14 @@ export class Replication implements ReplayEvents {
     else this.answers.ask(chart, startsStreaming, state.offeredSec, 0);
   }
 
-  /** Older points of a chart came in, from its own sender. */
+  /** Points of a chart came in from its own sender, which replicates too. */
   grown(chart: Chart, afterSec: number, beforeSec: number): void {
-    if (!this.isTributary || this.states[chart.index]?.chart !== chart) return;
-    this.say(["PAST", wireChartId(chart.id), `${afterSec}`, `${beforeSec}`]);
+    const known = this.states[chart.index];
+    if (known?.chart !== chart) {
+      // It may be retired before it is ever collected.
+      if (chart.slotsPassed > 0 && this.stream.wants(chart)) this.define(this.stateOf(chart));
+    } else if (known.phase === "live" && known.restarts !== chart.restarts) this.define(known);
+    else if (this.isTributary) this.say(["PAST", wireChartId(chart.id), `${afterSec}`, `${beforeSec}`]);
   }
 
   /** Writes definitions and answers while there is room. @param limitBytes of the buffer. @param nowSec wall clock. */
@@ -182,7 +186,7 @@ export class Replication implements ReplayEvents {
 
   private define(state: ReplicatedChart): void {
     state.phase = "new";
-    state.wasRetired = false;
+    state.wasRetired = state.chart.isObsolete;
     state.restarts = state.chart.restarts;
     this.undefined.push(state);
   }

@@ -83,7 +83,14 @@ export class HostBackfill {
     this.noteClock(end.senderNowSec, nowUs / 1e6);
     const asked = this.plan.askedOf(chart);
     if (asked?.startsStreaming === false) this.host.listener?.past?.(chart, asked.afterSec, asked.beforeSec);
+    else this.passOn(chart, this.plan.correctsUpTo(chart));
     this.plan.answered(chart, end.isStreaming, end.beforeSec, this.isTrusting ? end.lastSec : 0);
+  }
+
+  /** What an answer brought before a chart streams is passed on now: no value need follow. */
+  private passOn(chart: Chart, heldSec: number): void {
+    if (chart.slotsPassed === 0 || chart.lastEntrySec <= heldSec) return;
+    this.host.listener?.past?.(chart, Math.max(heldSec, chart.firstEntrySec), chart.lastEntrySec);
   }
 
   /** The child is an agent of our kind: it can be asked for older points of charts that stream. */

@@ -155,8 +155,10 @@ export class ReplayPlan implements ReplayAsker {
     const fromSec = Math.floor(afterSec / U) * U;
     const toSec = Math.ceil(beforeSec / U) * U;
     const isEmpty = replay.afterSec >= replay.beforeSec;
-    replay.afterSec = isEmpty ? fromSec : Math.min(replay.afterSec, fromSec);
     replay.beforeSec = isEmpty ? toSec : Math.max(replay.beforeSec, toSec);
+    // Whatever it says: no more than we can keep.
+    const keptSec = Math.min(Math.floor(this.settings.windowSec / U), this.host.historyEntries) * U;
+    replay.afterSec = Math.max(isEmpty ? fromSec : Math.min(replay.afterSec, fromSec), replay.beforeSec - keptSec);
     if (replay.isLive && replay.asked === null && !replay.isQueued) this.queue(replay);
   }
 

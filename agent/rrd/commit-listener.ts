@@ -18,6 +18,6 @@ export interface CommitListener {
   retired?(chart: Chart): void;
   /** Whoever it sends to takes no older points of a chart that has newer ones. */
   readonly needsOrder?: boolean;
-  /** Points of (afterSec, beforeSec] were stored later than newer ones. */
+  /** Points of (afterSec, beforeSec] were stored that no commit has told of, nor need one follow. */
   past?(chart: Chart, afterSec: number, beforeSec: number): void;
 }

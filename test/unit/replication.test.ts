@@ -230,6 +230,25 @@ describe("child → proxy → parent", () => {
     expect([missingAt(proxy), missingAt(parent)]).toEqual([0, 0]);
   });
 
+  test.each([
+    { name: "one of our kind", isForeign: false },
+    { name: "another that replicates", isForeign: true },
+  ])("$name gets a chart that came and went while the proxy was away from the child", async ({ isForeign }) => {
+    const { tree, child, parent, collect } = chain();
+    if (isForeign) tree.foreign.add("parent");
+    tree.asked.set("parent", isForeign ? 4800 : 0xffff);
+    await tree.pass(30, collect);
+    tree.cut("proxy");
+    // One of them was not there before.
+    const more = new Load(child, tree.clock, 4);
+    await tree.pass(10, () => more.collect());
+    child.local.retireChart(more.charts.at(-1)!);
+    tree.join("proxy");
+    await tree.pass(30, () => {});
+    expect(more.charts.at(-1)!.slotsPassed).toBeGreaterThan(5);
+    expect(differences(more, parent)).toEqual([]);
+  });
+
   test("a proxy that lost its memory fetches from its child what its parent lacks", async () => {
     const { tree, parent, load, collect } = chain();
     await tree.pass(60, collect);
