@@ -46,16 +46,11 @@ export const exact: Looseness = ({ dimension, second, value }) => {
  */
 export const v1: Looseness = (point) => {
   const { second, value } = point;
-  let found = "";
   const offsetsUs = [...point.wallOffsetsUs];
   // A keeper whose clock was put back while the child was elsewhere counts the increase of all that time as one second's.
   const isSetBack = offsetsUs.some((offsetUs, i) => i > 0 && offsetUs < offsetsUs[i - 1]! - SET_BACK_US);
-  for (const offsetUs of offsetsUs) {
-    const problem = problemAt(point, second * 1e6 - offsetUs, isSetBack);
-    if (problem === "") return "";
-    found ||= problem;
-  }
-  return `is ${value}, ${found}`;
+  const isPossible = offsetsUs.some((offsetUs) => isWithin(value, rangeAt(point, second * 1e6 - offsetUs, isSetBack)));
+  return isPossible ? "" : `is ${value}, ${textOf(point, second * 1e6 - offsetsUs[0]!, isSetBack)}`;
 };
 
 /**
@@ -66,11 +61,19 @@ export const mixed: Looseness = (point) => {
   return exact(point) === "" ? "" : v1({ ...point, wallOffsetsUs: point.allWallOffsetsUs });
 };
 
+/** What the child collected of which a value may be made. */
+interface Range {
+  readonly low: number;
+  readonly high: number;
+  /** Positions of its iterations. */
+  readonly first: number;
+  readonly end: number;
+}
+
 /** @param trueUs of the second, if the keeper's clock was right in this way. */
-function problemAt(point: StoredPoint, trueUs: number, isSetBack: boolean): string {
-  const { reference, dimension, value, gapFromSec, second } = point;
-  const { atUs, updateEverySec } = reference;
-  const stepUs = updateEverySec * 1e6;
+function rangeAt(point: StoredPoint, trueUs: number, isSetBack: boolean): Range {
+  const { reference, dimension, gapFromSec, second } = point;
+  const stepUs = reference.updateEverySec * 1e6;
   const ageUs = point.ageUs(trueUs);
   const isGap = gapFromSec !== undefined;
   const fromUs = isGap ? trueUs - (Number.isNaN(gapFromSec) ? trueUs : (second - gapFromSec + 1) * 1e6) : trueUs;
@@ -79,13 +82,21 @@ function problemAt(point: StoredPoint, trueUs: number, isSetBack: boolean): stri
   // It may have been stored only when the next one came.
   const isLoose = isGap || Math.max(ageUs, point.ageUs(trueUs + 2 * stepUs)) > USUAL_AGE_US;
   const end = endOf(reference, trueUs, isLoose ? 2 * stepUs : stepUs);
-  const { values } = dimension;
   const { algorithm } = dimension.meaning;
   const isCountedLate = isSetBack && algorithm === "incremental";
-  const [low, high] = rangeOf(algorithm, values, isCountedLate ? 0 : first, end);
+  const [low, high] = rangeOf(algorithm, dimension.values, isCountedLate ? 0 : first, end);
+  return { low, high, first, end };
+}
+
+function isWithin(value: number, { low, high }: Range): boolean {
   const room = ROUNDING * Math.max(Math.abs(low), Math.abs(high), 1);
-  if (value >= low - room && value <= high + room) return "";
-  if (first >= end) return `the child collected nothing in that time`;
+  return value >= low - room && value <= high + room;
+}
+
+function textOf(point: StoredPoint, trueUs: number, isSetBack: boolean): string {
+  const { low, high, first, end } = rangeAt(point, trueUs, isSetBack);
+  if (first >= end) return "the child collected nothing in that time";
+  const { atUs } = point.reference;
   const from = (atUs[first]! - trueUs) / 1e6;
   const to = (atUs[end - 1]! - trueUs) / 1e6;
   return `the child collected ${low}…${high} from ${from.toFixed(3)} s to ${to.toFixed(3)} s after`;

@@ -1,5 +1,4 @@
 import type { Chart } from "../../agent/rrd/chart.ts";
-import type { Dimension } from "../../agent/rrd/dimension.ts";
 import { readStored } from "../../agent/rrd/read.ts";
 import type { SeededChart, SeededDimension } from "./seeded-charts.ts";
 
@@ -70,6 +69,8 @@ export class ChartReference {
   /** True time of each iteration, µs. */
   readonly atUs: number[] = [];
   private readonly dimensions = new Map<string, DimensionReference>();
+  /** The same by whatever described it: that is looked up for every value. */
+  private readonly described = new WeakMap<Meaning, DimensionReference>();
   private readonly startSec: number;
   private readonly out = new Float64Array(AFTER_SEC);
   private storedSec = 0;
@@ -85,13 +86,16 @@ export class ChartReference {
     return this.dimensions.values();
   }
 
-  dimension({ id, algorithm, multiplier, divisor }: Meaning): DimensionReference {
+  /** @param meaning a description that never changes. */
+  dimension(meaning: Meaning): DimensionReference {
+    const described = this.described.get(meaning);
+    if (described !== undefined) return described;
+    const { id, algorithm, multiplier, divisor } = meaning;
     const key = `${id} ${algorithm} ${multiplier} ${divisor}`;
-    let known = this.dimensions.get(key);
-    if (known === undefined) {
-      known = new DimensionReference({ id, algorithm, multiplier, divisor }, this.startSec);
-      this.dimensions.set(key, known);
-    }
+    const known =
+      this.dimensions.get(key) ?? new DimensionReference({ id, algorithm, multiplier, divisor }, this.startSec);
+    this.dimensions.set(key, known);
+    this.described.set(meaning, known);
     return known;
   }
 
@@ -136,7 +140,7 @@ export class ChartReference {
     const firstSec = isBack ? lastSec : this.storedSec + step;
     this.storedSec = lastSec;
     for (const [index, dimension] of chart.dimensions.list.entries()) {
-      const kept = this.dimension(meaningOf(dimension));
+      const kept = this.dimension(dimension);
       const count = readStored(chart, index, firstSec, lastSec, this.out);
       for (let i = 0; i < count; i++) kept.noteStored(firstSec + i * step, this.out[i]!);
     }
@@ -219,9 +223,4 @@ export class Reference {
   interrupt(): void {
     for (const chart of this.charts.values()) chart.interrupt();
   }
-}
-
-/** What a dimension that somebody holds means. */
-export function meaningOf({ id, algorithm, multiplier, divisor }: Dimension): Meaning {
-  return { id, algorithm, multiplier, divisor };
 }

@@ -3,7 +3,7 @@ import type { Host } from "../../agent/rrd/host.ts";
 import { readStored } from "../../agent/rrd/read.ts";
 import { T0_SEC } from "../simulated-host.ts";
 import { type Looseness, type StoredPoint, USUAL_AGE_US } from "./looseness.ts";
-import { type ChartReference, type DimensionReference, meaningOf } from "./reference.ts";
+import type { ChartReference, DimensionReference } from "./reference.ts";
 import type { SimulatedMachine } from "./simulated-machine.ts";
 import type { Troubles } from "./troubles.ts";
 import type { Hop, World } from "./world.ts";
@@ -28,6 +28,8 @@ export class StoredValues {
   private readonly loosenessOf: (machine: string) => Looseness;
   private readonly out = new Float64Array(16_000);
   private readonly other = new Float64Array(OLDEST_SEC);
+  /** All that any machine's clock was ever off by. */
+  private wallOffsetsUs: readonly number[] = [];
   /** When lives ended, of any machine. */
   readonly deathsSec: number[] = [];
   /** Checks so far: a simulation that looks at nothing proves nothing. */
@@ -48,6 +50,7 @@ export class StoredValues {
   check(machine: SimulatedMachine, fromSec: number, toSec: number): void {
     const host = this.hostOn(machine);
     if (host?.ring == null) return;
+    this.wallOffsetsUs = this.world.wallOffsetsUs;
     for (const chart of host.chartList()) {
       const reference = this.world.reference.of(chart);
       if (reference === undefined) {
@@ -55,7 +58,7 @@ export class StoredValues {
         return;
       }
       for (const [index, dimension] of chart.dimensions.list.entries()) {
-        const kept = reference.dimension(meaningOf(dimension));
+        const kept = reference.dimension(dimension);
         const first = firstFrom(chart, fromSec);
         const count = readStored(chart, index, first, toSec, this.out);
         const problem = this.problemOfSeries(machine, reference, kept, first, count);
@@ -107,7 +110,7 @@ export class StoredValues {
     return this.loosenessOf(machine.name)({
       ...point,
       wallOffsetsUs: machine.wallOffsetsUs,
-      allWallOffsetsUs: world.machines.flatMap((each) => [...each.wallOffsetsUs]),
+      allWallOffsetsUs: this.wallOffsetsUs,
       ageUs: (atUs) => USUAL_AGE_US + this.troubles.lastingUs(atUs / 1e6 - T0_SEC),
     });
   }

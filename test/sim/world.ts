@@ -62,6 +62,11 @@ export class World {
     return [this.child, ...this.proxies, ...this.parents];
   }
 
+  /** All that any machine's clock was ever off by. */
+  get wallOffsetsUs(): readonly number[] {
+    return this.machines.flatMap((machine) => [...machine.wallOffsetsUs]);
+  }
+
   machine(name: string): SimulatedMachine {
     return this.machines.find((each) => each.name === name)!;
   }
