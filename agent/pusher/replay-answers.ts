@@ -36,6 +36,8 @@ interface OpenAnswer {
 
 /** What becomes of a chart when its answer is whole. */
 export interface ReplayEvents {
+  /** What follows is told of the chart as it is now defined. @returns false when the buffer is full. */
+  ensureDefined(chart: Chart): boolean;
   /** From here on its values go out as they are collected. */
   streaming(chart: Chart): void;
   /** How far back the chart was collected once more since the parent was told; +∞ = it was not. */
@@ -110,6 +112,8 @@ export class ReplayAnswers {
   /** @returns whether the answer is whole; null when there was no room for the piece. */
   private writePiece(answer: OpenAnswer, points: number, nowSec: number): boolean | null {
     const { chart, startsStreaming } = answer;
+    // It may be another one since it was offered: rows of other seconds, values of another meaning.
+    if (!this.events.ensureDefined(chart)) return null;
     const U = chart.definition.updateEverySec;
     // The clock may have gone back while the answer was on its way.
     if (startsStreaming) answer.cursorSec = Math.min(answer.cursorSec, this.events.redoneSec(chart));

@@ -158,6 +158,10 @@ export class Replication implements ReplayEvents {
     if (!this.waitsForChild) this.answers.write(limitBytes, nowSec);
   }
 
+  ensureDefined(chart: Chart): boolean {
+    return this.stream.ensureDefined(chart);
+  }
+
   streaming(chart: Chart): void {
     const state = this.states[chart.index];
     if (state?.chart !== chart) return;
