@@ -27,6 +27,8 @@ class ReplicatedChart {
   phase: Phase = "new";
   /** {@link Chart.restarts} from which the parent goes on. */
   restarts = -1;
+  /** It was defined on this connection, and perhaps is to be once more. */
+  isOffered = false;
   /** Newest second that its definition offered; 0 = none. */
   offeredSec = 0;
   /** Values that wait in the ring. */
@@ -78,7 +80,7 @@ export class Replication implements ReplayEvents {
     this.account = account;
     this.answers = new ReplayAnswers(buffer, this);
     for (const chart of host.chartList()) {
-      if (chart.slotsPassed > 0 && stream.wants(chart)) this.undefined.push(this.stateOf(chart));
+      if (chart.slotsPassed > 0 && stream.wants(chart)) this.define(this.stateOf(chart));
     }
   }
 
@@ -124,7 +126,8 @@ export class Replication implements ReplayEvents {
   ask(chartId: string, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
     const chart = this.host.chart(chartId) ?? this.states.find((state) => isNamed(state, chartId))?.chart;
     const state = chart === undefined ? undefined : this.states[chart.index];
-    if (chart === undefined || state?.chart !== chart || state.phase === "new") this.answers.refuse(chartId);
+    // One that is to be defined once more is known by what it was.
+    if (chart === undefined || state?.chart !== chart || !state.isOffered) this.answers.refuse(chartId);
     else if (beforeSec > 0) this.answers.ask(chart, startsStreaming, afterSec, beforeSec);
     // Nothing of what was offered; what came since it could not know of.
     else this.answers.ask(chart, startsStreaming, state.offeredSec, 0);
@@ -132,7 +135,10 @@ export class Replication implements ReplayEvents {
 
   /** Older points of a chart came in, from its own sender. */
   grown(chart: Chart, afterSec: number, beforeSec: number): void {
-    if (!this.isTributary || this.states[chart.index]?.chart !== chart) return;
+    if (!this.isTributary || !this.stream.wants(chart)) return;
+    const state = this.stateOf(chart);
+    // It has never been collected while this connection stood.
+    if (state.phase === "new" && state.restarts < 0) this.define(state);
     this.say(["PAST", wireChartId(chart.id), `${afterSec}`, `${beforeSec}`]);
   }
 
@@ -180,12 +186,13 @@ export class Replication implements ReplayEvents {
 
   private writeDefinition(state: ReplicatedChart, nowSec: number): boolean {
     const { chart } = state;
-    if (chart.isRemoved || this.states[chart.index] !== state) return true;
+    if (chart.isRemoved || this.states[chart.index] !== state || state.phase !== "new") return true;
     if (!this.stream.define(chart)) return false;
     const hasPast = chart.slotsPassed > 0;
     const firstSec = hasPast ? chart.firstEntrySec + chart.definition.updateEverySec : 0;
     const lastSec = hasPast ? chart.lastEntrySec : 0;
     if (!this.buffer.append(Buffer.from(definitionEndLine(firstSec, lastSec, nowSec)))) return false;
+    state.isOffered = true;
     state.offeredSec = lastSec;
     state.phase = "defined";
     state.restarts = chart.restarts;
