@@ -61,6 +61,8 @@ export class Replication implements ReplayEvents {
   /** What such a parent was told last. */
   private hasToldAll = false;
   private toldMissingSec = 0;
+  /** Position behind the newest line that such a parent may answer with a request. */
+  private toldBytes = 0;
 
   /**
    * Every chart that has a past is offered, collected now or not.
@@ -102,13 +104,31 @@ export class Replication implements ReplayEvents {
       return;
     }
     if (state.phase === "new" && state.restarts >= 0) return;
-    if (state.phase === "live") state.redoneSec = Math.min(state.redoneSec, chart.lastEntrySec);
-    this.define(state);
+    this.redefine(state);
+  }
+
+  /** Something is to be written. */
+  get hasNews(): boolean {
+    return this.undefined.length > 0;
   }
 
   /** Every chart is live or idle, and nothing is left to answer. */
   get isUpToDate(): boolean {
     return this.undefined.length === 0 && this.defined === 0 && this.answers.isIdle;
+  }
+
+  /**
+   * All that the host has stored so far was written, also of charts that may never be collected again: those that have
+   * something to be asked for are offered. @param fetchedBytes position at which the parent had nothing to ask for.
+   */
+  isWhole(fetchedBytes: number): boolean {
+    for (const chart of this.host.chartList()) {
+      if (chart.slotsPassed === 0 || !this.stream.wants(chart)) continue;
+      const state = this.stateOf(chart);
+      const isFollowed = state.phase === "new" ? state.restarts >= 0 : state.restarts === chart.restarts;
+      if (!isFollowed && state.phase !== "defined") this.redefine(state);
+    }
+    return this.isUpToDate && this.toldBytes <= fetchedBytes;
   }
 
   /** Only a parent of our kind asks for older points of a chart that streams. */
@@ -178,6 +198,11 @@ export class Replication implements ReplayEvents {
     return this.needsOrder && this.host.missingFromSec > 0 && this.host.isConnected;
   }
 
+  private redefine(state: ReplicatedChart): void {
+    if (state.phase === "live") state.redoneSec = Math.min(state.redoneSec, state.chart.lastEntrySec);
+    this.define(state);
+  }
+
   private define(state: ReplicatedChart): void {
     state.phase = "new";
     state.restarts = state.chart.restarts;
@@ -196,6 +221,7 @@ export class Replication implements ReplayEvents {
     state.offeredSec = lastSec;
     state.phase = "defined";
     state.restarts = chart.restarts;
+    this.toldBytes = this.buffer.appendedBytes;
     this.defined++;
     return true;
   }
@@ -210,7 +236,9 @@ export class Replication implements ReplayEvents {
   }
 
   private say(words: readonly string[]): boolean {
-    return this.buffer.append(Buffer.from(extensionLine(words)));
+    const isSaid = this.buffer.append(Buffer.from(extensionLine(words)));
+    if (isSaid) this.toldBytes = this.buffer.appendedBytes;
+    return isSaid;
   }
 
   private stateOf(chart: Chart): ReplicatedChart {
