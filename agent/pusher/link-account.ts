@@ -29,6 +29,8 @@ export interface LinkBalance {
   readonly acknowledged: number;
   /** Values that were lost and then fetched by the parent; they have moved on, as a rule to `delivered`. */
   readonly recovered: number;
+  /** Values that went as points of our ring instead of as they were collected; the recovered ones among them. */
+  readonly replayed: number;
   readonly lost: Readonly<Record<LossReason, number>>;
 }
 
@@ -54,6 +56,7 @@ export class LinkAccount {
   backlog = 0;
   acknowledged = 0;
   recovered = 0;
+  replayed = 0;
   readonly lost = noLosses();
 
   /** Part of {@link lost} that a parent may still fetch from our ring. */
@@ -144,6 +147,7 @@ export class LinkAccount {
   /** Held values are in the queue now, as points of our ring. */
   release(values: number): void {
     this.backlog -= values;
+    this.replayed += values;
     this.queued += values;
     this.unmarked += values;
     if (values > 0) this.unmarkedSinceMs = Math.min(this.unmarkedSinceMs, this.backlogSinceMs);
@@ -160,6 +164,7 @@ export class LinkAccount {
       this.recoverable[reason] = 0;
       this.lost[reason] -= values;
       this.recovered += values;
+      this.replayed += values;
       this.queued += values;
       this.unmarked += values;
       if (values > 0) this.unmarkedSinceMs = Math.min(this.unmarkedSinceMs, sinceMs);
@@ -256,8 +261,8 @@ export class LinkAccount {
 
   /** Copies. */
   balance(): LinkBalance {
-    const { offered, delivered, inFlight, queued, backlog, acknowledged, recovered } = this;
-    return { offered, delivered, inFlight, queued, backlog, acknowledged, recovered, lost: { ...this.lost } };
+    const { offered, delivered, inFlight, queued, backlog, acknowledged, recovered, replayed, lost } = this;
+    return { offered, delivered, inFlight, queued, backlog, acknowledged, recovered, replayed, lost: { ...lost } };
   }
 
   private loseOffered(values: number, reason: LossReason): void {
@@ -286,7 +291,7 @@ function noLosses(): Record<LossReason, number> {
 }
 
 /** What was offered less what is accounted for; anything but 0 is a bug of ours. */
-export function linkImbalance(balance: Omit<LinkBalance, "acknowledged" | "recovered">): number {
+export function linkImbalance(balance: Omit<LinkBalance, "acknowledged" | "recovered" | "replayed">): number {
   const gone = LOSS_REASONS.reduce((sum, reason) => sum + balance.lost[reason], 0);
   return balance.offered - balance.delivered - balance.inFlight - balance.queued - balance.backlog - gone;
 }
