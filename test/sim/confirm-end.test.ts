@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { T0_SEC } from "../simulated-host.ts";
+import type { Plan } from "./plan.ts";
 import { simulate } from "./simulation.ts";
 import type { World } from "./world.ts";
 
@@ -25,14 +26,21 @@ function killInTurn(world: World, look: () => void): void {
   }
 }
 
-test("after a kill of any agent nothing that was confirmed is lost, and nothing is sent twice", () => {
+const MODES: readonly Plan["modes"][] = [
+  { child: "map", proxy: "map", parents: "map" },
+  // The proxy fetches everything once more, and the end what it had not saved.
+  { child: "map", proxy: "ram", parents: "save" },
+  { child: "ram", proxy: "save", parents: "ram" },
+];
+
+test.each(MODES)("nothing confirmed is lost by a kill, and nothing is sent to whom has it: %o", (modes) => {
   const looks: { lost: number; open: number; merged: number }[] = [];
   const acknowledged: number[] = [];
   const { problems } = simulate({
     seed: SEED,
     seconds: 420,
     without: ALL_FAULTS,
-    plan: { confirm: "end" },
+    plan: { confirm: "end", modes, saveEverySec: 20 },
     prepare: (world) =>
       killInTurn(world, () => {
         const { values } = world.child.links[0]!;
