@@ -167,8 +167,12 @@ export class HostWriter implements StreamHandler<Chart> {
     commitFinal(chart, row, nowUs);
   }
 
-  extension(words: readonly string[]): void {
-    this.backfill?.extension(words);
+  extension(words: readonly string[], nowUs: number): void {
+    this.backfill?.extension(words, nowUs);
+  }
+
+  isGone(chart: Chart): boolean {
+    return chart.isRemoved;
   }
 
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {

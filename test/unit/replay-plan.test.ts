@@ -166,13 +166,72 @@ test("all children together are asked for so much at a time, each in turn; one t
   for (const asked of children) {
     for (let i = 0; i < 100; i++) asked.plan.defined(asked.chart(`c${i}`, NOW - 600, 100), NOW - 3000, NOW, NOW);
   }
-  const counts = children.map((asked) => asked.take().length);
-  const total = counts[0]! + counts[1]! + counts[2]!;
-  // 20,000 values and 100 of a state each.
-  expect(total).toBe(20);
+  // 20,000 values and 100 of a state each: two have half of all, the third one small request.
+  expect(children.map((asked) => asked.take().length)).toEqual([10, 10, 1]);
   const [first, second, third] = children as [Asked, Asked, Asked];
   first.plan.end();
-  const later = [second.take().length, third.take().length];
-  expect(later[0]! + later[1]!).toBe(counts[0]!);
-  expect(Math.abs(later[0]! - later[1]!)).toBeLessThanOrEqual(1);
+  expect([second.take().length, third.take().length]).toEqual([0, 10]);
+});
+
+describe("a child that misbehaves", () => {
+  const defined = (asked: Asked, chart: Chart, more = 0) => asked.plan.defined(chart, NOW - 3000, NOW + more, NOW);
+
+  test("and answers what nobody asked is not asked because of it", () => {
+    const asked = new Asked();
+    const charts = Array.from({ length: 250 }, (_, n) => asked.chart(`c${n}`));
+    for (const chart of charts) defined(asked, chart);
+    const before = asked.take().length;
+    for (let n = 0; n < 1000; n++) for (const chart of charts.slice(-5)) asked.plan.answered(chart, false, 0, 0);
+    expect([asked.take(), before]).toEqual([[], 200]);
+    asked.plan.answered(charts[0]!, true, NOW, NOW);
+    expect(asked.take()).toEqual(["t.c200 false -3001 -2401"]);
+  });
+
+  test("and does not answer keeps nobody else waiting", () => {
+    const share = new ReplayShare();
+    const silent = Array.from({ length: 5 }, () => new Asked(SETTINGS, share));
+    for (const each of silent) {
+      for (let n = 0; n < 20; n++) defined(each, each.chart(`c${n}`, 0, 100));
+    }
+    expect(silent.map((each) => each.take().length)).toEqual([10, 10, 1, 1, 1]);
+    // All is taken: one request at a time, and a small one.
+    const other = new Asked(SETTINGS, share);
+    const [first, second] = [other.chart("a", 0, 100), other.chart("b", 0, 100)];
+    defined(other, first);
+    defined(other, second);
+    expect(other.take()).toEqual(["t.a false -3001 -2991"]);
+    other.plan.answered(first, true, NOW, NOW);
+    expect(other.take()).toEqual(["t.b false -3001 -2991"]);
+    for (let n = 0; n < 10; n++) for (const each of silent) each.plan.tick();
+    other.plan.answered(second, false, NOW - 2991, NOW);
+    expect(other.take()).toEqual(["t.b false -2991 -2791"]);
+    // It may be asked again as soon as it has said anything.
+    silent[0]!.plan.answered(silent[0]!.host.chart("t.c0")!, false, NOW - 2801, NOW);
+    expect(silent[0]!.take().length).toBe(10);
+    for (const each of [...silent, other]) each.plan.end();
+    expect(share["outstanding"]).toBe(0);
+  });
+
+  test("and says to have got points of all times is asked for those that a ring of ours holds", () => {
+    const asked = new Asked();
+    asked.plan.allowLater();
+    const chart = asked.chart("a", NOW);
+    asked.plan.defined(chart, NOW - 3000, NOW, NOW);
+    asked.plan.answered(chart, true, NOW, NOW);
+    asked.take();
+    asked.plan.grown(chart, 1, NOW);
+    expect(asked.take()).toEqual(["t.a false -3600 -3000"]);
+  });
+});
+
+test("charts that are gone are forgotten", () => {
+  const asked = new Asked();
+  for (let n = 0; n < 5000; n++) {
+    const chart = asked.chart(`c${n}`);
+    asked.plan.defined(chart, 0, 0, NOW);
+    asked.plan.answered(chart, true, 0, 0);
+    asked.host.retireChart(chart);
+    asked.host.removeObsolete(NOW * 1e6, -1);
+  }
+  expect(asked.plan["byChart"].size).toBeLessThanOrEqual(1024);
 });
