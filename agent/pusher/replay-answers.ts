@@ -53,7 +53,8 @@ export class ReplayAnswers {
   private readonly events: ReplayEvents;
   /** The parent is an agent of our kind: states are told in full. */
   tellsAll = false;
-  private readonly open: OpenAnswer[] = [];
+  /** By chart; the one that was asked for first comes first. */
+  private readonly open = new Map<Chart, OpenAnswer>();
   /** Ids of charts that are not here, to be answered all the same. */
   private readonly refused: string[] = [];
   private values = new Float64Array(0);
@@ -64,7 +65,7 @@ export class ReplayAnswers {
   }
 
   get isIdle(): boolean {
-    return this.open.length === 0 && this.refused.length === 0;
+    return this.open.size === 0 && this.refused.length === 0;
   }
 
   /**
@@ -72,12 +73,11 @@ export class ReplayAnswers {
    * that it knows of. One answer a chart is open at a time; a second request takes its place.
    */
   ask(chart: Chart, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
-    const same = this.open.findIndex((answer) => answer.chart === chart);
-    if (same >= 0) this.open.splice(same, 1);
+    this.open.delete(chart);
     // A parent may not know where the chart's slots begin.
     const U = chart.definition.updateEverySec;
     const cursorSec = Math.floor(afterSec / U) * U;
-    this.open.push({ chart, startsStreaming, afterSec, beforeSec, cursorSec, correctedSec: cursorSec });
+    this.open.set(chart, { chart, startsStreaming, afterSec, beforeSec, cursorSec, correctedSec: cursorSec });
   }
 
   /** There is no such chart; more of these than of charts are not answered. */
@@ -87,24 +87,28 @@ export class ReplayAnswers {
 
   /** The chart is gone. */
   drop(chart: Chart): void {
-    const at = this.open.findIndex((answer) => answer.chart === chart);
-    if (at >= 0) this.refuse(this.open.splice(at, 1)[0]!.chart.id);
+    if (this.open.delete(chart)) this.refuse(chart.id);
   }
 
   /** Writes pieces while there is room. @param limitBytes of the buffer. @param nowSec wall clock. */
   write(limitBytes: number, nowSec: number): void {
-    while (this.refused.length > 0) {
+    while (this.refused.length > 0 && this.hasRoom(limitBytes)) {
       if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return;
       this.refused.shift();
     }
-    while (this.open.length > 0 && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
-      const answer = this.open[0]!;
+    while (this.hasRoom(limitBytes)) {
+      const [answer] = this.open.values();
+      if (answer === undefined) return;
       const isWhole = this.writePiece(answer, Math.min(PIECE_POINTS_MAX, limitBytes / BUFFER_BYTES_PER_POINT), nowSec);
       if (isWhole === null) return;
       if (!isWhole) continue;
-      this.open.shift();
+      this.open.delete(answer.chart);
       if (answer.startsStreaming) this.events.streaming(answer.chart);
     }
+  }
+
+  private hasRoom(limitBytes: number): boolean {
+    return this.buffer.pendingBytes < limitBytes * BUFFER_SHARE;
   }
 
   /** @returns whether the answer is whole; null when there was no room for the piece. */

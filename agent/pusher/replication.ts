@@ -51,6 +51,8 @@ export class Replication implements ReplayEvents {
   private readonly points: FinalPoints | null;
   private readonly answers: ReplayAnswers;
   private readonly states: (ReplicatedChart | undefined)[] = [];
+  /** Charts whose id is written in another way than it is. */
+  private readonly byWireId = new Map<string, Chart>();
   private undefined: ReplicatedChart[] = [];
   /** Charts that are defined and wait for the parent. */
   private defined = 0;
@@ -59,6 +61,8 @@ export class Replication implements ReplayEvents {
   /** What such a parent was told last. */
   private hasToldAll = false;
   private toldMissingSec = 0;
+  /** Older points that the parent has not been told of: (after, before] of their charts. */
+  private readonly untold = new Map<Chart, { afterSec: number; beforeSec: number }>();
 
   /**
    * Every chart that has a past is offered, collected now or not.
@@ -122,7 +126,7 @@ export class Replication implements ReplayEvents {
 
   /** The parent asks for the points in (afterSec, beforeSec]. @param chartId as it was written to it. */
   ask(chartId: string, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
-    const chart = this.host.chart(chartId) ?? this.states.find((state) => isNamed(state, chartId))?.chart;
+    const chart = this.host.chart(chartId) ?? this.byWireId.get(chartId);
     const state = chart === undefined ? undefined : this.states[chart.index];
     if (chart === undefined || state?.chart !== chart || state.phase === "new") this.answers.refuse(chartId);
     else if (beforeSec > 0) this.answers.ask(chart, startsStreaming, afterSec, beforeSec);
@@ -133,7 +137,12 @@ export class Replication implements ReplayEvents {
   /** Older points of a chart came in, from its own sender. */
   grown(chart: Chart, afterSec: number, beforeSec: number): void {
     if (!this.isTributary || this.states[chart.index]?.chart !== chart) return;
-    this.say(["PAST", wireChartId(chart.id), `${afterSec}`, `${beforeSec}`]);
+    const known = this.untold.get(chart);
+    this.untold.set(chart, {
+      afterSec: Math.min(afterSec, known?.afterSec ?? afterSec),
+      beforeSec: Math.max(beforeSec, known?.beforeSec ?? beforeSec),
+    });
+    this.tellPast();
   }
 
   /** Writes definitions and answers while there is room. @param limitBytes of the buffer. @param nowSec wall clock. */
@@ -186,6 +195,8 @@ export class Replication implements ReplayEvents {
     const firstSec = hasPast ? chart.firstEntrySec + chart.definition.updateEverySec : 0;
     const lastSec = hasPast ? chart.lastEntrySec : 0;
     if (!this.buffer.append(Buffer.from(definitionEndLine(firstSec, lastSec, nowSec)))) return false;
+    const wireId = wireChartId(chart.id);
+    if (wireId !== chart.id) this.byWireId.set(wireId, chart);
     state.offeredSec = lastSec;
     state.phase = "defined";
     state.restarts = chart.restarts;
@@ -196,10 +207,21 @@ export class Replication implements ReplayEvents {
   /** What a parent of our kind has to know of the whole host. */
   private tell(): void {
     const { missingFromSec } = this.host;
+    // Before it is said that nothing is missing.
+    if (!this.tellPast()) return;
     if (missingFromSec !== this.toldMissingSec && this.say(["MISSING", `${missingFromSec}`])) {
       this.toldMissingSec = missingFromSec;
     }
     if (!this.hasToldAll && this.undefined.length === 0) this.hasToldAll = this.say(["DEFINED"]);
+  }
+
+  /** @returns false when there is no room for all of it. */
+  private tellPast(): boolean {
+    for (const [chart, { afterSec, beforeSec }] of this.untold) {
+      if (!this.say(["PAST", wireChartId(chart.id), `${afterSec}`, `${beforeSec}`])) return false;
+      this.untold.delete(chart);
+    }
+    return true;
   }
 
   private say(words: readonly string[]): boolean {
@@ -221,9 +243,8 @@ export class Replication implements ReplayEvents {
     if (state.phase === "defined") this.defined--;
     this.account.giveUp(state.heldValues);
     this.answers.drop(state.chart);
+    this.untold.delete(state.chart);
+    const wireId = wireChartId(state.chart.id);
+    if (this.byWireId.get(wireId) === state.chart) this.byWireId.delete(wireId);
   }
-}
-
-function isNamed(state: ReplicatedChart | undefined, chartId: string): boolean {
-  return state !== undefined && wireChartId(state.chart.id) === chartId;
 }

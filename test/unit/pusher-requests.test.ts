@@ -1,0 +1,113 @@
+import { describe, expect, test } from "bun:test";
+import { SimplePattern } from "../../agent/base/pattern.ts";
+import { SendBuffer } from "../../agent/base/send-buffer.ts";
+import { ChartStream, SetHeadsCache } from "../../agent/pusher/chart-stream.ts";
+import { LinkAccount } from "../../agent/pusher/link-account.ts";
+import { Replication } from "../../agent/pusher/replication.ts";
+import { storePast } from "../../agent/rrd/backfill.ts";
+import { dimension, newHost, T0_SEC } from "../simulated-host.ts";
+
+const LIMIT_BYTES = 65_536;
+
+/** One link of a host whose parent asks. */
+class Link {
+  readonly host = newHost({ historyEntries: 600 });
+  readonly buffer = new SendBuffer(LIMIT_BYTES);
+  readonly replication: Replication;
+  /** All that the kernel took. */
+  text = "";
+
+  constructor(charts: number, id = (n: number) => `t.c${n}`) {
+    const values = Float64Array.of(1);
+    for (let n = 0; n < charts; n++) {
+      const chart = this.host.defineChart({ id: id(n) })!;
+      this.host.defineDimension(chart, dimension("x"));
+      storePast(chart, { endSec: T0_SEC, values, isReset: false, isCorrection: false }, T0_SEC * 1e6);
+    }
+    const stream = new ChartStream(this.buffer, new SetHeadsCache(), new SimplePattern("*"), 1);
+    this.replication = new Replication(this.host, this.buffer, stream, new LinkAccount(LIMIT_BYTES));
+  }
+
+  /** The link writes what there is room for; the kernel takes it. @returns it. */
+  flush(): string {
+    this.replication.write(LIMIT_BYTES, T0_SEC);
+    const text = this.buffer.bytes.toString("utf8", this.buffer.tail - this.buffer.pendingBytes, this.buffer.tail);
+    this.buffer.clear();
+    this.text += text;
+    return text;
+  }
+
+  drain(): void {
+    while (this.flush() !== "");
+  }
+}
+
+const answers = (text: string, id: string) => text.split(`RBEGIN "${id}"\n`).length - 1;
+
+describe("requests of a parent", () => {
+  test("many of them, for charts that are there and for others, take no time for each other", () => {
+    const link = new Link(5000);
+    link.drain();
+    const startMs = performance.now();
+    for (let n = 0; n < 100_000; n++) {
+      link.replication.ask(`t.c${n % 5000}`, true, 0, T0_SEC);
+      link.replication.ask(`no.such${n}`, true, 0, T0_SEC);
+    }
+    // Looking through 5000 charts for each takes minutes.
+    expect(performance.now() - startMs).toBeLessThan(10_000);
+    link.drain();
+    expect(link.text.match(/^REND/gm)?.length).toBe(5000 + 1000);
+  });
+
+  test("for charts that are not here leave half of the buffer to values", () => {
+    const link = new Link(0);
+    link.drain();
+    for (let n = 0; n < 1000; n++) link.replication.ask("x".repeat(300), true, 0, T0_SEC);
+    link.replication.write(LIMIT_BYTES, T0_SEC);
+    expect(link.buffer.pendingBytes).toBeLessThan(LIMIT_BYTES / 2 + 500);
+  });
+
+  test("again for what is being answered: the second request is answered, whole", () => {
+    const link = new Link(2);
+    link.drain();
+    link.replication.ask("t.c0", false, T0_SEC - 10, T0_SEC);
+    link.replication.ask("t.c1", true, T0_SEC - 10, T0_SEC);
+    link.replication.ask("t.c0", true, T0_SEC - 1, T0_SEC);
+    const text = link.flush();
+    expect([answers(text, "t.c0"), answers(text, "t.c1")]).toEqual([1, 1]);
+    expect(text.indexOf('"t.c1"')).toBeLessThan(text.indexOf('"t.c0"'));
+    expect(text.match(/^REND .*$/gm)).toEqual([
+      `REND 1 ${T0_SEC} ${T0_SEC} true ${T0_SEC - 10} ${T0_SEC} ${T0_SEC}`,
+      `REND 1 ${T0_SEC} ${T0_SEC} true ${T0_SEC - 1} ${T0_SEC} ${T0_SEC}`,
+    ]);
+  });
+
+  test("name a chart as it was written to them", () => {
+    const link = new Link(3, (n) => `t.${'"'}${n}`);
+    link.drain();
+    const written = /RBEGIN "(.*)"|CHART "([^"]*)"/.exec(link.text)![2]!;
+    expect(written).not.toContain('"');
+    link.replication.ask(written, true, 0, T0_SEC);
+    expect(link.flush()).toContain(`REND 1 ${T0_SEC} ${T0_SEC} true`);
+  });
+});
+
+test("older points that came while the buffer was full are told when there is room, in one line a chart", () => {
+  const link = new Link(2);
+  link.replication.greeted();
+  link.drain();
+  const [first, second] = link.host.chartList();
+  link.buffer.append(Buffer.alloc(LIMIT_BYTES));
+  for (let n = 0; n < 10; n++) {
+    link.replication.grown(first!, T0_SEC - 100 + n, T0_SEC - 90 + n);
+    link.replication.grown(second!, T0_SEC - 50, T0_SEC - 40);
+  }
+  link.buffer.clear();
+  link.host.missingFromSec = T0_SEC - 30;
+  expect(link.flush().split("\n")).toEqual([
+    `TRIBUTARY "PAST" "t.c0" "${T0_SEC - 100}" "${T0_SEC - 81}"`,
+    `TRIBUTARY "PAST" "t.c1" "${T0_SEC - 50}" "${T0_SEC - 40}"`,
+    `TRIBUTARY "MISSING" "${T0_SEC - 30}"`,
+    "",
+  ]);
+});
