@@ -42,6 +42,8 @@ export interface ReplayEvents {
   redoneSec(chart: Chart): number;
   /** It is told up to here now. */
   retold(chart: Chart, toSec: number): void;
+  /** Defines the chart as it is now, if it has changed since. @returns false when there is no room. */
+  ensureDefined(chart: Chart): boolean;
 }
 
 /**
@@ -115,6 +117,8 @@ export class ReplayAnswers {
   private writePiece(answer: OpenAnswer, points: number, nowSec: number): boolean | null {
     const { chart, startsStreaming } = answer;
     const U = chart.definition.updateEverySec;
+    // Rows of a dimension that the parent has not heard of would be lost, or end the link.
+    if (!this.events.ensureDefined(chart)) return null;
     // The clock may have gone back while the answer was on its way.
     if (startsStreaming) answer.cursorSec = Math.min(answer.cursorSec, this.events.redoneSec(chart));
     const held = Math.max(answer.cursorSec, chart.firstEntrySec);

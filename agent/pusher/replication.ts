@@ -176,6 +176,10 @@ export class Replication implements ReplayEvents {
     if (state !== undefined && state.redoneSec < toSec) state.redoneSec = toSec;
   }
 
+  ensureDefined(chart: Chart): boolean {
+    return this.stream.ensureDefined(chart);
+  }
+
   /** What the host's own sender still brings would come too late for a parent that wants all in order. */
   private get waitsForChild(): boolean {
     return this.needsOrder && this.host.missingFromSec > 0 && this.host.isConnected;

@@ -82,6 +82,17 @@ describe("requests of a parent", () => {
     ]);
   });
 
+  test("are answered in dimensions that the parent has heard of", () => {
+    const link = new Link(1);
+    link.drain();
+    link.host.defineDimension(link.host.chart("t.c0")!, dimension("new"));
+    link.replication.ask("t.c0", true, T0_SEC - 1, T0_SEC);
+    const lines = link.flush().split("\n");
+    const at = lines.findIndex((line) => line.startsWith('DIMENSION "new"') || line.startsWith("DIMENSION 'new'"));
+    expect(at).toBeGreaterThan(0);
+    expect(lines.indexOf('RSET "new" NAN "E"')).toBeGreaterThan(at);
+  });
+
   test("name a chart as it was written to them", () => {
     const link = new Link(3, (n) => `t.${'"'}${n}`);
     link.drain();
