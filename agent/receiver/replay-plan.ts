@@ -1,6 +1,7 @@
 import type { ReplicationSettings } from "../config/child-settings.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { Host } from "../rrd/host.ts";
+import type { ReplayPace } from "./replay-pace.ts";
 import type { ReplayAsker, ReplayShare } from "./replay-share.ts";
 
 /** One request, ready for the wire. */
@@ -15,9 +16,7 @@ export interface ReplayRequest {
 
 /** Slots that are asked for together with the live stream, where older ones can be asked for later. */
 const LIVE_SLOTS = 10;
-/** Values of one request: an answer is to be over soon, so that live ones of the same child come in between. */
-const REQUEST_VALUES_MAX = 20_000;
-/** The same while all that may be asked of all children is taken. */
+/** Values of one request while all that may be asked of all children is taken. */
 const SCARCE_VALUES_MAX = 1000;
 /** Requests without points that one child may be asked at a time: each still costs it a whole state. */
 const ASKED_CHARTS_MAX = 200;
@@ -42,6 +41,8 @@ class ChartReplay {
   /** It waits for its turn to be asked. */
   isQueued = false;
   askedValues = 0;
+  /** When it was asked, as {@link ReplayPace} knows it. */
+  askedMs = 0;
   /** It was asked while it did not stream. */
   isStarting = false;
   /** What it held when it was asked to stream: answers that go back further correct it. */
@@ -69,8 +70,7 @@ export class ReplayPlan implements ReplayAsker {
   private askedCharts = 0;
   /** Of these: asked to stream. */
   private startingCharts = 0;
-  /** Values of all open requests, as {@link share} knows them. */
-  private outstanding = 0;
+  private readonly pace: ReplayPace;
   /** The child can be asked for older points of a chart that streams. */
   private canAskLater = false;
   /** {@link Host.missingFromSec} when the connection began. */
@@ -81,10 +81,17 @@ export class ReplayPlan implements ReplayAsker {
   private quietTicks = 0;
   private sweepAt = SWEEP_AT;
 
-  constructor(host: Host, settings: ReplicationSettings, share: ReplayShare, send: (request: ReplayRequest) => void) {
+  constructor(
+    host: Host,
+    settings: ReplicationSettings,
+    share: ReplayShare,
+    pace: ReplayPace,
+    send: (request: ReplayRequest) => void,
+  ) {
     this.host = host;
     this.settings = settings;
     this.share = share;
+    this.pace = pace;
     this.send = send;
     this.missedSec = host.missingFromSec;
   }
@@ -206,21 +213,24 @@ export class ReplayPlan implements ReplayAsker {
   tick(): void {
     if (this.askedCharts === 0) this.quietTicks = 0;
     else this.quietTicks++;
-    if (this.quietTicks < QUIET_TICKS_MAX || this.outstanding === 0) return;
+    if (this.quietTicks < QUIET_TICKS_MAX || this.pace.open === 0) return;
     for (const replay of this.byChart.values()) replay.askedValues = 0;
-    this.share.give(this.outstanding);
-    this.outstanding = 0;
-    this.share.ask();
+    this.giveAll();
   }
 
   /** The connection is over. */
   end(): void {
     this.share.leave(this);
-    this.share.give(this.outstanding);
-    this.outstanding = 0;
     this.byChart.clear();
     this.starting.length = 0;
     this.backlog.length = 0;
+    this.giveAll();
+  }
+
+  /** Nothing of what is asked for counts any more. */
+  private giveAll(): void {
+    this.share.give(this.pace.open);
+    this.pace.open = 0;
     this.share.ask();
   }
 
@@ -243,8 +253,7 @@ export class ReplayPlan implements ReplayAsker {
   }
 
   private get mayAsk(): boolean {
-    const hasRoom = this.askedCharts < ASKED_CHARTS_MAX && this.outstanding < this.share.valuesOfOneMax;
-    return hasRoom && this.quietTicks < QUIET_TICKS_MAX;
+    return this.askedCharts < ASKED_CHARTS_MAX && this.pace.hasRoom && this.quietTicks < QUIET_TICKS_MAX;
   }
 
   private replayOf(chart: Chart): ChartReplay {
@@ -302,7 +311,10 @@ export class ReplayPlan implements ReplayAsker {
 
   private stepOf(chart: Chart): number {
     const U = chart.definition.updateEverySec;
-    const valuesMax = this.share.isFull ? SCARCE_VALUES_MAX : REQUEST_VALUES_MAX;
+    const valuesMax = Math.min(
+      this.pace.requestValues,
+      this.share.isFull ? SCARCE_VALUES_MAX : Number.POSITIVE_INFINITY,
+    );
     const slots = Math.floor(valuesMax / Math.max(1, chart.dimensions.count));
     return Math.max(1, Math.min(slots, Math.floor(this.settings.stepSec / U))) * U;
   }
@@ -316,7 +328,7 @@ export class ReplayPlan implements ReplayAsker {
     this.askedCharts++;
     replay.isStarting = !replay.isLive;
     if (replay.isStarting) this.startingCharts++;
-    this.outstanding += replay.askedValues;
+    replay.askedMs = this.pace.take(replay.askedValues);
     this.share.take(replay.askedValues);
     this.send(request);
   }
@@ -326,7 +338,7 @@ export class ReplayPlan implements ReplayAsker {
     replay.asked = null;
     this.askedCharts--;
     if (replay.isStarting) this.startingCharts--;
-    this.outstanding -= replay.askedValues;
+    this.pace.give(replay.askedValues, replay.askedMs);
     this.share.give(replay.askedValues);
   }
 }

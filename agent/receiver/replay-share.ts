@@ -1,7 +1,5 @@
 /** Values that all children together may be asked for and have not sent yet: what is live waits behind them. */
 const OUTSTANDING_VALUES_MAX = 400_000;
-/** One of them alone: whoever answers slowly must leave room for others. */
-const OUTSTANDING_OF_ONE_MAX = 200_000;
 
 /** Whoever has something to ask for when there is room. */
 export interface ReplayAsker {
@@ -14,8 +12,6 @@ export class ReplayShare {
   private outstanding = 0;
   private readonly waiting = new Set<ReplayAsker>();
   private isAsking = false;
-  /** Values that one child may be asked for and has not sent yet, more or less a request. */
-  readonly valuesOfOneMax = OUTSTANDING_OF_ONE_MAX;
 
   /** There is no room for what is asked for in turn. */
   get isFull(): boolean {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { HostBackfill } from "../../agent/receiver/host-backfill.ts";
 import { HostWriter } from "../../agent/receiver/host-writer.ts";
+import { ReplayPace } from "../../agent/receiver/replay-pace.ts";
 import { ReplayPlan, type ReplayRequest } from "../../agent/receiver/replay-plan.ts";
 import { ReplayShare } from "../../agent/receiver/replay-share.ts";
 import { imbalance } from "../../agent/rrd/balance.ts";
@@ -23,7 +24,8 @@ class Child {
   constructor(historyEntries = 3600) {
     this.host = newHost({ historyEntries });
     const settings = { isEnabled: true, windowSec: 86_400, stepSec: 600 };
-    const plan = new ReplayPlan(this.host, settings, new ReplayShare(), (request) => this.requests.push(request));
+    const pace = new ReplayPace({ monotonicMs: () => 1000 * (this.nowSec - NOW) });
+    const plan = new ReplayPlan(this.host, settings, new ReplayShare(), pace, (request) => this.requests.push(request));
     this.backfill = new HostBackfill(this.host, plan);
     this.decoder = new StreamDecoder(new HostWriter(this.host, { problem() {}, disable() {} }, this.backfill));
     this.backfill.allowLater();

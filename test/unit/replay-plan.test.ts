@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { ReplayPace } from "../../agent/receiver/replay-pace.ts";
 import { ReplayPlan, type ReplayRequest } from "../../agent/receiver/replay-plan.ts";
 import { ReplayShare } from "../../agent/receiver/replay-share.ts";
 import { storePast } from "../../agent/rrd/backfill.ts";
@@ -13,10 +14,12 @@ class Asked {
   readonly host = newHost({ historyEntries: 3600 });
   readonly requests: ReplayRequest[] = [];
   readonly plan: ReplayPlan;
+  nowMs = 0;
 
   constructor(settings = SETTINGS, share = new ReplayShare(), missingFromSec = 0) {
     this.host.missingFromSec = missingFromSec;
-    this.plan = new ReplayPlan(this.host, settings, share, (request) => this.requests.push(request));
+    const pace = new ReplayPace({ monotonicMs: () => this.nowMs });
+    this.plan = new ReplayPlan(this.host, settings, share, pace, (request) => this.requests.push(request));
   }
 
   /** @param heldSec newest second that we hold of it, 0 = none. */
@@ -155,22 +158,66 @@ describe("a child that can be asked for older points too", () => {
 
 test("requests are small enough to let live values in between", () => {
   const asked = new Asked();
-  asked.plan.defined(asked.chart("wide", NOW - 600, 1000), NOW - 3000, NOW, NOW);
+  const wide = asked.chart("wide", NOW - 600, 1000);
+  asked.plan.defined(wide, NOW - 3000, NOW, NOW);
   asked.plan.defined(asked.chart("slow", NOW - 600, 1000, 10), NOW - 3000, NOW, NOW);
-  expect(asked.take()).toEqual(["t.wide false -600 -580", "t.slow false -600 -400"]);
+  expect(asked.take()).toEqual(["t.wide false -600 -580"]);
+  asked.plan.answered(wide, false, NOW - 580, NOW);
+  expect(asked.take()).toEqual(["t.slow false -600 -400", "t.wide false -580 -560"]);
+});
+
+describe("the pace of one child", () => {
+  /** Lets every open request be answered after so long. @returns how many there were. */
+  function answer(asked: Asked, tookMs: number): number {
+    const open = asked.requests.splice(0);
+    asked.nowMs += tookMs;
+    for (const { chart, beforeSec } of open) asked.plan.answered(chart, false, beforeSec, NOW);
+    return open.length;
+  }
+
+  function child(): Asked {
+    const asked = new Asked();
+    for (let i = 0; i < 100; i++) asked.plan.defined(asked.chart(`c${i}`, NOW - 3000, 100), NOW - 3500, NOW, NOW);
+    return asked;
+  }
+
+  test("grows as long as answers come soon", () => {
+    const asked = child();
+    const counts = Array.from({ length: 6 }, () => answer(asked, 20));
+    // 20,000 values and 100 of a state each; 200,000 are half of what all children may be asked for.
+    expect(counts).toEqual([1, 2, 4, 8, 10, 10]);
+  });
+
+  test("stays where an answer takes its time, and falls where live values would wait for more than a second", () => {
+    const asked = child();
+    for (let i = 0; i < 3; i++) answer(asked, 20);
+    expect(answer(asked, 600)).toBe(8);
+    expect(answer(asked, 600)).toBe(8);
+    expect(answer(asked, 1500)).toBe(8);
+    expect(answer(asked, 1500)).toBe(4);
+    expect(answer(asked, 1500)).toBe(2);
+    for (let i = 0; i < 9; i++) answer(asked, 1500);
+    const [request] = asked.requests;
+    expect(asked.requests.length).toBe(1);
+    expect((request!.beforeSec - request!.afterSec) * 100).toBe(2000);
+  });
 });
 
 test("all children together are asked for so much at a time, each in turn; one that goes makes room", () => {
   const share = new ReplayShare();
-  const children = Array.from({ length: 3 }, () => new Asked(SETTINGS, share));
+  const children = Array.from({ length: 30 }, () => new Asked(SETTINGS, share));
   for (const asked of children) {
-    for (let i = 0; i < 100; i++) asked.plan.defined(asked.chart(`c${i}`, NOW - 600, 100), NOW - 3000, NOW, NOW);
+    for (let i = 0; i < 5; i++) asked.plan.defined(asked.chart(`c${i}`, NOW - 600, 100), NOW - 3000, NOW, NOW);
   }
-  // 20,000 values and 100 of a state each: two have half of all, the third one small request.
-  expect(children.map((asked) => asked.take().length)).toEqual([10, 10, 1]);
-  const [first, second, third] = children as [Asked, Asked, Asked];
-  first.plan.end();
-  expect([second.take().length, third.take().length]).toEqual([0, 10]);
+  // 20,000 values and 100 of a state each.
+  const [full, scarce] = [children.slice(0, 20), children.slice(20)].map((some) =>
+    some.flatMap((asked) => asked.take()),
+  );
+  expect(full).toEqual(Array(20).fill("t.c0 false -600 -400"));
+  // The others still get one small request each.
+  expect(scarce).toEqual(Array(10).fill("t.c0 false -600 -590"));
+  for (const asked of children.slice(0, 3)) asked.plan.end();
+  expect(children.map((asked) => asked.take().length)).toEqual(children.map((_, i) => (i >= 20 && i < 23 ? 1 : 0)));
 });
 
 describe("a child that misbehaves", () => {
@@ -178,22 +225,22 @@ describe("a child that misbehaves", () => {
 
   test("and answers what nobody asked is not asked because of it", () => {
     const asked = new Asked();
-    const charts = Array.from({ length: 250 }, (_, n) => asked.chart(`c${n}`));
+    const charts = Array.from({ length: 250 }, (_, n) => asked.chart(`c${n}`, NOW - 50));
     for (const chart of charts) defined(asked, chart);
     const before = asked.take().length;
     for (let n = 0; n < 1000; n++) for (const chart of charts.slice(-5)) asked.plan.answered(chart, false, 0, 0);
     expect([asked.take(), before]).toEqual([[], 200]);
     asked.plan.answered(charts[0]!, true, NOW, NOW);
-    expect(asked.take()).toEqual(["t.c200 false -3001 -2401"]);
+    expect(asked.take()).toEqual(["t.c200 true -50 0"]);
   });
 
   test("and does not answer keeps nobody else waiting", () => {
     const share = new ReplayShare();
-    const silent = Array.from({ length: 5 }, () => new Asked(SETTINGS, share));
+    const silent = Array.from({ length: 22 }, () => new Asked(SETTINGS, share));
     for (const each of silent) {
       for (let n = 0; n < 20; n++) defined(each, each.chart(`c${n}`, 0, 100));
     }
-    expect(silent.map((each) => each.take().length)).toEqual([10, 10, 1, 1, 1]);
+    expect(silent.map((each) => each.take().length)).toEqual(silent.map(() => 1));
     // All is taken: one request at a time, and a small one.
     const other = new Asked(SETTINGS, share);
     const [first, second] = [other.chart("a", 0, 100), other.chart("b", 0, 100)];
@@ -207,7 +254,7 @@ describe("a child that misbehaves", () => {
     expect(other.take()).toEqual(["t.b false -2991 -2791"]);
     // It may be asked again as soon as it has said anything.
     silent[0]!.plan.answered(silent[0]!.host.chart("t.c0")!, false, NOW - 2801, NOW);
-    expect(silent[0]!.take().length).toBe(10);
+    expect(silent[0]!.take().length).toBe(1);
     for (const each of [...silent, other]) each.plan.end();
     expect(share["outstanding"]).toBe(0);
   });
