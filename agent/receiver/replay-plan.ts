@@ -128,7 +128,8 @@ export class ReplayPlan implements ReplayAsker {
     if (!this.canAskLater || (!this.isWaiting && this.askedCharts === 0)) return 0;
     let oldest = Number.POSITIVE_INFINITY;
     for (const { afterSec, beforeSec, chart } of this.byChart.values()) {
-      if (afterSec < beforeSec) oldest = Math.min(oldest, afterSec + chart.definition.updateEverySec);
+      // What was asked for at another update_every may be less than a slot of this one.
+      if (afterSec < beforeSec) oldest = Math.min(oldest, afterSec + chart.definition.updateEverySec, beforeSec);
     }
     return Number.isFinite(oldest) ? oldest : 0;
   }
@@ -158,11 +159,12 @@ export class ReplayPlan implements ReplayAsker {
   /** The child got older points of a chart that it streams. */
   grown(chart: Chart, afterSec: number, beforeSec: number): void {
     const replay = this.byChart.get(chart);
-    if (replay === undefined || !this.settings.isEnabled || afterSec >= beforeSec) return;
+    if (replay === undefined || !this.settings.isEnabled) return;
     const U = chart.definition.updateEverySec;
     const reachSec = beforeSec - this.host.historyEntries * U;
     const fromSec = Math.floor(Math.max(afterSec, reachSec) / U) * U;
-    const toSec = Math.ceil(beforeSec / U) * U;
+    const toSec = Math.floor(beforeSec / U) * U;
+    if (fromSec >= toSec) return;
     const isEmpty = replay.afterSec >= replay.beforeSec;
     replay.afterSec = isEmpty ? fromSec : Math.min(replay.afterSec, fromSec);
     replay.beforeSec = isEmpty ? toSec : Math.max(replay.beforeSec, toSec);

@@ -269,6 +269,21 @@ describe("a child that misbehaves", () => {
     asked.plan.grown(chart, 1, NOW);
     expect(asked.take()).toEqual(["t.a false -3600 -3000"]);
   });
+
+  test.each([
+    ["says to have got less than a slot", 0],
+    ["changes update_every while it is asked", 60],
+  ])("and %s lacks nothing that is to come", (_, heldSec) => {
+    const asked = new Asked();
+    asked.plan.allowLater();
+    const chart = asked.chart("a", NOW - heldSec);
+    asked.plan.defined(chart, NOW - 3000, NOW, NOW);
+    asked.host.defineChart({ id: "t.a", updateEverySec: 3600 });
+    if (heldSec === 0) asked.plan.answered(chart, true, NOW, NOW);
+    asked.plan.grown(chart, NOW - 10, NOW);
+    expect(asked.plan.missingFromSec).toBeLessThanOrEqual(NOW);
+    expect(asked.plan.missingFromSec > 0).toBe(heldSec > 0);
+  });
 });
 
 test("charts that are gone are forgotten", () => {
