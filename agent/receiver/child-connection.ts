@@ -11,7 +11,7 @@ import type { ReceiverCounters } from "./counters.ts";
 import { HostBackfill } from "./host-backfill.ts";
 import { HostWriter, type WriterEvents } from "./host-writer.ts";
 import { LagGuard } from "./lag-guard.ts";
-import { PacedInput, type PacedInputEvents } from "./paced-input.ts";
+import { type InputTurns, PacedInput, type PacedInputEvents } from "./paced-input.ts";
 import type { Refusals } from "./refusals.ts";
 import { ReplayPace } from "./replay-pace.ts";
 import { ReplayPlan } from "./replay-plan.ts";
@@ -42,6 +42,7 @@ export interface ConnectionContext {
   readonly ended: (connection: ChildConnection) => void;
   /** What may be asked for of the past, of all connections together. */
   readonly replayShare: ReplayShare;
+  readonly inputTurns: InputTurns;
   /** What is not taken is remembered here. */
   readonly refusals: Refusals;
   /** This agent, for children of our kind. */
@@ -112,7 +113,7 @@ export class ChildConnection implements SocketOwner, WriterEvents, PacedInputEve
       this.backfill = new HostBackfill(identity.host, plan);
     }
     this.writer = new HostWriter(identity.host, this, this.backfill);
-    this.input = new PacedInput(context.clock, this.writer, this);
+    this.input = new PacedInput(context.clock, context.inputTurns, this.writer, this);
     this.lag = new LagGuard(identity.host.updateEverySec);
   }
 
@@ -163,7 +164,8 @@ export class ChildConnection implements SocketOwner, WriterEvents, PacedInputEve
 
   close(): void {
     if (this.socket === null) return;
-    if (!this.isLeaving) this.finishInput();
+    if (this.isLeaving) this.tellDiscarded(this.input.waitingBytes);
+    else this.finishInput();
     // What came last may have made us end the connection.
     if (this.socket === null) return;
     this.socket = null;
@@ -188,7 +190,12 @@ export class ChildConnection implements SocketOwner, WriterEvents, PacedInputEve
     this.socket.end();
   }
 
-  /** True if nothing came for longer than the child may be silent: the timeout, or 10 of its intervals. */
+  /** It is not read, because what it sent before still waits to be stored. */
+  get isBehind(): boolean {
+    return this.input.waitingBytes > 0;
+  }
+
+  /** True if nothing was read for longer than the child may be silent: the timeout, or 10 of its intervals. */
   isSilent(nowMs: number, timeoutSec: number): boolean {
     return nowMs - this.lastDataMs > 1000 * Math.max(timeoutSec, 10 * this.host.updateEverySec);
   }
@@ -228,8 +235,11 @@ export class ChildConnection implements SocketOwner, WriterEvents, PacedInputEve
       leftBytes = this.input.finish();
       return true;
     });
-    if (leftBytes === 0) return;
-    this.context.log.warn("receiver.bytes_discarded", { host: this.host.hostname, bytes: leftBytes });
+    this.tellDiscarded(leftBytes);
+  }
+
+  private tellDiscarded(bytes: number): void {
+    if (bytes > 0) this.context.log.warn("receiver.bytes_discarded", { host: this.host.hostname, bytes });
   }
 
   private greet(): void {

@@ -6,8 +6,21 @@ import type { StreamHandler } from "../wire/stream-handler.ts";
 
 /** Time that the bytes of one child may take before all others come to their turn. */
 const TURN_MS = 20;
+/** The same for all children that wait together, and for one of them at least. */
+const ROUND_MS = 100;
+const TURN_MS_MIN = 1;
 /** Time for what is left when the connection ends: nobody will ask for it again. */
 const LAST_TURN_MS = 200;
+
+/** What the inputs of all connections share: the more of them wait, the shorter are their turns. */
+export class InputTurns {
+  /** Inputs that have bytes left. */
+  waiting = 0;
+
+  get turnMs(): number {
+    return Math.max(TURN_MS_MIN, Math.min(TURN_MS, ROUND_MS / Math.max(1, this.waiting)));
+  }
+}
 
 /** Bytes that wait for a turn, and the wall clock of the read that brought them. */
 interface WaitingBytes {
@@ -27,22 +40,31 @@ export interface PacedInputEvents {
  */
 export class PacedInput {
   private readonly clock: Clock;
+  private readonly turns: InputTurns;
   private readonly events: PacedInputEvents;
   private readonly decoder: StreamDecoder<Chart>;
   private readonly waiting: WaitingBytes[] = [];
+  /** {@link InputTurns.waiting} counts it. */
+  private isWaiting = false;
   private timer: Timer | null = null;
   private endMs = Number.POSITIVE_INFINITY;
   private isOver = false;
 
-  constructor(clock: Clock, handler: StreamHandler<Chart>, events: PacedInputEvents) {
+  constructor(clock: Clock, turns: InputTurns, handler: StreamHandler<Chart>, events: PacedInputEvents) {
     this.clock = clock;
+    this.turns = turns;
     this.events = events;
     this.decoder = new StreamDecoder(handler, () => clock.monotonicMs() >= this.endMs);
   }
 
   /** Bytes that were taken and are not decoded. */
   get pendingBytes(): number {
-    return this.waiting.reduce((sum, { bytes }) => sum + bytes.length, this.decoder.partialBytes);
+    return this.waitingBytes + this.decoder.partialBytes;
+  }
+
+  /** Of these: they wait for a turn. */
+  get waitingBytes(): number {
+    return this.waiting.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 
   /**
@@ -55,12 +77,13 @@ export class PacedInput {
       this.waiting.push({ bytes: Buffer.from(chunk), nowUs });
       return true;
     }
-    this.endMs = this.clock.monotonicMs() + TURN_MS;
+    this.endMs = this.clock.monotonicMs() + this.turns.turnMs;
     if (!this.decoder.feed(chunk, nowUs)) return false;
     const { readBytes } = this.decoder;
     if (this.isOver || readBytes === chunk.length) return true;
     this.waiting.push({ bytes: Buffer.from(chunk.subarray(readBytes)), nowUs });
     socket.pause();
+    this.count(true);
     this.wait(socket);
     return true;
   }
@@ -70,7 +93,7 @@ export class PacedInput {
     this.timer?.[Symbol.dispose]();
     this.endMs = this.clock.monotonicMs() + LAST_TURN_MS;
     this.decodeWaiting();
-    return this.waiting.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    return this.waitingBytes;
   }
 
   /** The connection is over; nothing more is decoded, what waits is forgotten. */
@@ -79,19 +102,28 @@ export class PacedInput {
     this.timer?.[Symbol.dispose]();
     this.timer = null;
     this.waiting.length = 0;
+    this.count(false);
     this.decoder.end();
+  }
+
+  private count(isWaiting: boolean): void {
+    if (this.isWaiting !== isWaiting) this.turns.waiting += isWaiting ? 1 : -1;
+    this.isWaiting = isWaiting;
   }
 
   private wait(socket: StreamSocket): void {
     this.timer = this.clock.setTimer(0, () => {
       this.timer = null;
       this.events.turn(() => {
-        this.endMs = this.clock.monotonicMs() + TURN_MS;
+        this.endMs = this.clock.monotonicMs() + this.turns.turnMs;
         return this.decodeWaiting();
       });
       if (this.isOver) return;
       if (this.waiting.length > 0) this.wait(socket);
-      else socket.resume();
+      else {
+        this.count(false);
+        socket.resume();
+      }
     });
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Clock, Timer } from "../../agent/base/clock.ts";
 import type { StreamSocket } from "../../agent/base/stream-socket.ts";
 import { HostWriter } from "../../agent/receiver/host-writer.ts";
-import { PacedInput } from "../../agent/receiver/paced-input.ts";
+import { InputTurns, PacedInput } from "../../agent/receiver/paced-input.ts";
 import { imbalance } from "../../agent/rrd/balance.ts";
 import { newHost } from "../simulated-host.ts";
 
@@ -47,7 +47,7 @@ class Scene {
   readonly writer: HostWriter;
   private readonly socket: StreamSocket;
 
-  constructor() {
+  constructor(turns = new InputTurns()) {
     const note = (what: string) => void this.calls.push(what);
     this.socket = {
       write: () => 0,
@@ -58,7 +58,7 @@ class Scene {
       resume: () => note("resume"),
     };
     this.writer = new HostWriter(this.host, { problem: () => {}, disable: () => this.input.end() });
-    this.input = new PacedInput(this.clock, this.writer, {
+    this.input = new PacedInput(this.clock, turns, this.writer, {
       turn: (take) => {
         const before = this.writer.updates;
         if (!take()) note("not followed");
@@ -131,5 +131,26 @@ describe("what a child sends", () => {
     }
     expect(scene.writer.updates).toBe(500);
     expect(scene.calls).toContain("not followed");
+  });
+
+  test("has shorter turns when many others wait for theirs, and is not counted when it has left", () => {
+    const turns = new InputTurns();
+    const updates = Array.from({ length: 20 }, () => {
+      const scene = new Scene(turns);
+      scene.clock.lookMs = 1;
+      scene.take(DEFINITION + iterations(1000));
+      return scene;
+    }).map((scene) => scene.writer.updates);
+    expect(updates[0]).toBeGreaterThan(3 * updates[19]!);
+    const [first, second] = [new Scene(turns), new Scene(turns)];
+    first.clock.lookMs = 1;
+    first.take(DEFINITION + iterations(1000));
+    expect([turns.waiting, turns.turnMs]).toEqual([21, 100 / 21]);
+    for (let n = 0; n < 1000 && first.clock.pending > 0; n++) first.clock.turn();
+    expect(turns.waiting).toBe(20);
+    second.clock.lookMs = 1;
+    second.take(DEFINITION + iterations(1000));
+    second.input.end();
+    expect(turns.waiting).toBe(20);
   });
 });
