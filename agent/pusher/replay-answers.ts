@@ -92,21 +92,28 @@ export class ReplayAnswers {
     if (this.open.delete(chart)) this.refuse(chart.id);
   }
 
-  /** Writes pieces while there is room. @param limitBytes of the buffer. @param nowSec wall clock. */
-  write(limitBytes: number, nowSec: number): void {
+  /**
+   * Writes pieces while there is room. Seconds without any value take none, but time.
+   * @param limitBytes of the buffer. @param nowSec wall clock. @param isTurnOver it has taken as long as it may.
+   * @returns false when only time ran out: call it again soon.
+   */
+  write(limitBytes: number, nowSec: number, isTurnOver: () => boolean): boolean {
     while (this.refused.length > 0 && this.hasRoom(limitBytes)) {
-      if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return;
+      if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return true;
       this.refused.shift();
     }
     while (this.hasRoom(limitBytes)) {
       const [answer] = this.open.values();
-      if (answer === undefined) return;
+      if (answer === undefined) return true;
       const isWhole = this.writePiece(answer, Math.min(PIECE_POINTS_MAX, limitBytes / BUFFER_BYTES_PER_POINT), nowSec);
-      if (isWhole === null) return;
-      if (!isWhole) continue;
-      this.open.delete(answer.chart);
-      if (answer.startsStreaming) this.events.streaming(answer.chart);
+      if (isWhole === null) return true;
+      if (isWhole) {
+        this.open.delete(answer.chart);
+        if (answer.startsStreaming) this.events.streaming(answer.chart);
+      }
+      if (isTurnOver()) return this.open.size === 0;
     }
+    return true;
   }
 
   private hasRoom(limitBytes: number): boolean {

@@ -145,14 +145,18 @@ export class Replication implements ReplayEvents {
     this.tellPast();
   }
 
-  /** Writes definitions and answers while there is room. @param limitBytes of the buffer. @param nowSec wall clock. */
-  write(limitBytes: number, nowSec: number): void {
+  /**
+   * Writes definitions and answers while there is room.
+   * @param limitBytes of the buffer. @param nowSec wall clock. @param isTurnOver it has taken as long as it may.
+   * @returns false when only time ran out: call it again soon.
+   */
+  write(limitBytes: number, nowSec: number, isTurnOver: () => boolean): boolean {
     while (this.undefined.length > 0 && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
-      if (!this.writeDefinition(this.undefined[0]!, nowSec)) return;
+      if (!this.writeDefinition(this.undefined[0]!, nowSec)) return true;
       this.undefined.shift();
     }
     if (this.isTributary) this.tell();
-    if (!this.waitsForChild) this.answers.write(limitBytes, nowSec);
+    return this.waitsForChild || this.answers.write(limitBytes, nowSec, isTurnOver);
   }
 
   streaming(chart: Chart): void {

@@ -5,7 +5,10 @@ import { ChartStream, SetHeadsCache } from "../../agent/pusher/chart-stream.ts";
 import { LinkAccount } from "../../agent/pusher/link-account.ts";
 import { Replication } from "../../agent/pusher/replication.ts";
 import { storePast } from "../../agent/rrd/backfill.ts";
+import { commitLocal } from "../../agent/rrd/commit.ts";
+import { ValueRow } from "../../agent/rrd/value-row.ts";
 import { dimension, newHost, T0_SEC } from "../simulated-host.ts";
+import { type FakeSocket, PusherScene } from "./pusher-fixture.ts";
 
 const LIMIT_BYTES = 65_536;
 
@@ -30,7 +33,7 @@ class Link {
 
   /** The link writes what there is room for; the kernel takes it. @returns it. */
   flush(): string {
-    this.replication.write(LIMIT_BYTES, T0_SEC);
+    this.replication.write(LIMIT_BYTES, T0_SEC, () => false);
     const text = this.buffer.bytes.toString("utf8", this.buffer.tail - this.buffer.pendingBytes, this.buffer.tail);
     this.buffer.clear();
     this.text += text;
@@ -63,7 +66,7 @@ describe("requests of a parent", () => {
     const link = new Link(0);
     link.drain();
     for (let n = 0; n < 1000; n++) link.replication.ask("x".repeat(300), true, 0, T0_SEC);
-    link.replication.write(LIMIT_BYTES, T0_SEC);
+    link.replication.write(LIMIT_BYTES, T0_SEC, () => false);
     expect(link.buffer.pendingBytes).toBeLessThan(LIMIT_BYTES / 2 + 500);
   });
 
@@ -121,4 +124,40 @@ test("older points that came while the buffer was full are told when there is ro
     `TRIBUTARY "MISSING" "${T0_SEC - 30}"`,
     "",
   ]);
+});
+
+describe("an answer that takes long", () => {
+  test("is written in turns, those of all links in turn", async () => {
+    const scene = new PusherScene({ isReplicating: true, bufferSizeBytes: LIMIT_BYTES }, { historyEntries: 3600 });
+    const other = newHost({ isLocal: true, machineGuid: "aaaaaaaa-0000-0000-0000-000000000009", historyEntries: 3600 });
+    const { clock, host, pushers } = scene;
+    const charts = [host, other].map((one) => {
+      const chart = one.defineChart({ id: "t.c" })!;
+      one.defineDimension(chart, dimension("x"));
+      // A value, and nothing for an hour: answers without bytes, but not without work.
+      for (const endSec of [clock.nowSec - 3500, clock.nowSec]) {
+        storePast(chart, { endSec, values: Float64Array.of(1), isReset: false, isCorrection: false }, clock.nowUs());
+      }
+      return chart;
+    });
+    pushers.attach(other, scene.settings);
+    const sockets: FakeSocket[] = [];
+    for (const chart of charts) {
+      commitLocal(chart, new ValueRow(), clock.nowUs());
+      await scene.flush();
+      sockets.push(await scene.accept("Hit me baby, push them over with the version=4800"));
+    }
+    // Each look at the clock takes longer than a turn.
+    let workedMs = 0;
+    const nowMs = clock.monotonicMs.bind(clock);
+    clock.monotonicMs = () => {
+      workedMs += 25;
+      return nowMs() + workedMs;
+    };
+    const ends = () => sockets.map(({ stream }) => stream.toString().match(/^REND/gm)?.length ?? 0);
+    for (const socket of sockets) socket.send(`REPLAY_CHART "t.c" "true" ${clock.nowSec - 3500} ${clock.nowSec}\n`);
+    expect([ends(), clock.pending]).toEqual([[0, 0], 1]);
+    for (let turns = 0; turns < 30 && clock.pending > 0; turns++) await clock.advance(0);
+    expect([ends(), clock.pending]).toEqual([[1, 1], 0]);
+  });
 });

@@ -353,7 +353,10 @@ describe("a connected child", () => {
     const { clock, lines } = world;
     // Each look at the clock takes so long that hardly anything is stored in a turn, and no turn follows.
     let lookMs = clock.monotonicMs();
-    clock.monotonicMs = () => (lookMs += 10);
+    clock.monotonicMs = () => {
+      lookMs += 10;
+      return lookMs;
+    };
     clock.setTimer = () => ({ [Symbol.dispose]: () => {} });
     const text = `CHART a.b "" "" "" "" "" line 1 1\nDIMENSION x\n${"BEGIN a.b 0\nSET x = 1\nEND\n".repeat(1000)}`;
     socket.owner!.data(socket, Buffer.from(text));
