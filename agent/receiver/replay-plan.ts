@@ -323,7 +323,8 @@ export class ReplayPlan implements ReplayAsker {
 
   private ask(replay: ChartReplay, request: ReplayRequest): void {
     const { chart } = replay;
-    const slots = (request.beforeSec - request.afterSec) / chart.definition.updateEverySec;
+    // A part of a slot is none: the chart may have another update_every by now.
+    const slots = Math.floor((request.beforeSec - request.afterSec) / chart.definition.updateEverySec);
     replay.asked = request;
     replay.heldSec = request.beforeSec > 0 ? request.afterSec : chart.lastEntrySec;
     replay.askedValues = (slots + 1) * Math.max(1, chart.dimensions.count);

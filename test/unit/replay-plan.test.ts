@@ -274,7 +274,8 @@ describe("a child that misbehaves", () => {
     ["says to have got less than a slot", 0],
     ["changes update_every while it is asked", 60],
   ])("and %s lacks nothing that is to come", (_, heldSec) => {
-    const asked = new Asked();
+    const share = new ReplayShare();
+    const asked = new Asked(SETTINGS, share);
     asked.plan.allowLater();
     const chart = asked.chart("a", NOW - heldSec);
     asked.plan.defined(chart, NOW - 3000, NOW, NOW);
@@ -283,6 +284,8 @@ describe("a child that misbehaves", () => {
     asked.plan.grown(chart, NOW - 10, NOW);
     expect(asked.plan.missingFromSec).toBeLessThanOrEqual(NOW);
     expect(asked.plan.missingFromSec > 0).toBe(heldSec > 0);
+    asked.plan.answered(chart, true, NOW - 50, NOW);
+    expect(Number.isInteger(share["outstanding"])).toBe(true);
   });
 });
 
