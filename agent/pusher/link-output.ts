@@ -262,6 +262,7 @@ export class LinkOutput {
     if (nowMs < this.relaxMs) return;
     this.relaxMs = nowMs + RELAX_MS;
     this.buffer.relax();
+    this.replication?.sweep();
   }
 
   /** What was handed over long enough ago is delivered, as far as the peer has confirmed it. */

@@ -29,8 +29,9 @@ class ReplicatedChart {
   restarts = -1;
   /** Newest second that its definition offered; 0 = none. */
   offeredSec = 0;
-  /** Values that wait in the ring. */
+  /** Values that wait in the ring, and when the first of them was collected; 0 = not known. */
   heldValues = 0;
+  heldFromSec = 0;
   /** The chart's clock went back to here since the parent was told: what follows is told once more. */
   redoneSec = Number.POSITIVE_INFINITY;
 
@@ -97,6 +98,7 @@ export class Replication implements ReplayEvents {
   hold(chart: Chart, values: number): void {
     const state = this.stateOf(chart);
     state.heldValues += values;
+    state.heldFromSec ||= Math.floor(chart.lastCollectedUs / 1e6);
     this.account.hold(values);
     if (state.phase === "defined") {
       if (state.restarts !== chart.restarts) state.redoneSec = Math.min(state.redoneSec, chart.lastEntrySec);
@@ -167,8 +169,20 @@ export class Replication implements ReplayEvents {
     state.restarts = chart.restarts;
     state.redoneSec = Number.POSITIVE_INFINITY;
     this.points?.begin(chart);
-    this.account.release(state.heldValues);
+    const goneValues = Math.round(state.heldValues * this.shareGone(state));
+    this.account.giveUp(goneValues);
+    this.account.release(state.heldValues - goneValues);
     state.heldValues = 0;
+    state.heldFromSec = 0;
+  }
+
+  /** Charts that are gone are not waited for any more. Call every now and then. */
+  sweep(): void {
+    this.states.forEach((state, index) => {
+      if (state?.chart.isRemoved !== true) return;
+      this.forget(state);
+      this.states[index] = undefined;
+    });
   }
 
   redoneSec(chart: Chart): number {
@@ -187,6 +201,13 @@ export class Replication implements ReplayEvents {
   /** What the host's own sender still brings would come too late for a parent that wants all in order. */
   private get waitsForChild(): boolean {
     return this.needsOrder && this.host.missingFromSec > 0 && this.host.isConnected;
+  }
+
+  /** What part of the held values the ring has no place for any more, 0…1: the parent let it wait for too long. */
+  private shareGone({ chart, heldFromSec }: ReplicatedChart): number {
+    if (chart.slotsPassed <= this.host.historyEntries || heldFromSec === 0) return 0;
+    const goneSec = chart.firstEntrySec - heldFromSec;
+    return goneSec <= 0 ? 0 : goneSec / (chart.lastEntrySec - heldFromSec);
   }
 
   private define(state: ReplicatedChart): void {

@@ -16,6 +16,7 @@ const LIMIT_BYTES = 65_536;
 class Link {
   readonly host = newHost({ historyEntries: 600 });
   readonly buffer = new SendBuffer(LIMIT_BYTES);
+  readonly account = new LinkAccount(LIMIT_BYTES);
   readonly replication: Replication;
   /** All that the kernel took. */
   text = "";
@@ -28,7 +29,7 @@ class Link {
       storePast(chart, { endSec: T0_SEC, values, isReset: false, isCorrection: false }, T0_SEC * 1e6);
     }
     const stream = new ChartStream(this.buffer, new SetHeadsCache(), new SimplePattern("*"), 1);
-    this.replication = new Replication(this.host, this.buffer, stream, new LinkAccount(LIMIT_BYTES));
+    this.replication = new Replication(this.host, this.buffer, stream, this.account);
   }
 
   /** The link writes what there is room for; the kernel takes it. @returns it. */
@@ -124,6 +125,38 @@ test("older points that came while the buffer was full are told when there is ro
     `TRIBUTARY "MISSING" "${T0_SEC - 30}"`,
     "",
   ]);
+});
+
+test("a chart that is gone before it was asked for is not waited for", () => {
+  const link = new Link(2);
+  link.drain();
+  const [first, second] = link.host.chartList();
+  link.replication.hold(first!, 3);
+  link.replication.ask(second!.id, true, 0, T0_SEC);
+  link.drain();
+  expect(link.replication.isUpToDate).toBe(false);
+  link.host.retireChart(first!);
+  link.host.removeObsolete(T0_SEC * 1e6, -1);
+  link.replication.sweep();
+  expect(link.replication.isUpToDate).toBe(true);
+  expect(link.account.balance()).toMatchObject({ offered: 3, backlog: 0, lost: { overflow: 3 } });
+});
+
+test("what the ring had no place for while the parent let it wait is lost", async () => {
+  const scene = new PusherScene({ isReplicating: true }, { historyEntries: 64 });
+  const chart = scene.chart("t.c", "x");
+  await scene.send(chart);
+  const socket = await scene.accept("Hit me baby, push them over with the version=4800");
+  for (let second = 0; second < 192; second++) {
+    await scene.pass(1);
+    await scene.send(chart);
+  }
+  const { clock } = scene;
+  expect(scene.status.values.backlog).toBe(192);
+  socket.send(`REPLAY_CHART "t.c" "true" ${clock.nowSec - 192} ${clock.nowSec}\n`);
+  const { backlog, replayed, lost } = scene.status.values;
+  expect([scene.imbalance, backlog, replayed + lost.overflow]).toEqual([0, 0, 192]);
+  expect(Math.abs(replayed - 64)).toBeLessThanOrEqual(2);
 });
 
 describe("an answer that takes long", () => {
