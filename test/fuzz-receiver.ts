@@ -167,6 +167,10 @@ export class ReceiverFuzz {
     );
     expectThat(Number.isSafeInteger(host.missingFromSec), `missing from ${host.missingFromSec}`);
     expectThat(this.share["outstanding"] >= 0 && this.share["outstanding"] <= 500_000, "values asked for");
+    const ends = host.chartList().map(({ start, dimensions }) => [start, start + dimensions.count] as const);
+    const places = ends.flatMap(([from, to]) => Array.from({ length: to - from }, (_, n) => from + n));
+    expectThat(places.length === host.dimensionCount, `${places.length} of ${host.dimensionCount} dimensions`);
+    expectThat(new Set(places).size === places.length, "two charts have one place");
     for (const chart of host.chartList()) {
       expectThat(chart.dimensions.count <= LIMITS.dimensionsPerChart, "dimensions");
       expectThat(chart.labels.length <= 100 && (chart.variables?.size ?? 0) <= 100, "labels of a chart");

@@ -135,3 +135,39 @@ test.each([
   expect(child.host.chart("none.c")!.segment).toBeNull();
   expect(child.host.balance).toMatchObject({ received: 1, backfilled: 0 });
 });
+
+test.each([
+  ["a dimension", 'DIMENSION x "" absolute 5 1'],
+  ["another dimension", "DIMENSION y"],
+  ["the end of its definition", `CHART_DEFINITION_END ${NOW - 100} ${NOW} ${NOW}`],
+  ["the state of a dimension", `RDSTATE x ${NOW}000000 5 5 5 2 0`],
+  ["its state", `RSSTATE ${NOW}000000 ${NOW}000000`],
+  ["a label", "CLABEL l v 1\nCLABEL_COMMIT"],
+  ["a variable", "VARIABLE CHART v = 1"],
+])("%s of a chart that was removed since it was named harms no other", (_, lines) => {
+  const child = new Child();
+  const { host } = child;
+  child.send('CHART other.c "" "" "" "" "" line 1 1', "DIMENSION x '' incremental");
+  for (let second = 0; second < 10; second++) {
+    child.send("BEGIN other.c 1000000", `SET x = ${second}`, "END");
+    child.pass(1);
+  }
+  child.send('CHART a.b "" "" "" "" "" line 1 1 obsolete', "RBEGIN a.b", "CLABEL before v 1");
+  host.removeObsolete((NOW + 10) * 1e6, -1);
+  expect(host.chartCount).toBe(1);
+  // The other one takes its place.
+  const other = host.chart("other.c")!;
+  host["compact"]();
+  expect(other.start).toBe(0);
+  const before = host.admission["bytes"];
+  child.send(...lines.split("\n"));
+  for (let second = 10; second < 13; second++) {
+    child.send("BEGIN other.c 1000000", `SET x = ${second}`, "END");
+    child.pass(1);
+  }
+  const values = stored(other, 0, NOW + 3, other.lastEntrySec);
+  expect(other.lastEntrySec).toBeGreaterThan(NOW + 9);
+  expect(values).toEqual(values.map(() => 1));
+  if (host.chartCount === 1) expect(host.admission["bytes"]).toBe(before);
+  expect(host.dimensionCount).toBe(host.chartList().reduce((sum, { dimensions }) => sum + dimensions.count, 0));
+});
