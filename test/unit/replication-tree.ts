@@ -152,6 +152,8 @@ export class Tree {
   readonly unreachable = new Set<string>();
   /** Names of agents to which everything is sent in vain, although connections to them stand. */
   readonly swallowed = new Set<string>();
+  /** What becomes of bytes between two agents, once the parent has answered. */
+  spoil: (bytes: Buffer) => Buffer = (bytes) => bytes;
   private readonly ends: { readonly server: End; readonly to: string }[] = [];
 
   constructor(history = 600) {
@@ -253,7 +255,7 @@ export class Tree {
   private take(end: End, bytes: Buffer, to: string): void {
     if (end.owner !== null) {
       if (bytes.includes("\nBEGIN2 ")) this.pointed.add(to);
-      end.owner.data(end, bytes);
+      end.owner.data(end, this.spoil(bytes));
       return;
     }
     if (bytes.subarray(0, 4).toString() === "GET ") {
