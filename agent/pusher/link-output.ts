@@ -8,6 +8,7 @@ import type { CollectedRow } from "../rrd/collected-row.ts";
 import type { Host } from "../rrd/host.ts";
 import type { Capabilities } from "../wire/capabilities.ts";
 import { ChartStream, type SetHeadsCache } from "./chart-stream.ts";
+import { EndConfirmation, type EndReport } from "./end-confirmation.ts";
 import { FinalPoints } from "./final-points.ts";
 import { HostFactsLines } from "./host-facts-lines.ts";
 import { LinkAccount, type LossReason } from "./link-account.ts";
@@ -17,18 +18,25 @@ import { Replication } from "./replication.ts";
 /** How often the buffer may give memory back. */
 const RELAX_MS = 60_000;
 
+/** Time that answers may take at once: whatever else waits has its turn between. */
+const TURN_MS = 20;
+
 /** A parent of our kind has said so by then; any other asks for all that it lacks of a chart before that streams. */
 const GREETING_MS_MAX = 5000;
 
 /** Everything of a link that is on its way out: lines, the buffer they wait in, and the account of their values. */
 export class LinkOutput {
   readonly account: LinkAccount;
+  /** What the last agent of the path has. */
+  readonly end: EndConfirmation;
   private readonly clock: Clock;
   private readonly buffer: SendBuffer;
   private readonly stream: ChartStream;
   private readonly facts: HostFactsLines;
   private limitBytes: number;
   private relaxMs = 0;
+  /** A connection stands. */
+  isConnected = false;
   /** The kernel is full; it will say when it takes bytes again. */
   private isBlocked = false;
   /** Last time the kernel took bytes, or there were none to take. */
@@ -45,6 +53,8 @@ export class LinkOutput {
   private movedMs = Number.NaN;
   /** The parent itself tells what it has stored. */
   private isAcknowledged = false;
+  /** Position up to which the parent had stored everything, and had fetched all that it lacked; −1 = it had not. */
+  private fetchedBytes = -1;
   /** Null: the parent does not ask for the past. */
   replication: Replication | null = null;
   /** Null: the parent takes values as they are collected. */
@@ -54,6 +64,10 @@ export class LinkOutput {
   private replicatingMs = 0;
   /** How far back the ring reaches. */
   private reachSec = 0;
+  private turnEndMs = 0;
+  private readonly isTurnOver = () => this.clock.monotonicMs() >= this.turnEndMs;
+  /** There is room for more of an answer that was not written for want of time: call {@link offer} again soon. */
+  isCutShort = false;
   /** Since when values were lost that a parent may still fetch; NaN = there are none. */
   private lossMs = Number.NaN;
 
@@ -62,6 +76,8 @@ export class LinkOutput {
     this.limitBytes = settings.bufferSizeBytes;
     this.buffer = new SendBuffer(this.limitBytes);
     this.account = new LinkAccount(this.limitBytes);
+    this.account.followEnd(settings.confirmsEnd, false);
+    this.end = new EndConfirmation(settings.confirmsEnd, this);
     this.facts = new HostFactsLines(this.buffer);
     const pattern = new SimplePattern(settings.sendChartsMatching);
     this.stream = new ChartStream(this.buffer, heads, pattern, settings.initialClockResyncIterations);
@@ -73,6 +89,8 @@ export class LinkOutput {
     this.limitBytes = settings.bufferSizeBytes;
     this.buffer.setLimit(this.limitBytes);
     this.account.setBufferBytes(this.limitBytes);
+    this.account.followEnd(settings.confirmsEnd, this.isAcknowledged);
+    this.end.isFollowed = settings.confirmsEnd;
   }
 
   get pendingBytes(): number {
@@ -91,12 +109,7 @@ export class LinkOutput {
 
   /** The kernel has everything, and the parent has fetched what it lacks. */
   get isDelivered(): boolean {
-    return this.buffer.pendingBytes === 0 && !this.mayAnswer;
-  }
-
-  /** The parent is to be told of the past, perhaps of what has become known since: no value need come for that. */
-  get mayAnswer(): boolean {
-    return this.replication?.isUpToDate === false;
+    return this.buffer.pendingBytes === 0 && this.replication?.isUpToDate !== false;
   }
 
   /** How full the buffer is, 0…1. */
@@ -105,16 +118,18 @@ export class LinkOutput {
   }
 
   /** A connection stands. @param agreed what its parent understands. */
-  agree(agreed: Capabilities, host: Host): void {
+  agree(agreed: Capabilities, host: Host, parentName: string): void {
     if (agreed.replication || agreed.interpolated) this.readRing(agreed, host);
+    this.isConnected = true;
+    this.end.begin(parentName);
     this.facts.restart(agreed);
     this.stream.agree(agreed);
     this.facts.tell(host);
   }
 
-  /** Appends labels and variables of the host that changed. @returns whether anything was appended. */
+  /** Appends labels and variables of the host that changed. @returns whether there is anything to be sent now. */
   tellFacts(host: Host): boolean {
-    return this.facts.tell(host);
+    return this.facts.tell(host) || this.replication?.hasNews === true;
   }
 
   /** Tells that a chart is retired, where that can be told. @returns false when the buffer is full. */
@@ -186,13 +201,41 @@ export class LinkOutput {
     this.replication?.greeted();
   }
 
-  /** The parent says what is stored. @param bytes of the stream. @param missingFromSec what it lacks; 0 = nothing. */
-  acknowledge(bytes: number, missingFromSec: number): void {
+  /**
+   * The parent says what is stored. @param bytes of the stream. @param missingFromSec what it lacks; 0 = nothing.
+   * @param report what it says of the end of the path; null = nothing.
+   */
+  acknowledge(bytes: number, missingFromSec: number, report: EndReport | null): void {
     this.confirmedBytes = Math.max(this.confirmedBytes, Math.min(bytes, this.buffer.takenBytes));
     this.account.settle(Number.POSITIVE_INFINITY, this.confirmedBytes, true);
     // Told after the parent had asked for all that it lacked.
-    if (missingFromSec === 0 && this.wasUpToDate) this.recover();
+    if (missingFromSec === 0 && this.wasUpToDate) {
+      this.recover();
+      this.end.fetched(this.buffer.appendedBytes);
+    }
     this.wasUpToDate = this.replication?.isUpToDate === true;
+    this.fetchedBytes = missingFromSec === 0 ? this.confirmedBytes : -1;
+    const stored = this.end.heard(this.confirmedBytes, report);
+    if (stored === null || report === null) return;
+    const nowMs = this.clock.monotonicMs();
+    this.account.confirm(stored.bytes, nowMs, 1000 * report.reachSec);
+    // Who had lost them on the way could fetch them from our ring, and nowhere else.
+    if (stored.isAll) this.account.confirmEarlier(nowMs, 1000 * Math.min(this.end.reachSec, this.reachSec));
+  }
+
+  /** The parent is an agent of our kind. */
+  get isOurs(): boolean {
+    return this.isAcknowledged;
+  }
+
+  get isReplicating(): boolean {
+    return this.replication !== null && this.points === null;
+  }
+
+  /** Position behind all that the host has stored so far; NaN = some of that was not written to the stream. */
+  wholeBytes(): number {
+    const isWhole = this.isOurs && this.points === null && this.replication?.isWhole(this.fetchedBytes) === true;
+    return isWhole ? this.buffer.appendedBytes : Number.NaN;
   }
 
   repeatDefinitions(): void {
@@ -212,8 +255,9 @@ export class LinkOutput {
     const { buffer, account } = this;
     this.stream.settle();
     this.points?.write();
-    this.replication?.write(this.limitBytes, Math.floor(this.clock.nowUs() / 1e6));
-    account.mark(buffer.appendedBytes, buffer.takenBytes);
+    if (this.replication !== null) this.answer(this.replication);
+    this.end.tell(buffer);
+    account.mark(buffer.appendedBytes, buffer.takenBytes, nowMs);
     if (this.isBlocked && !isUrgent) return 0;
     // All that came before is gone, so the wait for the kernel begins now.
     if (!this.isBlocked) this.progressMs = nowMs;
@@ -226,6 +270,11 @@ export class LinkOutput {
       account.handOver(buffer.takenBytes, nowMs);
     }
     return result === "closed" ? -1 : taken;
+  }
+
+  private answer(replication: Replication): void {
+    this.turnEndMs = this.clock.monotonicMs() + TURN_MS;
+    this.isCutShort = !replication.write(this.limitBytes, Math.floor(this.clock.nowUs() / 1e6), this.isTurnOver);
   }
 
   /** A connection begins, and {@link noteQueue} will tell what its peer has confirmed. */
@@ -253,11 +302,13 @@ export class LinkOutput {
   /** Time passes on a link that lives. Call once a second. */
   tick(nowMs: number): void {
     this.settle(nowMs);
+    this.account.tick(nowMs);
     const isSilent = !this.isAcknowledged && nowMs - this.replicatingMs > GREETING_MS_MAX;
     if (isSilent && this.replication?.isUpToDate === true) this.recover();
     if (nowMs < this.relaxMs) return;
     this.relaxMs = nowMs + RELAX_MS;
     this.buffer.relax();
+    this.replication?.sweep();
   }
 
   /** What was handed over long enough ago is delivered, as far as the peer has confirmed it. */
@@ -305,17 +356,20 @@ export class LinkOutput {
     if (Number.isNaN(this.lossMs)) return;
     const { account, buffer } = this;
     const nowMs = this.clock.monotonicMs();
-    account.recover(Math.min(1, this.reachSec / ((nowMs - this.lossMs) / 1000)));
+    const reachMs = 1000 * this.reachSec;
+    account.recover(Math.min(1, reachMs / (nowMs - this.lossMs)), Math.max(this.lossMs, nowMs - reachMs));
     this.lossMs = Number.NaN;
     // The kernel may have all of it by now: no further byte need come.
-    account.mark(buffer.appendedBytes, buffer.takenBytes);
+    account.mark(buffer.appendedBytes, buffer.takenBytes, nowMs);
     account.handOver(buffer.takenBytes, nowMs);
   }
 
   private restart(): void {
     this.bytesBefore += this.buffer.takenBytes;
+    this.end.end(this.buffer.appendedBytes);
     this.buffer.clear();
     this.stream.restart();
+    this.isConnected = false;
     this.isBlocked = false;
     this.isWatched = false;
     this.isListed = false;
@@ -324,8 +378,10 @@ export class LinkOutput {
     this.movedMs = Number.NaN;
     this.isAcknowledged = false;
     this.replication = null;
+    this.isCutShort = false;
     this.points = null;
     this.wasUpToDate = false;
+    this.fetchedBytes = -1;
   }
 
   /** Position up to which bytes can be delivered. */

@@ -19,6 +19,11 @@ const BUFFER_BYTES_PER_POINT = 200;
 /** Share of the send buffer that answers may fill; the rest is for live values. */
 const BUFFER_SHARE = 0.5;
 
+/** A chart without a point is given time for its second collection: so many of its intervals, … */
+const FIRST_POINT_INTERVALS = 2;
+/** … and what collections come late by. */
+const FIRST_POINT_SEC = 2;
+
 /** Answers without a chart that wait. */
 const REFUSED_MAX = 1000;
 
@@ -32,18 +37,20 @@ interface OpenAnswer {
   cursorSec: number;
   /** Rows up to here are told once more: empty ones too, as the parent holds other values there. */
   readonly correctedSec: number;
+  /** Wall clock by which it is answered, whether the chart has a point by then or not; 0 = not looked at yet. */
+  dueSec: number;
 }
 
 /** What becomes of a chart when its answer is whole. */
 export interface ReplayEvents {
-  /** What follows is told of the chart as it is now defined. @returns false when the buffer is full. */
-  ensureDefined(chart: Chart): boolean;
   /** From here on its values go out as they are collected. */
   streaming(chart: Chart): void;
   /** How far back the chart was collected once more since the parent was told; +∞ = it was not. */
   redoneSec(chart: Chart): number;
   /** It is told up to here now. */
   retold(chart: Chart, toSec: number): void;
+  /** Defines the chart as it is now, if it has changed since. @returns false when there is no room. */
+  ensureDefined(chart: Chart): boolean;
 }
 
 /**
@@ -55,7 +62,8 @@ export class ReplayAnswers {
   private readonly events: ReplayEvents;
   /** The parent is an agent of our kind: states are told in full. */
   tellsAll = false;
-  private readonly open: OpenAnswer[] = [];
+  /** By chart; the one that was asked for first comes first. */
+  private readonly open = new Map<Chart, OpenAnswer>();
   /** Ids of charts that are not here, to be answered all the same. */
   private readonly refused: string[] = [];
   private values = new Float64Array(0);
@@ -66,7 +74,7 @@ export class ReplayAnswers {
   }
 
   get isIdle(): boolean {
-    return this.open.length === 0 && this.refused.length === 0;
+    return this.open.size === 0 && this.refused.length === 0;
   }
 
   /**
@@ -74,12 +82,19 @@ export class ReplayAnswers {
    * that it knows of. One answer a chart is open at a time; a second request takes its place.
    */
   ask(chart: Chart, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
-    const same = this.open.findIndex((answer) => answer.chart === chart);
-    if (same >= 0) this.open.splice(same, 1);
+    this.open.delete(chart);
     // A parent may not know where the chart's slots begin.
     const U = chart.definition.updateEverySec;
     const cursorSec = Math.floor(afterSec / U) * U;
-    this.open.push({ chart, startsStreaming, afterSec, beforeSec, cursorSec, correctedSec: cursorSec });
+    this.open.set(chart, {
+      chart,
+      startsStreaming,
+      afterSec,
+      beforeSec,
+      cursorSec,
+      correctedSec: cursorSec,
+      dueSec: 0,
+    });
   }
 
   /** There is no such chart; more of these than of charts are not answered. */
@@ -89,32 +104,54 @@ export class ReplayAnswers {
 
   /** The chart is gone. */
   drop(chart: Chart): void {
-    const at = this.open.findIndex((answer) => answer.chart === chart);
-    if (at >= 0) this.refuse(this.open.splice(at, 1)[0]!.chart.id);
+    if (this.open.delete(chart)) this.refuse(chart.id);
   }
 
-  /** Writes pieces while there is room. @param limitBytes of the buffer. @param nowSec wall clock. */
-  write(limitBytes: number, nowSec: number): void {
-    while (this.refused.length > 0) {
-      if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return;
+  /**
+   * Writes pieces while there is room. Seconds without any value take none, but time.
+   * @param limitBytes of the buffer. @param nowSec wall clock. @param isTurnOver it has taken as long as it may.
+   * @returns false when only time ran out: call it again soon.
+   */
+  write(limitBytes: number, nowSec: number, isTurnOver: () => boolean): boolean {
+    while (this.refused.length > 0 && this.hasRoom(limitBytes)) {
+      if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return true;
       this.refused.shift();
     }
-    while (this.open.length > 0 && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
-      const answer = this.open[0]!;
-      const isWhole = this.writePiece(answer, Math.min(PIECE_POINTS_MAX, limitBytes / BUFFER_BYTES_PER_POINT), nowSec);
-      if (isWhole === null) return;
-      if (!isWhole) continue;
-      this.open.shift();
-      if (answer.startsStreaming) this.events.streaming(answer.chart);
+    const points = Math.min(PIECE_POINTS_MAX, limitBytes / BUFFER_BYTES_PER_POINT);
+    for (const answer of this.open.values()) {
+      if (this.waitsForPoint(answer, nowSec)) continue;
+      while (this.open.get(answer.chart) === answer) {
+        if (!this.hasRoom(limitBytes) || !this.writePiece(answer, points, nowSec)) return true;
+        if (isTurnOver()) return this.open.size === 0;
+      }
     }
+    return true;
   }
 
-  /** @returns whether the answer is whole; null when there was no room for the piece. */
-  private writePiece(answer: OpenAnswer, points: number, nowSec: number): boolean | null {
+  private hasRoom(limitBytes: number): boolean {
+    return this.buffer.pendingBytes < limitBytes * BUFFER_SHARE;
+  }
+
+  /**
+   * Netdata keeps no point of the first live value of a chart that is new to it. So the first point goes as a row, and
+   * a chart is answered once it has one.
+   */
+  private waitsForPoint(answer: OpenAnswer, nowSec: number): boolean {
     const { chart, startsStreaming } = answer;
-    // It may be another one since it was offered: rows of other seconds, values of another meaning.
-    if (!this.events.ensureDefined(chart)) return null;
+    if (this.tellsAll || !startsStreaming || chart.slotsPassed > 0) return false;
+    const waitSec = FIRST_POINT_INTERVALS * chart.definition.updateEverySec + FIRST_POINT_SEC;
+    if (answer.dueSec === 0) answer.dueSec = nowSec + waitSec;
+    // A clock that is set back must not make it wait for long.
+    return nowSec < answer.dueSec && nowSec >= answer.dueSec - waitSec;
+  }
+
+  /** Writes the next points of an answer, and closes it when it is whole. @returns false when there was no room. */
+  private writePiece(answer: OpenAnswer, points: number, nowSec: number): boolean {
+    const { chart, startsStreaming } = answer;
     const U = chart.definition.updateEverySec;
+    // Rows of a dimension that the parent has not heard of would be lost, or end the link; those of another interval
+    // would go as soon as it hears of that.
+    if (!this.events.ensureDefined(chart)) return false;
     // The clock may have gone back while the answer was on its way.
     if (startsStreaming) answer.cursorSec = Math.min(answer.cursorSec, this.events.redoneSec(chart));
     const held = Math.max(answer.cursorSec, chart.firstEntrySec);
@@ -128,10 +165,13 @@ export class ReplayAnswers {
     if (toSec > held) text += this.rows(answer, held, toSec, nowSec);
     const isWhole = toSec >= endSec;
     if (isWhole) text += this.end(answer, nowSec);
-    if (!this.buffer.append(Buffer.from(text))) return null;
+    if (!this.buffer.append(Buffer.from(text))) return false;
     answer.cursorSec = toSec;
     if (startsStreaming) this.events.retold(chart, toSec);
-    return isWhole;
+    if (!isWhole) return true;
+    this.open.delete(chart);
+    if (startsStreaming) this.events.streaming(chart);
+    return true;
   }
 
   /** The points in (afterSec, toSec]. */

@@ -27,10 +27,13 @@ class ReplicatedChart {
   phase: Phase = "new";
   /** {@link Chart.restarts} from which the parent goes on. */
   restarts = -1;
+  /** It was defined on this connection, and perhaps is to be once more. */
+  isOffered = false;
   /** Newest second that its definition offered; 0 = none. */
   offeredSec = 0;
-  /** Values that wait in the ring. */
+  /** Values that wait in the ring, and when the first of them was collected; 0 = not known. */
   heldValues = 0;
+  heldFromSec = 0;
   /** The chart's clock went back to here since the parent was told: what follows is told once more. */
   redoneSec = Number.POSITIVE_INFINITY;
   /** It was retired since it was offered: the parent need not have it any more. */
@@ -53,6 +56,8 @@ export class Replication implements ReplayEvents {
   private readonly points: FinalPoints | null;
   private readonly answers: ReplayAnswers;
   private readonly states: (ReplicatedChart | undefined)[] = [];
+  /** Charts whose id is written in another way than it is. */
+  private readonly byWireId = new Map<string, Chart>();
   private undefined: ReplicatedChart[] = [];
   /** Charts that are defined and wait for the parent. */
   private defined = 0;
@@ -61,6 +66,10 @@ export class Replication implements ReplayEvents {
   /** What such a parent was told last. */
   private hasToldAll = false;
   private toldMissingSec = 0;
+  /** Position behind the newest line that such a parent may answer with a request. */
+  private toldBytes = 0;
+  /** Older points that the parent has not been told of: (after, before] of their charts. */
+  private readonly untold = new Map<Chart, { afterSec: number; beforeSec: number }>();
 
   /**
    * Every chart that has a past is offered, collected now or not.
@@ -80,7 +89,7 @@ export class Replication implements ReplayEvents {
     this.account = account;
     this.answers = new ReplayAnswers(buffer, this);
     for (const chart of host.chartList()) {
-      if (chart.slotsPassed > 0 && stream.wants(chart)) this.undefined.push(this.stateOf(chart));
+      if (chart.slotsPassed > 0 && stream.wants(chart)) this.define(this.stateOf(chart));
     }
   }
 
@@ -95,6 +104,7 @@ export class Replication implements ReplayEvents {
   hold(chart: Chart, values: number): void {
     const state = this.stateOf(chart);
     state.heldValues += values;
+    state.heldFromSec ||= Math.floor(chart.lastCollectedUs / 1e6);
     this.account.hold(values);
     if (state.phase === "defined") {
       if (state.restarts !== chart.restarts) state.redoneSec = Math.min(state.redoneSec, chart.lastEntrySec);
@@ -102,8 +112,12 @@ export class Replication implements ReplayEvents {
       return;
     }
     if (state.phase === "new" && state.restarts >= 0) return;
-    if (state.phase === "live") state.redoneSec = Math.min(state.redoneSec, chart.lastEntrySec);
-    this.define(state);
+    this.redefine(state);
+  }
+
+  /** Something is to be written. */
+  get hasNews(): boolean {
+    return this.undefined.length > 0 || this.untold.size > 0;
   }
 
   /** A chart is retired: should it come back, it is offered anew, as the parent may have forgotten it by then. */
@@ -114,7 +128,21 @@ export class Replication implements ReplayEvents {
 
   /** Every chart is live or idle, and nothing is left to answer. */
   get isUpToDate(): boolean {
-    return this.undefined.length === 0 && this.defined === 0 && this.answers.isIdle;
+    return !this.hasNews && this.defined === 0 && this.answers.isIdle;
+  }
+
+  /**
+   * All that the host has stored so far was written, also of charts that may never be collected again: those that have
+   * something to be asked for are offered. @param fetchedBytes position at which the parent had nothing to ask for.
+   */
+  isWhole(fetchedBytes: number): boolean {
+    for (const chart of this.host.chartList()) {
+      if (chart.slotsPassed === 0 || !this.stream.wants(chart)) continue;
+      const state = this.stateOf(chart);
+      const isFollowed = state.phase === "new" ? state.restarts >= 0 : state.restarts === chart.restarts;
+      if (!isFollowed && state.phase !== "defined") this.redefine(state);
+    }
+    return this.isUpToDate && this.toldBytes <= fetchedBytes;
   }
 
   /** Only a parent of our kind asks for older points of a chart that streams. */
@@ -130,9 +158,10 @@ export class Replication implements ReplayEvents {
 
   /** The parent asks for the points in (afterSec, beforeSec]. @param chartId as it was written to it. */
   ask(chartId: string, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
-    const chart = this.host.chart(chartId) ?? this.states.find((state) => isNamed(state, chartId))?.chart;
+    const chart = this.host.chart(chartId) ?? this.byWireId.get(chartId);
     const state = chart === undefined ? undefined : this.states[chart.index];
-    if (chart === undefined || state?.chart !== chart || state.phase === "new") this.answers.refuse(chartId);
+    // One that is to be defined once more is known by what it was.
+    if (chart === undefined || state?.chart !== chart || !state.isOffered) this.answers.refuse(chartId);
     else if (beforeSec > 0) this.answers.ask(chart, startsStreaming, afterSec, beforeSec);
     // Nothing of what was offered; what came since it could not know of.
     else this.answers.ask(chart, startsStreaming, state.offeredSec, 0);
@@ -140,26 +169,37 @@ export class Replication implements ReplayEvents {
 
   /** Points of a chart came in from its own sender, which replicates too. */
   grown(chart: Chart, afterSec: number, beforeSec: number): void {
-    const known = this.states[chart.index];
-    if (known?.chart !== chart) {
-      // It may be retired before it is ever collected.
-      if (chart.slotsPassed > 0 && this.stream.wants(chart)) this.define(this.stateOf(chart));
-    } else if (known.phase === "live" && known.restarts !== chart.restarts) this.define(known);
-    else if (this.isTributary) this.say(["PAST", wireChartId(chart.id), `${afterSec}`, `${beforeSec}`]);
+    if (!this.stream.wants(chart)) return;
+    const state = this.stateOf(chart);
+    if (state.phase === "new" && state.restarts < 0) {
+      // It has never been collected while this connection stood, and may be retired before it is.
+      if (chart.slotsPassed > 0) this.define(state);
+    } else if (state.phase === "live" && state.restarts !== chart.restarts) {
+      // It goes on at another time: the parent asks for what it lacks.
+      this.redefine(state);
+      return;
+    }
+    if (!this.isTributary) return;
+    const known = this.untold.get(chart);
+    this.untold.set(chart, {
+      afterSec: Math.min(afterSec, known?.afterSec ?? afterSec),
+      beforeSec: Math.max(beforeSec, known?.beforeSec ?? beforeSec),
+    });
+    this.tellPast();
   }
 
-  /** Writes definitions and answers while there is room. @param limitBytes of the buffer. @param nowSec wall clock. */
-  write(limitBytes: number, nowSec: number): void {
+  /**
+   * Writes definitions and answers while there is room.
+   * @param limitBytes of the buffer. @param nowSec wall clock. @param isTurnOver it has taken as long as it may.
+   * @returns false when only time ran out: call it again soon.
+   */
+  write(limitBytes: number, nowSec: number, isTurnOver: () => boolean): boolean {
     while (this.undefined.length > 0 && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
-      if (!this.writeDefinition(this.undefined[0]!, nowSec)) return;
+      if (!this.writeDefinition(this.undefined[0]!, nowSec)) return true;
       this.undefined.shift();
     }
     if (this.isTributary) this.tell();
-    if (!this.waitsForChild) this.answers.write(limitBytes, nowSec);
-  }
-
-  ensureDefined(chart: Chart): boolean {
-    return this.stream.ensureDefined(chart);
+    return this.waitsForChild || this.answers.write(limitBytes, nowSec, isTurnOver);
   }
 
   streaming(chart: Chart): void {
@@ -170,8 +210,20 @@ export class Replication implements ReplayEvents {
     state.restarts = chart.restarts;
     state.redoneSec = Number.POSITIVE_INFINITY;
     this.points?.begin(chart);
-    this.account.release(state.heldValues);
+    const goneValues = Math.round(state.heldValues * this.shareGone(state));
+    this.account.giveUp(goneValues);
+    this.account.release(state.heldValues - goneValues);
     state.heldValues = 0;
+    state.heldFromSec = 0;
+  }
+
+  /** Charts that are gone are not waited for any more. Call every now and then. */
+  sweep(): void {
+    this.states.forEach((state, index) => {
+      if (state?.chart.isRemoved !== true) return;
+      this.forget(state);
+      this.states[index] = undefined;
+    });
   }
 
   redoneSec(chart: Chart): number {
@@ -183,9 +235,25 @@ export class Replication implements ReplayEvents {
     if (state !== undefined && state.redoneSec < toSec) state.redoneSec = toSec;
   }
 
+  ensureDefined(chart: Chart): boolean {
+    return this.stream.ensureDefined(chart);
+  }
+
   /** What the host's own sender still brings would come too late for a parent that wants all in order. */
   private get waitsForChild(): boolean {
     return this.needsOrder && this.host.missingFromSec > 0 && this.host.isConnected;
+  }
+
+  private redefine(state: ReplicatedChart): void {
+    if (state.phase === "live") state.redoneSec = Math.min(state.redoneSec, state.chart.lastEntrySec);
+    this.define(state);
+  }
+
+  /** What part of the held values the ring has no place for any more, 0…1: the parent let it wait for too long. */
+  private shareGone({ chart, heldFromSec }: ReplicatedChart): number {
+    if (chart.slotsPassed <= this.host.historyEntries || heldFromSec === 0) return 0;
+    const goneSec = chart.firstEntrySec - heldFromSec;
+    return goneSec <= 0 ? 0 : goneSec / (chart.lastEntrySec - heldFromSec);
   }
 
   private define(state: ReplicatedChart): void {
@@ -197,15 +265,19 @@ export class Replication implements ReplayEvents {
 
   private writeDefinition(state: ReplicatedChart, nowSec: number): boolean {
     const { chart } = state;
-    if (chart.isRemoved || this.states[chart.index] !== state) return true;
+    if (chart.isRemoved || this.states[chart.index] !== state || state.phase !== "new") return true;
     if (!this.stream.define(chart)) return false;
     const hasPast = chart.slotsPassed > 0;
     const firstSec = hasPast ? chart.firstEntrySec + chart.definition.updateEverySec : 0;
     const lastSec = hasPast ? chart.lastEntrySec : 0;
     if (!this.buffer.append(Buffer.from(definitionEndLine(firstSec, lastSec, nowSec)))) return false;
+    state.isOffered = true;
+    const wireId = wireChartId(chart.id);
+    if (wireId !== chart.id) this.byWireId.set(wireId, chart);
     state.offeredSec = lastSec;
     state.phase = "defined";
     state.restarts = chart.restarts;
+    this.toldBytes = this.buffer.appendedBytes;
     this.defined++;
     return true;
   }
@@ -213,14 +285,27 @@ export class Replication implements ReplayEvents {
   /** What a parent of our kind has to know of the whole host. */
   private tell(): void {
     const { missingFromSec } = this.host;
+    // Before it is said that nothing is missing.
+    if (!this.tellPast()) return;
     if (missingFromSec !== this.toldMissingSec && this.say(["MISSING", `${missingFromSec}`])) {
       this.toldMissingSec = missingFromSec;
     }
     if (!this.hasToldAll && this.undefined.length === 0) this.hasToldAll = this.say(["DEFINED"]);
   }
 
+  /** @returns false when there is no room for all of it. */
+  private tellPast(): boolean {
+    for (const [chart, { afterSec, beforeSec }] of this.untold) {
+      if (!this.say(["PAST", wireChartId(chart.id), `${afterSec}`, `${beforeSec}`])) return false;
+      this.untold.delete(chart);
+    }
+    return true;
+  }
+
   private say(words: readonly string[]): boolean {
-    return this.buffer.append(Buffer.from(extensionLine(words)));
+    const isSaid = this.buffer.append(Buffer.from(extensionLine(words)));
+    if (isSaid) this.toldBytes = this.buffer.appendedBytes;
+    return isSaid;
   }
 
   private stateOf(chart: Chart): ReplicatedChart {
@@ -238,9 +323,8 @@ export class Replication implements ReplayEvents {
     if (state.phase === "defined") this.defined--;
     this.account.giveUp(state.heldValues);
     this.answers.drop(state.chart);
+    this.untold.delete(state.chart);
+    const wireId = wireChartId(state.chart.id);
+    if (this.byWireId.get(wireId) === state.chart) this.byWireId.delete(wireId);
   }
-}
-
-function isNamed(state: ReplicatedChart | undefined, chartId: string): boolean {
-  return state !== undefined && wireChartId(state.chart.id) === chartId;
 }

@@ -4,7 +4,7 @@ import type { Host } from "../rrd/host.ts";
 import { trustClock } from "../rrd/interval.ts";
 import { missFrom } from "../rrd/missing.ts";
 import type { DimensionState, ReplayEnd, ReplayRow } from "../wire/stream-handler.ts";
-import type { ReplayPlan } from "./replay-plan.ts";
+import type { ReplayPlan, ReplayRequest } from "./replay-plan.ts";
 
 /** A child whose clock is ahead of ours by more than this is dated by ours: its own would put values in the future. */
 const AHEAD_SEC_MAX = 5;
@@ -46,17 +46,18 @@ export class HostBackfill {
     this.noteClock(childNowSec, nowSec);
     trustClock(this.host, this.isTrusting);
     forgetState(chart);
-    this.plan.defined(chart, firstSec, this.isTrusting ? lastSec : 0, Math.floor(nowSec));
+    this.plan.defined(chart, firstSec, this.heldUpTo(lastSec, nowSec), Math.floor(nowSec));
     // Whoever it is passed on to in order must know at once: what is answered before the next tick has a hole.
     missFrom(this.host, this.plan.missingOf(chart));
   }
 
   replay(chart: Chart, row: ReplayRow, nowUs: number): void {
-    const { endSec, values, isReset } = row;
+    this.plan.heard();
     if (!this.isTrusting) {
-      refusePast(chart, values.subarray(0, chart.dimensions.count));
+      refusePast(chart, row);
       return;
     }
+    const { endSec, values, isReset } = row;
     const firstSec = chart.slotsPassed > 0 ? chart.firstEntrySec : Number.POSITIVE_INFINITY;
     storePast(chart, { endSec, values, isReset, isCorrection: endSec <= this.plan.correctsUpTo(chart) }, nowUs);
     if (chart.firstEntrySec < firstSec) this.reached.add(chart);
@@ -67,7 +68,7 @@ export class HostBackfill {
   }
 
   chartState(chart: Chart, collectedUs: number, updatedUs: number, nowUs: number): void {
-    if (this.isTrusting && collectedUs > 0) restoreTimes(chart, collectedUs, updatedUs, nowUs);
+    if (this.isTrusting) restoreTimes(chart, collectedUs, updatedUs, nowUs);
   }
 
   /** What is told late looks as if the child were behind: what was told soonest counts. */
@@ -82,15 +83,21 @@ export class HostBackfill {
   replayEnd(chart: Chart, end: ReplayEnd, nowUs: number): void {
     this.noteClock(end.senderNowSec, nowUs / 1e6);
     const asked = this.plan.askedOf(chart);
-    if (asked?.startsStreaming === false) this.host.listener?.past?.(chart, asked.afterSec, asked.beforeSec);
-    else this.passOn(chart, this.plan.correctsUpTo(chart));
-    this.plan.answered(chart, end.isStreaming, end.beforeSec, this.isTrusting ? end.lastSec : 0);
+    if (asked !== null) this.passOn(chart, asked);
+    this.plan.answered(chart, end.isStreaming, end.beforeSec, this.heldUpTo(end.lastSec, nowUs / 1e6));
   }
 
-  /** What an answer brought before a chart streams is passed on now: no value need follow. */
-  private passOn(chart: Chart, heldSec: number): void {
-    if (chart.slotsPassed === 0 || chart.lastEntrySec <= heldSec) return;
-    this.host.listener?.past?.(chart, Math.max(heldSec, chart.firstEntrySec), chart.lastEntrySec);
+  /** Newest second that can be asked for: what a child says to hold of the future could not be stored. */
+  private heldUpTo(lastSec: number, nowSec: number): number {
+    return this.isTrusting ? Math.min(lastSec, Math.floor(nowSec) + AHEAD_SEC_MAX) : 0;
+  }
+
+  /** What an answer brought is passed on now: no value need follow. One that starts the stream may bring more. */
+  private passOn(chart: Chart, { startsStreaming, afterSec, beforeSec }: ReplayRequest): void {
+    const { firstEntrySec, lastEntrySec, slotsPassed } = chart;
+    const fromSec = startsStreaming ? Math.max(this.plan.correctsUpTo(chart), firstEntrySec) : afterSec;
+    const toSec = startsStreaming ? lastEntrySec : beforeSec;
+    if (slotsPassed > 0 && fromSec < toSec) this.host.listener?.past?.(chart, fromSec, toSec);
   }
 
   /** The child is an agent of our kind: it can be asked for older points of charts that stream. */
@@ -100,19 +107,28 @@ export class HostBackfill {
   }
 
   /** A line of a child of our kind; one that means nothing to us is passed over. */
-  extension([word, first = "", second = "", third = ""]: readonly string[]): void {
+  extension([word, first = "", second = "", third = ""]: readonly string[], nowUs: number): void {
     if (word === "DEFINED") this.plan.completed();
-    else if (word === "MISSING") this.childMissingSec = secondOf(first);
+    else if (word === "MISSING") this.childMissingSec = this.secondOf(first, nowUs);
     else if (word === "PAST") {
       const chart = this.host.chart(first);
-      if (chart !== undefined) this.plan.grown(chart, secondOf(second), secondOf(third));
+      if (chart !== undefined) this.plan.grown(chart, this.secondOf(second, nowUs), this.secondOf(third, nowUs));
     }
+  }
+
+  /** Seconds that are to come, or so old that they are not asked for, are cut to the nearest that is; 0 = no second. */
+  private secondOf(word: string, nowUs: number): number {
+    const second = Number(word);
+    if (!Number.isSafeInteger(second) || second <= 0) return 0;
+    const nowSec = Math.floor(nowUs / 1e6);
+    return Math.min(nowSec, Math.max(second, nowSec - this.plan.windowSec));
   }
 
   /** Call once a second: keeps {@link Host.missingFromSec}. */
   tick(): void {
     const { host, plan } = this;
     this.ticks++;
+    plan.tick();
     if (!this.isTributary && this.ticks === DEFINED_AFTER_TICKS) plan.completed();
     const known = [plan.missingFromSec, this.childMissingSec];
     // What an earlier connection left open counts until this one has asked for it.
@@ -145,9 +161,4 @@ export class HostBackfill {
     this.plan.end();
     trustClock(this.host, false);
   }
-}
-
-function secondOf(word: string): number {
-  const second = Number(word);
-  return Number.isSafeInteger(second) && second > 0 ? second : 0;
 }

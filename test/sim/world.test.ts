@@ -61,9 +61,10 @@ describe("a simulation finds it when", () => {
     expect(problems).toEqual([]);
   });
 
-  test.each(PLANTED)("$what", ({ plant, found }) => {
+  test.each(PLANTED)("$what", ({ plan, plant, found }) => {
     // Nothing comes right after a confirmation in this world.
-    const { problems } = simulate({ ...quiet, prepare: plant, expected: { ...EXACT, confirmedSec: 1.3 } });
+    const expected = { ...EXACT, confirmedSec: 1.3 };
+    const { problems } = simulate({ ...quiet, plan: { confirm: "hop", ...plan }, prepare: plant, expected });
     expect(problems.join("\n")).toContain(found);
   });
 });

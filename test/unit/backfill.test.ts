@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { refusePast, restoreDimension, restoreTimes, storePast } from "../../agent/rrd/backfill.ts";
+import { restoreDimension, restoreTimes, storePast } from "../../agent/rrd/backfill.ts";
 import { imbalance } from "../../agent/rrd/balance.ts";
 import { commitStreamed } from "../../agent/rrd/commit.ts";
 import type { Host } from "../../agent/rrd/host.ts";
@@ -45,11 +45,4 @@ test("the first iteration after a chart was moved tells no interval to others: t
   commitStreamed(chart, row, 1e6, NOW_US + 5e5);
   commitStreamed(chart, row, 1e6, NOW_US + 15e5);
   expect(told).toEqual([0, 1e6]);
-});
-
-test("past points whose times cannot be believed are dropped by the clock", () => {
-  const host = newHost();
-  refusePast(chartOf(host), Float64Array.of(1, N, 3));
-  expect(host.balance).toMatchObject({ backfilled: 2, dropped: { clock: 2 } });
-  expect(imbalance(host.balance)).toBe(0);
 });

@@ -140,6 +140,8 @@ export class Tree {
   readonly dial: Dial;
   /** Bytes that a connection takes in a second and direction. */
   bytesPerSec = Number.POSITIVE_INFINITY;
+  /** Agents that are added want to know what the end of the path has stored. */
+  confirmsEnd = false;
   /** Names of parents that replicate but are not agents of our kind. */
   readonly foreign = new Set<string>();
   /** Capability bits that an agent is asked for at most, whatever its children offer. */
@@ -150,6 +152,8 @@ export class Tree {
   readonly unreachable = new Set<string>();
   /** Names of agents to which everything is sent in vain, although connections to them stand. */
   readonly swallowed = new Set<string>();
+  /** What becomes of bytes between two agents, once the parent has answered. */
+  spoil: (bytes: Buffer) => Buffer = (bytes) => bytes;
   private readonly ends: { readonly server: End; readonly to: string }[] = [];
 
   constructor(history = 600) {
@@ -179,6 +183,7 @@ export class Tree {
       initialClockResyncIterations: 60,
       returnAfterSec: 300,
       isReplicating: true,
+      confirmsEnd: this.confirmsEnd,
       expectsValues: true,
       sendChartsMatching: "*",
     };
@@ -250,7 +255,7 @@ export class Tree {
   private take(end: End, bytes: Buffer, to: string): void {
     if (end.owner !== null) {
       if (bytes.includes("\nBEGIN2 ")) this.pointed.add(to);
-      end.owner.data(end, bytes);
+      end.owner.data(end, this.spoil(bytes));
       return;
     }
     if (bytes.subarray(0, 4).toString() === "GET ") {
