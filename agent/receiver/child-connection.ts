@@ -98,6 +98,10 @@ export class ChildConnection implements SocketOwner, WriterEvents {
         this.commands.add(replayChartLine(chart.id, startsStreaming, afterSec, beforeSec));
       });
       this.backfill = new HostBackfill(identity.host, plan);
+    } else if (identity.host.missingFromSec > 0) {
+      // Nobody can be asked for it: what waits for it would wait for ever.
+      identity.host.missingFromSec = 0;
+      identity.host.files?.hostChanged();
     }
     this.writer = new HostWriter(identity.host, this, this.backfill);
     this.decoder = new StreamDecoder(this.writer);

@@ -322,6 +322,25 @@ describe("what is agreed with a child", () => {
   });
 });
 
+describe("what is missing of a host", () => {
+  const missingAfter = (query: string) => {
+    const world = new World();
+    const { socket } = world.connect(child());
+    const host = world.database.host(GUID)!;
+    socket.end();
+    host.missingFromSec = 1_700_000_000;
+    expect(world.connect(child(GUID, query)).answer).not.toBe("");
+    world.sweep(1);
+    return host.missingFromSec;
+  };
+
+  test("stays so while its child may still be asked for it", () => {
+    expect(missingAfter("&ver=4800&tributary=1")).toBe(1_700_000_000);
+  });
+
+  test("is given up when its child cannot be asked", () => expect(missingAfter("")).toBe(0));
+});
+
 describe("a connected child", () => {
   test("that is silent for the limit is closed", () => {
     const world = new World();
