@@ -11,7 +11,8 @@ import { ChartStream, type SetHeadsCache } from "./chart-stream.ts";
 import { FinalPoints } from "./final-points.ts";
 import { HostFactsLines } from "./host-facts-lines.ts";
 import { LinkAccount, type LossReason } from "./link-account.ts";
-import type { PusherSettings } from "./pusher-world.ts";
+import { PathReport } from "./path-report.ts";
+import type { PusherSettings, PusherWorld } from "./pusher-world.ts";
 import { Replication } from "./replication.ts";
 
 /** How often the buffer may give memory back. */
@@ -27,6 +28,7 @@ export class LinkOutput {
   private readonly buffer: SendBuffer;
   private readonly stream: ChartStream;
   private readonly facts: HostFactsLines;
+  private readonly report: PathReport;
   private limitBytes: number;
   private relaxMs = 0;
   /** The kernel is full; it will say when it takes bytes again. */
@@ -57,12 +59,13 @@ export class LinkOutput {
   /** Since when values were lost that a parent may still fetch; NaN = there are none. */
   private lossMs = Number.NaN;
 
-  constructor(settings: PusherSettings, heads: SetHeadsCache, clock: Clock) {
-    this.clock = clock;
+  constructor(settings: PusherSettings, heads: SetHeadsCache, world: PusherWorld) {
+    this.clock = world.clock;
     this.limitBytes = settings.bufferSizeBytes;
     this.buffer = new SendBuffer(this.limitBytes);
     this.account = new LinkAccount(this.limitBytes);
     this.facts = new HostFactsLines(this.buffer);
+    this.report = new PathReport(world, this.buffer);
     const pattern = new SimplePattern(settings.sendChartsMatching);
     this.stream = new ChartStream(this.buffer, heads, pattern, settings.initialClockResyncIterations);
   }
@@ -107,9 +110,13 @@ export class LinkOutput {
     this.facts.tell(host);
   }
 
-  /** Appends labels and variables of the host that changed. @returns whether anything was appended. */
+  /**
+   * Appends labels and variables of the host that changed and, for a parent of our kind, once a minute how its values
+   * come to it. @returns whether anything was appended.
+   */
   tellFacts(host: Host): boolean {
-    return this.facts.tell(host);
+    const hasChanged = this.facts.tell(host);
+    return (this.isAcknowledged && this.report.tell(host, this.account, this.stream.written)) || hasChanged;
   }
 
   /** Tells that a chart is retired, where that can be told. @returns false when the buffer is full. */
@@ -304,6 +311,7 @@ export class LinkOutput {
     this.bytesBefore += this.buffer.takenBytes;
     this.buffer.clear();
     this.stream.restart();
+    this.report.restart();
     this.isBlocked = false;
     this.isWatched = false;
     this.isListed = false;

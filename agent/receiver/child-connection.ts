@@ -4,6 +4,7 @@ import type { SocketOwner, StreamSocket } from "../base/stream-socket.ts";
 import type { ReplicationSettings } from "../config/child-settings.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { Host } from "../rrd/host.ts";
+import type { Mismatches } from "../rrd/mismatches.ts";
 import type { Capabilities } from "../wire/capabilities.ts";
 import { StreamDecoder } from "../wire/decode.ts";
 import { extensionLine, replayChartLine } from "../wire/encode-replay.ts";
@@ -16,6 +17,7 @@ import { LagGuard } from "./lag-guard.ts";
 import type { Refusals } from "./refusals.ts";
 import { ReplayPlan } from "./replay-plan.ts";
 import type { ReplayShare } from "./replay-share.ts";
+import { SenderReports } from "./sender-reports.ts";
 
 /** Bad lines within {@link PROBLEM_WINDOW_MS} after which the stream is not worth following. */
 const PROBLEMS_MAX = 1000;
@@ -36,6 +38,8 @@ export interface ConnectionContext {
   readonly replayShare: ReplayShare;
   /** What is not taken is remembered here. */
   readonly refusals: Refusals;
+  /** What does not add up is told here. */
+  readonly mismatches: Mismatches;
   /** This agent, for children of our kind. */
   readonly self: { readonly machineGuid: string; readonly hostname: () => string };
 }
@@ -103,7 +107,9 @@ export class ChildConnection implements SocketOwner, WriterEvents {
       identity.host.missingFromSec = 0;
       identity.host.files?.hostChanged();
     }
-    this.writer = new HostWriter(identity.host, this, this.backfill);
+    const { host, address } = identity;
+    const reports = this.isTributary ? new SenderReports(host, address, context.clock, context.mismatches) : null;
+    this.writer = new HostWriter(host, this, this.backfill, reports);
     this.decoder = new StreamDecoder(this.writer);
     this.lag = new LagGuard(identity.host.updateEverySec);
   }

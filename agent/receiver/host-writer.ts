@@ -19,6 +19,7 @@ import type {
   StreamHandler,
 } from "../wire/stream-handler.ts";
 import type { HostBackfill } from "./host-backfill.ts";
+import type { ReadRows, SenderReports } from "./sender-reports.ts";
 
 /** Longest id of a refused chart or dimension that is remembered; real ones have some tens of characters. */
 const ID_LENGTH_MAX = 200;
@@ -46,16 +47,29 @@ export class HostWriter implements StreamHandler<Chart> {
   private readonly host: Host;
   private readonly events: WriterEvents;
   private readonly backfill: HostBackfill | null;
+  private readonly reports: SenderReports | null;
+  /** Rows that were not committed but came whole: replayed, or of a chart that a limit refused. */
+  private otherRows = 0;
+  private otherValues = 0;
   /** Charts, and dimensions of charts, that a limit of the database refused. */
   private readonly refused = new Set<string>();
   /** The chart, or the dimension, asked for last is one of them. */
   private isRefused = false;
 
-  /** @param backfill null: replication was not agreed; what comes of it is passed over. */
-  constructor(host: Host, events: WriterEvents, backfill: HostBackfill | null = null) {
+  /**
+   * @param backfill null: replication was not agreed; what comes of it is passed over.
+   * @param reports null: the sender is not an agent of our kind.
+   */
+  constructor(
+    host: Host,
+    events: WriterEvents,
+    backfill: HostBackfill | null = null,
+    reports: SenderReports | null = null,
+  ) {
     this.host = host;
     this.events = events;
     this.backfill = backfill;
+    this.reports = reports;
   }
 
   defineChart(line: ChartLine): Chart | null {
@@ -101,6 +115,7 @@ export class HostWriter implements StreamHandler<Chart> {
     const chart = this.host.chart(cutId(id)) ?? null;
     // Not for a known one: its next BEGIN is one that was foretold, for which nobody asks.
     if (chart === null) this.isRefused = this.refused.has(id);
+    if (chart === null && this.isRefused) this.otherRows++;
     return chart;
   }
 
@@ -146,6 +161,8 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   replay(chart: Chart, row: ReplayRow, nowUs: number): void {
+    this.otherRows++;
+    this.otherValues += row.setCount;
     this.backfill?.replay(chart, row, nowUs);
   }
 
@@ -168,12 +185,15 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   extension(words: readonly string[]): void {
+    this.reports?.take(words, this.read);
     this.backfill?.extension(words);
   }
 
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {
     const isLimit = this.isRefused && (kind === "no_chart" || kind === "no_dimension");
     if (isValue) this.drop(1, isLimit ? "limit" : "malformed");
+    // An agent of our kind writes no line that cannot be used: what is missing here then has been lost on its way.
+    if (isValue && isLimit) this.otherValues++;
     if (!isLimit) this.events.problem(kind, line);
   }
 
@@ -183,6 +203,11 @@ export class HostWriter implements StreamHandler<Chart> {
 
   disable(): void {
     this.events.disable();
+  }
+
+  /** What came so far in whole rows. */
+  private get read(): ReadRows {
+    return { rows: this.updates + this.otherRows, values: this.samples + this.otherValues };
   }
 
   private remember(refused: string): void {

@@ -28,6 +28,9 @@ export interface SimulationResult {
   readonly faults: readonly string[];
   readonly pointsChecked: number;
   readonly quietMinutes: number;
+  /** Ways, and values below a second said to be complete, that were looked at. */
+  readonly pathsChecked: number;
+  readonly valuesChecked: number;
   /** From the end of the last fault on, in steps of some seconds. */
   readonly wellAfterSec: number;
   readonly world: World;
@@ -103,6 +106,8 @@ export function simulate({ seed, seconds, without = [], expected, prepare }: Sim
     faults: plan.faults.map(faultText),
     pointsChecked: properties.pointsChecked,
     quietMinutes: properties.quietMinutes,
+    pathsChecked: properties.paths.pathsChecked,
+    valuesChecked: properties.paths.valuesChecked,
     wellAfterSec,
     world,
   };

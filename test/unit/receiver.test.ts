@@ -6,6 +6,7 @@ import { parseConfig } from "../../agent/config/load.ts";
 import type { Config } from "../../agent/config/schema.ts";
 import { Receiver, type ReceiverSettings } from "../../agent/receiver/receiver.ts";
 import { Database, type DatabaseLimits } from "../../agent/rrd/database.ts";
+import { Mismatches } from "../../agent/rrd/mismatches.ts";
 import { PROMPT_V1, REFUSALS } from "../../agent/wire/answers.ts";
 import { FakeClock } from "./door-fixture.ts";
 
@@ -86,10 +87,12 @@ class World {
     const line = (level: keyof Log) => {
       return (event: string, fields: LogFields = {}) => void this.lines.push({ level, event, fields });
     };
+    const log = { error: line("error"), warn: line("warn"), info: line("info"), debug: line("debug") };
     this.receiver = new Receiver({
       database: this.database,
       clock: this.clock,
-      log: { error: line("error"), warn: line("warn"), info: line("info"), debug: line("debug") },
+      log,
+      mismatches: new Mismatches(this.clock, log),
       ownGuid: OWN,
       settings: { ...settingsOf(toml), isAllowed },
       afterData: () => {},
