@@ -53,9 +53,13 @@ export class SenderReports {
 
   private keep(hops: readonly HopLine[] | null): void {
     if (hops === null) return;
-    const known = hops.map((hop) => this.hopOf(hop));
-    if (known.includes(null)) return;
-    this.host.path = { hops: known as PathHop[], version: this.host.path.version + 1 };
+    const told = hops.map((hop) => this.hopOf(hop)).filter((hop) => hop !== null);
+    if (told.length < hops.length) return;
+    const { hops: known, version } = this.host.path;
+    // A proxy that has just been started has not been told of those below yet; what they said last is not forgotten.
+    const isBeginning = told.every(({ machineGuid }, place) => machineGuid === known[place]?.machineGuid);
+    const below = isBeginning ? known.slice(told.length) : [];
+    this.host.path = { hops: [...told, ...below], version: version + 1 };
   }
 
   private hopOf({ machineGuid, hostname, ageSec, completeToSec, amounts }: HopLine): PathHop | null {

@@ -109,6 +109,26 @@ describe("what was written and what was read", () => {
     expect(host.path.hops).toEqual([]);
   });
 
+  test("what those below said stays when a proxy begins anew, and goes when the way is another one", () => {
+    const { host, taker } = reports();
+    const hop = (machineGuid: string, hopAge = 0) => ({
+      ...HOP,
+      machineGuid,
+      ageSec: hopAge,
+      amounts: Array(11).fill(1),
+    });
+    const tell = (...hops: HopLine[]) => {
+      for (const line of hopLines(hops).split("\n").slice(0, -1)) take(taker, line, 0, 0);
+      return host.path.hops.map(({ machineGuid, toldUs }) => `${machineGuid} ${host.path.hops[0]!.toldUs - toldUs}`);
+    };
+    expect(tell(hop("a"), hop("b"), hop("c", 9))).toEqual(["a 0", "b 0", "c 9000000"]);
+    expect(tell(hop("a"))).toEqual(["a 0", "b 0", "c 9000000"]);
+    expect(tell(hop("a"), hop("b"))).toEqual(["a 0", "b 0", "c 9000000"]);
+    expect(tell(hop("a"), hop("c"))).toEqual(["a 0", "c 0"]);
+    expect(tell(hop("d"))).toEqual(["d 0"]);
+    expect(host.path.version).toBe(5);
+  });
+
   test("the last twenty mismatches are kept, all are counted", () => {
     const { mismatches, host } = reports();
     for (let i = 0; i < 25; i++) mismatches.add("link", host, `number ${i}`);
