@@ -371,6 +371,7 @@ export class Agent {
         receiver: this.receiver,
         pushers: this.pushers,
         exporters: this.exporters,
+        mismatches: this.mismatches,
         storage: () => this.storage,
         config: () => this.config,
         restartNeeded: () => this.restartNeeded,
