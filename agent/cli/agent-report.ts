@@ -13,6 +13,7 @@ const LinkAccountReport = v.object({
   queued: v.number(),
   backlog: v.number(),
   recovered: v.number(),
+  replayed: v.number(),
   lost: v.record(v.string(), v.number()),
   imbalance: v.number(),
 });

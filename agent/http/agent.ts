@@ -127,7 +127,8 @@ function describeBalance(balance: Balance) {
 }
 
 function describeLink(link: LinkStatus) {
-  const { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, lost, imbalance } = link.account;
+  const { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, replayed } = link.account;
+  const { lost, imbalance } = link.account;
   return {
     from: link.from,
     to: link.to,
@@ -146,6 +147,7 @@ function describeLink(link: LinkStatus) {
       queued,
       backlog,
       recovered,
+      replayed,
       lost: {
         not_connected: lost.notConnected,
         overflow: lost.overflow,

@@ -12,7 +12,7 @@ export function describeCompleteness(host: Host) {
 }
 
 function describeHop({ machineGuid: guid, hostname, toldUs, completeToSec: complete_to, values }: PathHop) {
-  const { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, lost } = values;
+  const { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, replayed, lost } = values;
   return {
     guid,
     hostname,
@@ -26,6 +26,7 @@ function describeHop({ machineGuid: guid, hostname, toldUs, completeToSec: compl
       queued,
       backlog,
       recovered,
+      replayed,
       lost: { ...lost },
       imbalance: hopImbalance(values),
     },

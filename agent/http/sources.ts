@@ -65,6 +65,8 @@ export interface LinkAccount {
   readonly backlog: number;
   /** Values that were lost and then fetched by the parent: they are not in {@link lost} any more. */
   readonly recovered: number;
+  /** Values that went as points of the ring, or as the base that the parent goes on from. */
+  readonly replayed: number;
   /** What does not add up; anything but 0 is a bug of ours. */
   readonly imbalance: number;
   readonly lost: {

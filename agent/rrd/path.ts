@@ -7,6 +7,7 @@ export interface HopValues {
   readonly queued: number;
   readonly backlog: number;
   readonly recovered: number;
+  readonly replayed: number;
   readonly lost: {
     readonly not_connected: number;
     readonly overflow: number;
@@ -39,19 +40,20 @@ export const UNTOLD_PATH: HostPath = { hops: [], version: 0 };
 
 /** The account as numbers in a fixed order, as it travels. */
 export function hopAmounts({ lost, ...values }: HopValues): number[] {
-  const { offered, delivered, acknowledged, inFlight, queued, backlog, recovered } = values;
+  const { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, replayed } = values;
   const { not_connected, overflow, disconnect, refused } = lost;
-  const whole = [offered, delivered, acknowledged, inFlight, queued, backlog, recovered];
+  const whole = [offered, delivered, acknowledged, inFlight, queued, backlog, recovered, replayed];
   return [...whole, not_connected, overflow, disconnect, refused];
 }
 
 /** @param amounts as of {@link hopAmounts}. @returns null if they are not that many. */
 export function hopValues(amounts: readonly number[]): HopValues | null {
   if (amounts.length !== HOP_AMOUNTS) return null;
-  const [offered, delivered, acknowledged, inFlight, queued, backlog, recovered, ...reasons] = amounts as Amounts;
+  const [offered, delivered, acknowledged, inFlight, ...others] = amounts as Amounts;
+  const [queued, backlog, recovered, replayed, ...reasons] = others;
   const [not_connected, overflow, disconnect, refused] = reasons;
   const lost = { not_connected, overflow, disconnect, refused };
-  return { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, lost };
+  return { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, replayed, lost };
 }
 
 /** What was offered to the hop less what is accounted for; anything but 0 is a bug of ours. */
@@ -60,5 +62,6 @@ export function hopImbalance({ offered, delivered, inFlight, queued, backlog, lo
   return offered - delivered - inFlight - queued - backlog - gone;
 }
 
-const HOP_AMOUNTS = 11;
-type Amounts = readonly [number, number, number, number, number, number, number, number, number, number, number];
+const HOP_AMOUNTS = 12;
+type Four = readonly [number, number, number, number];
+type Amounts = readonly [...Four, ...Four, ...Four];

@@ -14,6 +14,7 @@ const ACCOUNT = {
   queued: 20,
   backlog: 30,
   recovered: 5,
+  replayed: 6,
   lost: { ...NO_LOSSES, not_connected: 38, refused: 2 },
   imbalance: 0,
 };

@@ -74,6 +74,7 @@ function link(part: Partial<LinkReport>): LinkReport {
       queued: 0,
       backlog: 0,
       recovered: 0,
+      replayed: 0,
       lost,
       imbalance: 0,
     },
