@@ -352,6 +352,7 @@ export class Agent {
       receiver: this.receiver,
       pushers: this.pushers,
       exporters: this.exporters,
+      mismatches: this.mismatches,
       api: this.api,
       door: () => this.door,
       scheduler: this.scheduler,
