@@ -2,23 +2,23 @@ import { type AgentReport, type HostReport, lossTotal } from "./agent-report.ts"
 import { ageText, lossText, momentText } from "./report-text.ts";
 import { renderTable } from "./table.ts";
 
-/** Told of hosts whose sender is an agent of another kind, or was not heard since the start. */
-const UNTOLD = "its sender does not tell";
-
 /**
  * The way of every host that comes from elsewhere, one row each hop: what its sender said of it last, and in the last
- * row how complete the host is here. Empty if there is no such host.
+ * row how complete the host is here. Empty if there is no such host. Agents of another kind, and those that were not
+ * heard since the start, say nothing: they share one row.
  */
 export function renderPaths(report: AgentReport): string {
   const { hosts } = report;
   const received = hosts.filter(({ hops }) => hops > 0);
   if (received.length === 0) return "";
   const here = hosts.find(({ hops }) => hops === 0)?.hostname ?? "this agent";
-  const head = ["WAY OF", "FROM", "TO", "OFFERED", "DELIVERED", "CONFIRMED", "WAITING", "LOST", "WHY", ...TIMES];
+  const head = ["WAY OF", "AGENT", "SENDS TO", "OFFERED", "DELIVERED", "CONFIRMED", "WAITING", "LOST", "WHY", ...TIMES];
   return renderTable([head, ...received.flatMap((host) => rowsOf(host, here, report.now))]);
 }
 
-const TIMES = ["FROM COMPLETE UP TO", "SAID"];
+const TIMES = ["COMPLETE UP TO", "SAID"];
+/** OFFERED to LOST. */
+const NO_NUMBERS = ["", "", "", "", ""];
 
 function rowsOf(host: HostReport, here: string, now: number): (string | number)[][] {
   const { hostname, path } = host;
@@ -35,6 +35,14 @@ function rowsOf(host: HostReport, here: string, now: number): (string | number)[
     momentText(completeTo),
     ageText(now - told),
   ]);
-  const why = path.length === 0 ? UNTOLD : "-";
-  return [...rows, [hostname, `${here} (here)`, "", "", "", "", "", "", why, momentText(host.complete_to), "now"]];
+  const end = [hostname, `${here} (here)`, "", ...NO_NUMBERS, "-", momentText(host.complete_to), "now"];
+  return [...untoldRow(host, path[0]?.hostname ?? here), ...rows, end];
+}
+
+/** Of the agents that said nothing: they come before all that did. */
+function untoldRow({ hostname, hops, path }: HostReport, next: string): (string | number)[][] {
+  const others = hops - path.length - 1;
+  if (others < 0) return [];
+  const agents = others === 0 ? hostname : `${hostname} and ${others} more`;
+  return [[hostname, agents, next, ...NO_NUMBERS, "told nothing", "-", "-"]];
 }

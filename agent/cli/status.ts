@@ -25,9 +25,9 @@ Asks a running agent, default http://127.0.0.1:19999; URL may be HOST:PORT. Coun
   values     COLLECTED + RECEIVED + FETCHED = STORED + BASE + MERGED + NOT KEPT + DROPPED. FETCHED: from a child's ring
              after an outage; BASE: a first value, which only starts a rate; MERGED: several fell into one slot; NOT
              KEPT: memory mode none, only passed on
-  ways       of every host from elsewhere, a row each hop: what its sender said last (SAID), WAITING = in flight and
-             queued; up to when it, and in the last row this agent, is complete: all that had been collected by then
-             is there, but for what is counted as lost. Agents of another kind tell nothing of themselves
+  ways       of every host from elsewhere, a row each agent on its way to here: what that agent said last of what it
+             sends on, and when; WAITING: in flight or queued; COMPLETE UP TO: it has all that had been collected by
+             then, but for what is counted as lost. Agents of another kind tell nothing; the last row is this agent
   streams    OFFERED = DELIVERED + IN FLIGHT + QUEUED + LOST, with the reason and the last error. CONFIRMED: the parent
              says that it has stored them (other agents than this one do not); QUEUED: in the send buffer, or in the
              ring until the parent asks for them; what a parent fetches after an outage is not LOST any more

@@ -1,12 +1,14 @@
 import { extensionLine } from "./encode-replay.ts";
-import { cutUtf8 } from "./wire-text.ts";
+import { cutUtf8, plainText } from "./wire-text.ts";
 
 /** Hops that are told of, and taken: a host goes no further. */
 export const HOPS_MAX = 10;
 
 /** Bytes of a hostname in a line, so that with all numbers it stays below 1000. */
 const HOSTNAME_BYTES_MAX = 200;
-/** HOP, position, count, GUID, hostname, age, second. */
+/** Longest age and latest second that are taken; beyond lies no date that can be shown. */
+const SECOND_MAX = 2 ** 32;
+/** HOP, position, count, GUID, hostname, age, second; with twelve amounts a line is full. */
 const WORDS_BEFORE_AMOUNTS = 7;
 
 /** One hop of a host's way, as an agent of our kind tells its parent of it. */
@@ -47,13 +49,16 @@ export class HopReader {
     const [position, count] = [naturalOf(positionWord), naturalOf(countWord)];
     const [ageSec = Number.NaN, completeToSec = Number.NaN, ...amounts] = numberWords.map(naturalOf);
     const isRead =
-      words.length > WORDS_BEFORE_AMOUNTS && ![position, count, ageSec, completeToSec, ...amounts].some(Number.isNaN);
+      words.length > WORDS_BEFORE_AMOUNTS &&
+      Math.max(ageSec, completeToSec) <= SECOND_MAX &&
+      ![position, count, ...amounts].some(Number.isNaN);
     if (position === 0) this.hops = [];
     if (!isRead || position !== this.hops.length || count < 1 || count > HOPS_MAX) {
       this.hops = [];
       return null;
     }
-    this.hops.push({ machineGuid, hostname, ageSec, completeToSec, amounts });
+    const names = { machineGuid: plainText(machineGuid), hostname: plainText(hostname) };
+    this.hops.push({ ...names, ageSec, completeToSec, amounts });
     if (this.hops.length < count) return null;
     const whole = this.hops;
     this.hops = [];

@@ -34,7 +34,7 @@ describe("the way of a host", () => {
     const last = { ...hop, hostname: "site-north", told: NOW - 2, account: { ...ACCOUNT, lost: NO_LOSSES } };
     const path = [{ ...hop, hostname: "edge-7" }, last];
     expect(tableOf(host({ hostname: "edge-7", hops: 2, path }))).toBe(
-      `WAY OF  FROM             TO          OFFERED  DELIVERED  CONFIRMED  WAITING  LOST  WHY                          FROM COMPLETE UP TO   SAID
+      `WAY OF  AGENT            SENDS TO    OFFERED  DELIVERED  CONFIRMED  WAITING  LOST  WHY                          COMPLETE UP TO        SAID
 edge-7  edge-7           site-north     1000        900        890       60    40  not_connected 38, refused 2  2023-11-14T22:12:49Z  30 s ago
 edge-7  site-north       parent-1       1000        900        890       60     0  -                            2023-11-14T22:12:49Z  2 s ago
 edge-7  parent-1 (here)                                                            -                            2023-11-14T22:13:19Z  now
@@ -42,15 +42,16 @@ edge-7  parent-1 (here)                                                         
     );
   });
 
-  test("of a host whose sender does not tell is what is known here, and that is said", () => {
-    const text = tableOf(host({ hostname: "db-3", hops: 1, complete_to: 0 }));
-    expect(text.split("\n")[1]!.trim().split(/ {2,}/)).toEqual([
-      "db-3",
-      "parent-1 (here)",
-      "its sender does not tell",
-      "-",
-      "now",
-    ]);
+  const hop = { guid: "", hostname: "site-north", account: ACCOUNT, told: NOW, complete_to: NOW };
+  test.each([
+    { name: "the only one", hops: 1, path: [], row: ["db-3", "db-3", "parent-1", "told nothing", "-", "-"] },
+    { name: "the first of two", hops: 2, path: [hop], row: ["db-3", "db-3", "site-north", "told nothing", "-", "-"] },
+    { name: "all three", hops: 3, path: [], row: ["db-3", "db-3 and 2 more", "parent-1", "told nothing", "-", "-"] },
+  ])("has a row for agents of another kind, which told nothing: $name", ({ hops, path, row }) => {
+    const lines = tableOf(host({ hostname: "db-3", hops, path: [...path], complete_to: 0 })).split("\n");
+    expect(lines[1]!.trim().split(/ {2,}/)).toEqual([...row]);
+    expect(lines.at(-2)!.trim().split(/ {2,}/)).toEqual(["db-3", "parent-1 (here)", "-", "-", "now"]);
+    expect(lines.length).toBe(4 + path.length);
   });
 
   test("is no table where every host is this machine", () => expect(tableOf()).toBe(""));

@@ -30,7 +30,7 @@ describe("the lines of a way", () => {
 
   test("are at most ten, none longer than 1000 bytes, whatever stands in them", () => {
     const amounts = Array<number>(12).fill(Number.MAX_SAFE_INTEGER);
-    const long = { ...HOP, hostname: "ü".repeat(500), machineGuid: "g".repeat(36), ageSec: 1e15, amounts };
+    const long = { ...HOP, hostname: "ü".repeat(500), machineGuid: "g".repeat(36), ageSec: 2 ** 32, amounts };
     const text = hopLines(Array<HopLine>(12).fill(long));
     const lines = text.split("\n").slice(0, -1);
     expect(lines.length).toBe(HOPS_MAX);
@@ -40,11 +40,18 @@ describe("the lines of a way", () => {
     expect(whole.every((hop) => hop.amounts.length === 12)).toBe(true);
   });
 
+  test("bring no control characters to a terminal or a log", () => {
+    const line = hopLines([HOP]).replace("name", "a\x1b[2Jb\x7f").replace("guid", "\x07");
+    expect(readAll(line)).toEqual([[{ ...HOP, machineGuid: " ", hostname: "a [2Jb " }]]);
+  });
+
   test.each([
     ["a line is missing", (lines: string[]) => lines.slice(1)],
     ["a line comes twice", (lines: string[]) => [lines[0]!, ...lines]],
     ["they come in another order", (lines: string[]) => lines.toReversed()],
     ["a number is none", (lines: string[]) => [lines[0]!, lines[1]!.replace('"7"', '"-7"')]],
+    ["a second is beyond all dates", (lines: string[]) => [lines[0]!, lines[1]!.replace('"7"', '"4294967297"')]],
+    ["an age is", (lines: string[]) => [lines[0]!, lines[1]!.replace('"3"', '"4294967297"')]],
     ["there is no number", (lines: string[]) => [lines[0]!, 'TRIBUTARY "HOP" "1" "2" "guid" "name"']],
     ["there are too many", (lines: string[]) => lines.map((line) => line.replace('"2" "guid"', '"11" "guid"'))],
   ])("are passed over when %s; the next ones count", (_, spoil) => {
