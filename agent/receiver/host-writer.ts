@@ -53,6 +53,8 @@ export class HostWriter implements StreamHandler<Chart> {
   private otherValues = 0;
   /** Charts, and dimensions of charts, that a limit of the database refused. */
   private readonly refused = new Set<string>();
+  /** There are more, or one with too long an id: what comes of them cannot be told from what is broken. */
+  private isRefusedUnknown = false;
   /** The chart, or the dimension, asked for last is one of them. */
   private isRefused = false;
 
@@ -185,7 +187,7 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   extension(words: readonly string[]): void {
-    this.reports?.take(words, this.read);
+    this.reports?.take(words, this.isRefusedUnknown ? null : this.read);
     this.backfill?.extension(words);
   }
 
@@ -212,6 +214,7 @@ export class HostWriter implements StreamHandler<Chart> {
 
   private remember(refused: string): void {
     if (this.refused.size < REFUSED_MAX && refused.length <= 2 * ID_LENGTH_MAX) this.refused.add(refused);
+    else this.isRefusedUnknown = true;
   }
 
   private drop(values: number, reason: DropReason): void {

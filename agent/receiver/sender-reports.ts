@@ -32,9 +32,12 @@ export class SenderReports {
     this.mismatches = mismatches;
   }
 
-  /** @param words behind `TRIBUTARY`; those of other lines are passed over. @param read up to this line. */
-  take(words: readonly string[], read: ReadRows): void {
-    if (words[0] === "WRITTEN") this.compare(naturalOf(words[1]), naturalOf(words[2]), read);
+  /**
+   * @param words behind `TRIBUTARY`; those of other lines are passed over.
+   * @param read up to this line; null = that is not known.
+   */
+  take(words: readonly string[], read: ReadRows | null): void {
+    if (words[0] === "WRITTEN" && read !== null) this.compare(naturalOf(words[1]), naturalOf(words[2]), read);
     else if (words[0] === "HOP") this.keep(this.hops.read(words));
   }
 

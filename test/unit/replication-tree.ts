@@ -10,7 +10,7 @@ import { Receiver } from "../../agent/receiver/receiver.ts";
 import { imbalance } from "../../agent/rrd/balance.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import { commitLocal } from "../../agent/rrd/commit.ts";
-import type { Database } from "../../agent/rrd/database.ts";
+import type { Database, DatabaseLimits } from "../../agent/rrd/database.ts";
 import type { Host } from "../../agent/rrd/host.ts";
 import type { MemoryMode } from "../../agent/rrd/host-options.ts";
 import { Mismatches } from "../../agent/rrd/mismatches.ts";
@@ -81,7 +81,7 @@ export class Node {
     this.tree = tree;
     this.guid = guid;
     const { clock } = tree;
-    this.database = newDatabase();
+    this.database = newDatabase(tree.limits);
     this.mismatches = new Mismatches(clock, silentLog);
     const options = { machineGuid: guid, hostname: guid.slice(-2), isLocal: true, memoryMode: localMode };
     this.local = addHost(this.database, { ...options, historyEntries: tree.history })!;
@@ -145,6 +145,8 @@ export class Tree {
   readonly dial: Dial;
   /** Bytes that a connection takes in a second and direction. */
   bytesPerSec = Number.POSITIVE_INFINITY;
+  /** Of the databases of agents that are added from now on. */
+  limits: Partial<DatabaseLimits> = {};
   /** Names of parents that replicate but are not agents of our kind. */
   readonly foreign = new Set<string>();
   /** Capability bits that an agent is asked for at most, whatever its children offer. */
