@@ -287,7 +287,7 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     const { output, parent, settings } = this;
     output.tick(nowMs);
     this.log.clockOff(clockProblem(parent.clockOffsetSec));
-    if (output.tellFacts(this.host)) this.flush(nowMs);
+    if (output.tellFacts(this.host) || !output.isDelivered) this.flush(nowMs);
     if (this.state !== "connected") return;
     const verdict = this.watch.verdict(parent, nowMs, settings.timeoutSec);
     if (verdict !== null) {
