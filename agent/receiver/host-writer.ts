@@ -34,6 +34,8 @@ export interface WriterEvents {
   /** @param line borrowed. */
   problem(kind: LineProblem, line: Uint8Array): void;
   disable(): void;
+  /** A line that only agents of our kind write. @param words behind `TRIBUTARY`. */
+  extension?(words: readonly string[]): void;
 }
 
 /** Writes the decoded lines of one connection into its host in the database. */
@@ -189,6 +191,7 @@ export class HostWriter implements StreamHandler<Chart> {
   extension(words: readonly string[]): void {
     this.reports?.take(words, this.isRefusedUnknown ? null : this.read);
     this.backfill?.extension(words);
+    this.events.extension?.(words);
   }
 
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {

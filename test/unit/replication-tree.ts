@@ -147,6 +147,8 @@ export class Tree {
   bytesPerSec = Number.POSITIVE_INFINITY;
   /** Of the databases of agents that are added from now on. */
   limits: Partial<DatabaseLimits> = {};
+  /** Agents that are added want to know what the end of the path has stored. */
+  confirmsEnd = false;
   /** Names of parents that replicate but are not agents of our kind. */
   readonly foreign = new Set<string>();
   /** Capability bits that an agent is asked for at most, whatever its children offer. */
@@ -186,6 +188,7 @@ export class Tree {
       initialClockResyncIterations: 60,
       returnAfterSec: 300,
       isReplicating: true,
+      confirmsEnd: this.confirmsEnd,
       expectsValues: true,
       sendChartsMatching: "*",
     };
