@@ -246,8 +246,9 @@ function renderVerdict({ hosts, links, exporters, db, mismatches, now }: AgentRe
     ...hosts.filter((host) => host.refused_charts + host.refused_dimensions > 0).map(refusedText),
   ]);
   tell("accounts that do not add up, please report this", unbalanced(hosts, links));
+  const found = mismatches.database + mismatches.link + mismatches.stream;
   tell(
-    "found since the start that did not add up, please report this",
+    `did not add up ${counted(found, "time")} since the start, please report this`,
     mismatches.latest.map((each) => `${each.hostname} ${ageText(now - each.when)}: ${each.text}`),
   );
   return problems.length === 0 ? "All hosts up to date, nothing lost, every account adds up." : problems.join("\n");

@@ -12,7 +12,7 @@ export interface Mismatch {
   readonly kind: MismatchKind;
   readonly machineGuid: string;
   readonly hostname: string;
-  /** By how much, and what to do now. */
+  /** What is off, and by how much. */
   readonly text: string;
 }
 
@@ -51,7 +51,7 @@ export class Mismatches {
     this.counts[kind]++;
     const whenSec = Math.floor(this.clock.nowUs() / 1e6);
     const text = cutText(problem, TEXT_LENGTH_MAX);
-    this.records.push({ whenSec, kind, machineGuid, hostname, text: `${text}; ${ADVICE}` });
+    this.records.push({ whenSec, kind, machineGuid, hostname, text });
     if (this.records.length > MISMATCHES_MAX) this.records.shift();
     // GUID first: two hosts may have one name.
     const peer = address === "" ? {} : { address };

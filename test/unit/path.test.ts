@@ -96,8 +96,8 @@ describe("what was written and what was read", () => {
     expect(mismatches.counts.stream).toBe(1);
     take(taker, writtenLine(40, 400), 39, 399);
     expect(mismatches.counts.stream).toBe(2);
-    expect(mismatches.latest[1]!.text).toStartWith(
-      "the sender wrote 200 values in 20 rows on this connection, 199 in 20 were read here; ",
+    expect(mismatches.latest[1]!.text).toBe(
+      "the sender wrote 200 values in 20 rows on this connection, 199 in 20 were read here",
     );
   });
 
@@ -141,7 +141,7 @@ describe("what was written and what was read", () => {
     for (let i = 0; i < 25; i++) mismatches.add("link", host, `number ${i}`);
     expect(mismatches.counts).toEqual({ database: 0, link: 25, stream: 0 });
     expect(mismatches.latest.length).toBe(20);
-    expect(mismatches.latest[0]!.text).toStartWith("number 24; ");
+    expect(mismatches.latest[0]!.text).toBe("number 24");
   });
 });
 

@@ -183,7 +183,7 @@ accounts that do not add up, please report this: parent-1
     );
     expect(text.slice(text.indexOf("lost below"))).toBe(`lost below this agent, as told: edge-7 from edge-7 overflow 4
 accounts that do not add up, please report this: the stream of edge-7 to parent-2:19999; the stream of edge-7 from edge-7
-found since the start that did not add up, please report this: edge-7 60 s ago: the sender wrote 8 values, 7 were read
+did not add up 1 time since the start, please report this: edge-7 60 s ago: the sender wrote 8 values, 7 were read
 `);
   });
 
