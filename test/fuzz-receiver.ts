@@ -4,6 +4,7 @@ import { Receiver } from "../agent/receiver/receiver.ts";
 import { imbalance } from "../agent/rrd/balance.ts";
 import type { Database } from "../agent/rrd/database.ts";
 import type { Host } from "../agent/rrd/host.ts";
+import { Mismatches } from "../agent/rrd/mismatches.ts";
 import { FuzzChild } from "./fuzz-child.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { newDatabase } from "./simulated-host.ts";
@@ -80,6 +81,7 @@ export class ReceiverFuzz {
       clock,
       log: silentLog,
       ownGuid: OWN,
+      mismatches: new Mismatches(clock, silentLog),
       settings: {
         childSettings,
         isAllowed: () => true,

@@ -12,7 +12,8 @@ import { EndConfirmation, type EndReport } from "./end-confirmation.ts";
 import { FinalPoints } from "./final-points.ts";
 import { HostFactsLines } from "./host-facts-lines.ts";
 import { LinkAccount, type LossReason } from "./link-account.ts";
-import type { PusherSettings } from "./pusher-world.ts";
+import { PathReport } from "./path-report.ts";
+import type { PusherSettings, PusherWorld } from "./pusher-world.ts";
 import { Replication } from "./replication.ts";
 
 /** How often the buffer may give memory back. */
@@ -33,6 +34,7 @@ export class LinkOutput {
   private readonly buffer: SendBuffer;
   private readonly stream: ChartStream;
   private readonly facts: HostFactsLines;
+  private readonly report: PathReport;
   private limitBytes: number;
   private relaxMs = 0;
   /** A connection stands. */
@@ -71,14 +73,15 @@ export class LinkOutput {
   /** Since when values were lost that a parent may still fetch; NaN = there are none. */
   private lossMs = Number.NaN;
 
-  constructor(settings: PusherSettings, heads: SetHeadsCache, clock: Clock) {
-    this.clock = clock;
+  constructor(settings: PusherSettings, heads: SetHeadsCache, world: PusherWorld) {
+    this.clock = world.clock;
     this.limitBytes = settings.bufferSizeBytes;
     this.buffer = new SendBuffer(this.limitBytes);
     this.account = new LinkAccount(this.limitBytes);
     this.account.followEnd(settings.confirmsEnd, false);
     this.end = new EndConfirmation(settings.confirmsEnd, this);
     this.facts = new HostFactsLines(this.buffer);
+    this.report = new PathReport(world, this.buffer);
     const pattern = new SimplePattern(settings.sendChartsMatching);
     this.stream = new ChartStream(this.buffer, heads, pattern, settings.initialClockResyncIterations);
   }
@@ -127,9 +130,14 @@ export class LinkOutput {
     this.facts.tell(host);
   }
 
-  /** Appends labels and variables of the host that changed. @returns whether there is anything to be sent now. */
+  /**
+   * Appends labels and variables of the host that changed and, for a parent of our kind, once a minute how its values
+   * come to it. @returns whether there is anything to be sent now.
+   */
   tellFacts(host: Host): boolean {
-    return this.facts.tell(host) || this.replication?.hasNews === true;
+    const hasChanged = this.facts.tell(host);
+    const hasTold = this.isAcknowledged && this.report.tell(host, this.account, this.stream.written);
+    return hasChanged || hasTold || this.replication?.hasNews === true;
   }
 
   /** Tells that a chart is retired, where that can be told. @returns false when the buffer is full. */
@@ -369,6 +377,7 @@ export class LinkOutput {
     this.end.end(this.buffer.appendedBytes);
     this.buffer.clear();
     this.stream.restart();
+    this.report.restart();
     this.isConnected = false;
     this.isBlocked = false;
     this.isWatched = false;

@@ -11,6 +11,7 @@ import {
   replaySetHead,
   replaySetLine,
 } from "../wire/encode-replay.ts";
+import type { WrittenRows } from "./written-rows.ts";
 
 /** Points in one piece of an answer: between two pieces, live values of other charts go out. */
 const PIECE_POINTS_MAX = 2000;
@@ -60,6 +61,9 @@ export interface ReplayEvents {
 export class ReplayAnswers {
   private readonly buffer: SendBuffer;
   private readonly events: ReplayEvents;
+  private readonly written: WrittenRows;
+  /** Rows of the piece at hand. */
+  private pieceRows = 0;
   /** The parent is an agent of our kind: states are told in full. */
   tellsAll = false;
   /** By chart; the one that was asked for first comes first. */
@@ -68,8 +72,9 @@ export class ReplayAnswers {
   private readonly refused: string[] = [];
   private values = new Float64Array(0);
 
-  constructor(buffer: SendBuffer, events: ReplayEvents) {
+  constructor(buffer: SendBuffer, events: ReplayEvents, written: WrittenRows) {
     this.buffer = buffer;
+    this.written = written;
     this.events = events;
   }
 
@@ -161,11 +166,13 @@ export class ReplayAnswers {
       : Math.min(Math.floor(answer.beforeSec / U) * U, chart.lastEntrySec);
     const slots = Math.max(1, Math.floor(points / Math.max(1, chart.dimensions.count)));
     const toSec = Math.min(endSec, held + slots * U);
+    this.pieceRows = 0;
     let text = replayBeginLine(chart.id);
     if (toSec > held) text += this.rows(answer, held, toSec, nowSec);
     const isWhole = toSec >= endSec;
     if (isWhole) text += this.end(answer, nowSec);
     if (!this.buffer.append(Buffer.from(text))) return false;
+    this.written.add(this.pieceRows, this.pieceRows * chart.dimensions.count);
     answer.cursorSec = toSec;
     if (startsStreaming) this.events.retold(chart, toSec);
     if (!isWhole) return true;
@@ -196,15 +203,19 @@ export class ReplayAnswers {
         if (!Number.isNaN(value)) isEmpty = false;
         row += replaySetLine(heads[i]!, value, isReset);
       }
-      if (!isEmpty || timeSec <= correctedSec) text += replayRowLine(timeSec - U, timeSec, nowSec) + row;
+      const lines = replayRowLine(timeSec - U, timeSec, nowSec) + row;
+      if (!isEmpty || timeSec <= correctedSec) text += this.counted(lines);
       // Netdata 1.37 in mode ram, save or map writes the first live value of a chart that is new to it over the last
       // replayed one, so that all others show a second late. Told twice, that one stays; where points go by their time
       // it makes no difference.
-      if (isNewThere && timeSec === chart.lastEntrySec) {
-        text += replayRowLine(timeSec - U, timeSec, nowSec) + row;
-      }
+      if (isNewThere && timeSec === chart.lastEntrySec) text += this.counted(lines);
     }
     return text;
+  }
+
+  private counted(row: string): string {
+    this.pieceRows++;
+    return row;
   }
 
   private end({ chart, startsStreaming, afterSec, beforeSec }: OpenAnswer, nowSec: number): string {

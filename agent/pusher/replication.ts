@@ -87,7 +87,7 @@ export class Replication implements ReplayEvents {
     this.buffer = buffer;
     this.stream = stream;
     this.account = account;
-    this.answers = new ReplayAnswers(buffer, this);
+    this.answers = new ReplayAnswers(buffer, this, stream.written);
     for (const chart of host.chartList()) {
       if (chart.slotsPassed > 0 && stream.wants(chart)) this.define(this.stateOf(chart));
     }

@@ -46,9 +46,9 @@ export class HostBackfill {
     this.noteClock(childNowSec, nowSec);
     trustClock(this.host, this.isTrusting);
     forgetState(chart);
-    this.plan.defined(chart, firstSec, this.heldUpTo(lastSec, nowSec), Math.floor(nowSec));
-    // Whoever it is passed on to in order must know at once: what is answered before the next tick has a hole.
-    missFrom(this.host, this.plan.missingOf(chart));
+    const fromSec = this.plan.defined(chart, firstSec, this.heldUpTo(lastSec, nowSec), Math.floor(nowSec));
+    // Other charts may go on before the next tick, and whoever it is passed on to in order must know.
+    if (this.isTributary) missFrom(this.host, fromSec);
   }
 
   replay(chart: Chart, row: ReplayRow, nowUs: number): void {

@@ -122,13 +122,6 @@ export class ReplayPlan implements ReplayAsker {
     return replay?.asked?.startsStreaming === true ? replay.heldSec : 0;
   }
 
-  /** {@link missingFromSec} of one chart. */
-  missingOf(chart: Chart): number {
-    const replay = this.byChart.get(chart);
-    if (replay === undefined || !this.canAskLater || replay.afterSec >= replay.beforeSec) return 0;
-    return replay.afterSec + chart.definition.updateEverySec;
-  }
-
   /** Oldest second that is missing in a chart although newer ones may be there; 0 = none is. */
   get missingFromSec(): number {
     // All that is to be asked for is in turn, or asked for.
@@ -144,14 +137,15 @@ export class ReplayPlan implements ReplayAsker {
   /**
    * The child has defined a chart and waits to be asked.
    * @param firstSec its oldest point, @param lastSec its newest; 0 = none. @param nowSec our clock.
+   * @returns the oldest second that is missing here; 0 = none is.
    */
-  defined(chart: Chart, firstSec: number, lastSec: number, nowSec: number): void {
+  defined(chart: Chart, firstSec: number, lastSec: number, nowSec: number): number {
     const replay = this.replayOf(chart);
     replay.lastSec = lastSec;
     if (replay.asked !== null || (replay.isQueued && !replay.isLive)) {
       // It has been asked to stream, or will be as soon as it has answered for older points.
       replay.isLive = false;
-      return;
+      return 0;
     }
     const wasQueued = replay.isQueued;
     replay.isLive = false;
@@ -160,7 +154,9 @@ export class ReplayPlan implements ReplayAsker {
     replay.afterSec = Math.min(afterSec, lastSec);
     replay.beforeSec = lastSec;
     if (wasQueued) this.backlog.splice(this.backlog.indexOf(replay), 1);
+    const fromSec = replay.afterSec < lastSec ? replay.afterSec + chart.definition.updateEverySec : 0;
     this.queue(replay);
+    return fromSec;
   }
 
   /** The child got older points of a chart that it streams. */

@@ -160,18 +160,15 @@ function reach(chart: Chart, timeSec: number): void {
   const U = chart.definition.updateEverySec;
   const ring = chart.host.ring!;
   const firstSec = chart.lastEntrySec - (chart.slotsPassed - 1) * U;
-  const boundarySec = alignUs(chart.lastUpdatedUs, chart) / 1e6;
-  if (chart.slotsPassed === 0 && timeSec < boundarySec) {
-    // It goes on from a later second already, of which nothing is held.
-    const count = (boundarySec - timeSec) / U + 1;
-    ring.emptySlots(chart, timeSec, count);
-    ring.eachRecord(chart, (segment, record) => segment.dateFirst(record, timeSec));
-    chart.slotsPassed = count;
-    chart.isSteady = false;
-    redate(chart);
-  } else if (chart.slotsPassed === 0) {
+  if (chart.slotsPassed === 0) {
+    const { lastUpdatedUs } = chart;
     ring.eachRecord(chart, (segment, record) => segment.dateFirst(record, timeSec));
     advanceTo(chart, timeSec, 1);
+    // It goes on from a later time without a slot: that of its first value, or one that it was told.
+    if (lastUpdatedUs > chart.lastUpdatedUs) {
+      passTo(chart, alignUs(lastUpdatedUs, chart) / 1e6);
+      chart.lastUpdatedUs = lastUpdatedUs;
+    }
   } else if (timeSec > chart.lastEntrySec) {
     passTo(chart, timeSec - U);
     advanceTo(chart, timeSec, 1);

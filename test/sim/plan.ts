@@ -70,6 +70,11 @@ export function planOf(seed: number, seconds: number, livenessSec: number): Plan
   };
 }
 
+/** All agents of a world are of our kind. */
+export function isOurs({ dialects, proxies }: Plan): boolean {
+  return dialects.parents === "ours" && (proxies === 0 || dialects.proxies === "ours");
+}
+
 /** Most trees are all of one kind, and what that can do is the most. */
 function dialectsOf(random: SeededRandom): Plan["dialects"] {
   const proxies = random.pick<Dialect>([

@@ -4,6 +4,7 @@ import type { Chart } from "../../agent/rrd/chart.ts";
 import type { Host } from "../../agent/rrd/host.ts";
 import { replicates, takesPoints } from "./dialect.ts";
 import { exact, type Looseness } from "./looseness.ts";
+import { PathProperties } from "./path-properties.ts";
 import type { SimulatedMachine } from "./simulated-machine.ts";
 import { StoredValues } from "./stored-values.ts";
 import { SETTLED_SEC, Troubles } from "./troubles.ts";
@@ -64,6 +65,7 @@ export class Properties {
   private readonly expected: Expectations;
   private readonly troubles: Troubles;
   readonly stored: StoredValues;
+  readonly paths: PathProperties;
   /** Of ended lives, by machine: values received of the child. */
   private readonly receivedBefore = new Map<SimulatedMachine, number>();
   private readonly flows = new Map<Hop, Flow>();
@@ -77,6 +79,11 @@ export class Properties {
     this.expected = expected;
     this.troubles = new Troubles(world.plan.faults);
     this.stored = new StoredValues(world, this.troubles, expected.loosenessOf);
+    this.paths = new PathProperties(world, {
+      isQuiet: (fromSec, toSec) => this.troubles.isQuiet(fromSec, toSec),
+      isTickOfDeath: (second) => this.stored.isTickOfDeath(second),
+      isComplete: expected.nothingLost,
+    });
     this.watchConfirmations();
     for (const machine of world.machines) machine.ending = (isInside) => this.checkLife(machine, isInside);
   }
@@ -89,6 +96,7 @@ export class Properties {
       this.stored.check(machine, wallSec - LOOK_BACK_SEC, wallSec);
     }
     for (const hop of this.world.hops) this.checkFlow(hop);
+    this.paths.check();
   }
 
   /** Often: nothing may grow beyond its limit. */
@@ -167,11 +175,13 @@ export class Properties {
       this.checkAccounts(machine);
       this.stored.checkAll(machine);
     }
+    this.paths.check();
     if (this.expected.nothingLost) this.stored.checkNothingLost();
   }
 
   private checkLife(machine: SimulatedMachine, isInside: boolean): void {
     if (!isInside) this.checkAccounts(machine);
+    if (!isInside) this.paths.checkMismatches(machine);
     this.stored.deathsSec.push(this.world.second);
     const host = hostOn(machine, this.world.child.guid);
     const before = this.receivedBefore.get(machine) ?? 0;

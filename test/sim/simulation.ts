@@ -4,7 +4,7 @@ import { EndWatch } from "./end-watch.ts";
 import { type FaultKind, faultText, overSec, STEPS } from "./fault.ts";
 import { applyFault } from "./fault-effects.ts";
 import { exact, mixed } from "./looseness.ts";
-import { type Mode, PARENTS, type Plan, PROXIES, planOf } from "./plan.ts";
+import { isOurs, type Mode, PARENTS, type Plan, PROXIES, planOf } from "./plan.ts";
 import { type Expectations, Properties } from "./properties.ts";
 import { World } from "./world.ts";
 
@@ -32,6 +32,9 @@ export interface SimulationResult {
   readonly faults: readonly string[];
   readonly pointsChecked: number;
   readonly quietMinutes: number;
+  /** Ways, and values below a second said to be complete, that were looked at. */
+  readonly pathsChecked: number;
+  readonly valuesChecked: number;
   /** From the end of the last fault on, in steps of some seconds. */
   readonly wellAfterSec: number;
   /** Looks at what the end of the path had confirmed; 0 = nobody asked. */
@@ -87,11 +90,8 @@ const CHECK_PHASE_US = 950_000;
 
 /** Where all agents are of our kind, all links replicate and the child wants to know what the end has; null = not so. */
 function watchEnd(world: World, { loosenessOf }: Expectations): EndWatch | null {
-  const { confirm, dialects, proxies } = world.plan;
-  const isOurs = dialects.parents === "ours" && (proxies === 0 || dialects.proxies === "ours");
-  return confirm === "end" && isOurs && PARENTS.every((name) => loosenessOf(name) === exact)
-    ? new EndWatch(world)
-    : null;
+  const isWanted = world.plan.confirm === "end" && isOurs(world.plan);
+  return isWanted && PARENTS.every((name) => loosenessOf(name) === exact) ? new EndWatch(world) : null;
 }
 
 /** Runs one world to its end, or until too much is wrong. */
@@ -142,6 +142,8 @@ export function simulate({
     faults: plan.faults.map(faultText),
     pointsChecked: properties.stored.pointsChecked,
     quietMinutes: properties.quietMinutes,
+    pathsChecked: properties.paths.pathsChecked,
+    valuesChecked: properties.paths.valuesChecked,
     wellAfterSec,
     endLooks: endWatch?.looks ?? 0,
     world,

@@ -183,7 +183,8 @@ export class StoredValues {
     return missing;
   }
 
-  private isTickOfDeath(second: number): boolean {
+  /** A death of any agent may have cost it. @param second of the child's clock. */
+  isTickOfDeath(second: number): boolean {
     const wallSec = this.world.child.wallOffsetUs / 1e6;
     return this.deathsSec.some((each) => Math.abs(each + T0_SEC + wallSec - second) <= DEATH_SEC);
   }
