@@ -68,7 +68,7 @@ export class Replication implements ReplayEvents {
   private toldMissingSec = 0;
   /** Position behind the newest line that such a parent may answer with a request. */
   private toldBytes = 0;
-  /** Older points that the parent has not been told of: (after, before] of their charts. */
+  /** Older points that a parent of our kind has not been told of: (after, before] of their charts. */
   private readonly untold = new Map<Chart, { afterSec: number; beforeSec: number }>();
 
   /**
@@ -117,7 +117,7 @@ export class Replication implements ReplayEvents {
 
   /** Something is to be written. */
   get hasNews(): boolean {
-    return this.undefined.length > 0 || this.untold.size > 0;
+    return this.undefined.length > 0 || (this.isTributary && this.untold.size > 0);
   }
 
   /** A chart is retired: should it come back, it is offered anew, as the parent may have forgotten it by then. */
@@ -175,17 +175,16 @@ export class Replication implements ReplayEvents {
       // It has never been collected while this connection stood, and may be retired before it is.
       if (chart.slotsPassed > 0) this.define(state);
     } else if (state.phase === "live" && state.restarts !== chart.restarts) {
-      // It goes on at another time: the parent asks for what it lacks.
+      // It goes on at another time.
       this.redefine(state);
-      return;
     }
-    if (!this.isTributary) return;
+    // One of our kind may not have said yet that it is.
     const known = this.untold.get(chart);
     this.untold.set(chart, {
       afterSec: Math.min(afterSec, known?.afterSec ?? afterSec),
       beforeSec: Math.max(beforeSec, known?.beforeSec ?? beforeSec),
     });
-    this.tellPast();
+    if (this.isTributary) this.tellPast();
   }
 
   /**
