@@ -19,6 +19,9 @@ import { Replication } from "./replication.ts";
 /** How often the buffer may give memory back. */
 const RELAX_MS = 60_000;
 
+/** Time that answers may take at once: whatever else waits has its turn between. */
+const TURN_MS = 20;
+
 /** A parent of our kind has said so by then; any other asks for all that it lacks of a chart before that streams. */
 const GREETING_MS_MAX = 5000;
 
@@ -63,6 +66,10 @@ export class LinkOutput {
   private replicatingMs = 0;
   /** How far back the ring reaches. */
   private reachSec = 0;
+  private turnEndMs = 0;
+  private readonly isTurnOver = () => this.clock.monotonicMs() >= this.turnEndMs;
+  /** There is room for more of an answer that was not written for want of time: call {@link offer} again soon. */
+  isCutShort = false;
   /** Since when values were lost that a parent may still fetch; NaN = there are none. */
   private lossMs = Number.NaN;
 
@@ -253,7 +260,7 @@ export class LinkOutput {
     const { buffer, account } = this;
     this.stream.settle();
     this.points?.write();
-    this.replication?.write(this.limitBytes, Math.floor(this.clock.nowUs() / 1e6));
+    if (this.replication !== null) this.answer(this.replication);
     this.end.tell(buffer);
     account.mark(buffer.appendedBytes, buffer.takenBytes, nowMs);
     if (this.isBlocked && !isUrgent) return 0;
@@ -268,6 +275,11 @@ export class LinkOutput {
       account.handOver(buffer.takenBytes, nowMs);
     }
     return result === "closed" ? -1 : taken;
+  }
+
+  private answer(replication: Replication): void {
+    this.turnEndMs = this.clock.monotonicMs() + TURN_MS;
+    this.isCutShort = !replication.write(this.limitBytes, Math.floor(this.clock.nowUs() / 1e6), this.isTurnOver);
   }
 
   /** A connection begins, and {@link noteQueue} will tell what its peer has confirmed. */
@@ -301,6 +313,7 @@ export class LinkOutput {
     if (nowMs < this.relaxMs) return;
     this.relaxMs = nowMs + RELAX_MS;
     this.buffer.relax();
+    this.replication?.sweep();
   }
 
   /** What was handed over long enough ago is delivered, as far as the peer has confirmed it. */
@@ -367,6 +380,7 @@ export class LinkOutput {
     this.movedMs = Number.NaN;
     this.isAcknowledged = false;
     this.replication = null;
+    this.isCutShort = false;
     this.points = null;
     this.wasUpToDate = false;
     this.fetchedBytes = -1;

@@ -1,3 +1,4 @@
+import type { Timer } from "../base/clock.ts";
 import type { Host } from "../rrd/host.ts";
 import { SetHeadsCache } from "./chart-stream.ts";
 import { HostPusher } from "./host-pusher.ts";
@@ -20,6 +21,9 @@ export class Pushers implements PusherShare {
   private readonly byHost = new Map<Host, HostPusher>();
   private waiting: DirtyLink[] = [];
   private flushing: DirtyLink[] = [];
+  /** Links that have more to do than they had time for. */
+  private readonly unfinished = new Set<DirtyLink>();
+  private turn: Timer | null = null;
   private queuesMs = Number.NEGATIVE_INFINITY;
   private queuesDueMs = 0;
   /** Of links that are over. */
@@ -54,6 +58,7 @@ export class Pushers implements PusherShare {
     if (host.listener === pusher) host.listener = null;
     pusher.close();
     this.gone = addTotals(this.gone, totalsOf(pusher));
+    this.unfinished.delete(pusher);
   }
 
   /**
@@ -75,6 +80,11 @@ export class Pushers implements PusherShare {
 
   dirty(link: DirtyLink): void {
     this.waiting.push(link);
+  }
+
+  later(link: DirtyLink): void {
+    this.unfinished.add(link);
+    this.turn ??= this.world.clock.setTimer(0, () => this.nextTurn());
   }
 
   willLook(): boolean {
@@ -146,6 +156,17 @@ export class Pushers implements PusherShare {
     let fill = 0;
     for (const pusher of this.byHost.values()) fill = Math.max(fill, pusher.output.fill);
     return 100 * fill;
+  }
+
+  /** One link at a time: whatever else happens comes in between. */
+  private nextTurn(): void {
+    this.turn = null;
+    const [link] = this.unfinished;
+    if (link === undefined) return;
+    this.unfinished.delete(link);
+    link.flush(this.world.clock.monotonicMs());
+    const [next] = this.unfinished;
+    if (next !== undefined) this.later(next);
   }
 
   private get isDrained(): boolean {

@@ -101,6 +101,7 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   defineDimension(chart: Chart, line: DimensionLine): number {
+    if (!this.isThere(chart)) return -1;
     const index = this.host.defineDimension(chart, {
       id: line.id,
       name: line.name === line.id ? line.id : line.name,
@@ -148,7 +149,7 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   setVariable(chart: Chart | null, name: string, value: number): void {
-    setVariable(this.host, chart, name, value);
+    if (chart?.isRemoved !== true) setVariable(this.host, chart, name, value);
   }
 
   setLabels(labels: readonly Label[]): void {
@@ -156,12 +157,13 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   setChartLabels(chart: Chart, labels: readonly Label[]): void {
+    if (chart.isRemoved) return;
     const own = labels.filter(({ name }) => !COLLECT_LABELS.has(name));
     setChartLabels(this.host, chart, own);
   }
 
   definitionEnd(chart: Chart, firstSec: number, lastSec: number, senderNowSec: number, nowUs: number): void {
-    this.backfill?.definitionEnd(chart, firstSec, lastSec, senderNowSec, nowUs);
+    if (this.isThere(chart)) this.backfill?.definitionEnd(chart, firstSec, lastSec, senderNowSec, nowUs);
   }
 
   replay(chart: Chart, row: ReplayRow, nowUs: number): void {
@@ -171,11 +173,11 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   dimensionState(chart: Chart, dimension: number, state: DimensionState): void {
-    this.backfill?.dimensionState(chart, dimension, state);
+    if (!chart.isRemoved) this.backfill?.dimensionState(chart, dimension, state);
   }
 
   chartState(chart: Chart, collectedUs: number, updatedUs: number, nowUs: number): void {
-    this.backfill?.chartState(chart, collectedUs, updatedUs, nowUs);
+    if (!chart.isRemoved) this.backfill?.chartState(chart, collectedUs, updatedUs, nowUs);
   }
 
   replayEnd(chart: Chart, end: ReplayEnd, nowUs: number): void {
@@ -188,10 +190,14 @@ export class HostWriter implements StreamHandler<Chart> {
     commitFinal(chart, row, nowUs);
   }
 
-  extension(words: readonly string[]): void {
+  extension(words: readonly string[], nowUs: number): void {
     this.reports?.take(words, this.isRefusedUnknown ? null : this.read);
-    this.backfill?.extension(words);
+    this.backfill?.extension(words, nowUs);
     this.events.extension?.(words);
+  }
+
+  isGone(chart: Chart): boolean {
+    return chart.isRemoved;
   }
 
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {
@@ -213,6 +219,11 @@ export class HostWriter implements StreamHandler<Chart> {
   /** What came so far in whole rows. */
   private get read(): ReadRows {
     return { rows: this.updates + this.otherRows, values: this.samples + this.otherValues };
+  }
+
+  /** A child may speak on of a chart that was removed since it named it: by now others have the place it had. */
+  private isThere(chart: Chart): boolean {
+    return !chart.isRemoved || this.host.readmit(chart);
   }
 
   private remember(refused: string): void {

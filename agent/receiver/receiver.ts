@@ -12,6 +12,7 @@ import { parseStreamRequest, type ReceivedRequest } from "../wire/handshake.ts";
 import { AcceptRate, permissionOf, refusalOf } from "./admission.ts";
 import { ChildConnection, type ConnectionContext } from "./child-connection.ts";
 import { emptyReceiverCounters, type ReceiverCounters } from "./counters.ts";
+import { InputTurns } from "./paced-input.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplayShare } from "./replay-share.ts";
 
@@ -72,6 +73,7 @@ export class Receiver {
       mismatches: options.mismatches,
       ended: (connection) => this.ended(connection),
       replayShare: new ReplayShare(),
+      inputTurns: new InputTurns(),
       self: {
         machineGuid: options.ownGuid,
         hostname: () => options.database.localhost?.hostname ?? "",
@@ -124,7 +126,7 @@ export class Receiver {
       connection.tick();
       if (!connection.isSilent(nowMs, this.settings.receiveTimeoutSec)) continue;
       this.counters.timeout++;
-      connection.disconnect("silent for too long");
+      connection.disconnect(connection.isBehind ? "takes too long to store what it sent" : "silent for too long");
     }
     if (nowMs - this.minuteMs < MINUTE_MS) return;
     this.minuteMs = nowMs;

@@ -91,8 +91,8 @@ export class FakeSocket implements StreamSocket {
   resume(): void {}
 
   /** The peer sends bytes. */
-  send(text: string): void {
-    if (!this.isClosed) this.owner.data(this, Buffer.from(text));
+  send(bytes: string | Buffer): void {
+    if (!this.isClosed) this.owner.data(this, Buffer.from(bytes as Buffer));
   }
 
   /** The peer closes in order. */

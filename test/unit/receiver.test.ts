@@ -369,6 +369,30 @@ describe("a connected child", () => {
     expect(world.receiver.counters).toMatchObject({ timeout: 1, closed: 1 });
   });
 
+  test("whose one read is not stored within that time is closed, and what is left of it is told of", () => {
+    const world = new World();
+    const { socket } = world.connect(child());
+    const { clock, lines } = world;
+    // Each look at the clock takes so long that hardly anything is stored in a turn, and no turn follows.
+    let lookMs = clock.monotonicMs();
+    clock.monotonicMs = () => {
+      lookMs += 10;
+      return lookMs;
+    };
+    clock.setTimer = () => ({ [Symbol.dispose]: () => {} });
+    const text = `CHART a.b "" "" "" "" "" line 1 1\nDIMENSION x\n${"BEGIN a.b 0\nSET x = 1\nEND\n".repeat(1000)}`;
+    socket.owner!.data(socket, Buffer.from(text));
+    world.receiver.sweep();
+    expect(socket.isOpen).toBe(true);
+    lookMs += 121_000;
+    world.receiver.sweep();
+    expect(socket.isOpen).toBe(false);
+    const of = (event: string) => lines.find((line) => line.event === event)?.fields;
+    expect(of("receiver.child_disconnected")).toMatchObject({ reason: "takes too long to store what it sent" });
+    expect(of("receiver.bytes_discarded")!["bytes"]).toBeGreaterThan(20_000);
+    expect(world.receiver["context"].inputTurns.waiting).toBe(0);
+  });
+
   test("is forgotten an hour after it left, not before, and not when it is back", () => {
     const world = new World();
     world.connect(child()).socket.end();
