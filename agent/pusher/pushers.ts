@@ -57,8 +57,8 @@ export class Pushers implements PusherShare {
     this.byHost.delete(host);
     if (host.listener === pusher) host.listener = null;
     pusher.close();
-    this.gone = addTotals(this.gone, totalsOf(pusher));
     this.unfinished.delete(pusher);
+    this.gone = addTotals(this.gone, totalsOf(pusher));
   }
 
   /**

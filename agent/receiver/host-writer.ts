@@ -216,14 +216,14 @@ export class HostWriter implements StreamHandler<Chart> {
     this.events.disable();
   }
 
-  /** What came so far in whole rows. */
-  private get read(): ReadRows {
-    return { rows: this.updates + this.otherRows, values: this.samples + this.otherValues };
-  }
-
   /** A child may speak on of a chart that was removed since it named it: by now others have the place it had. */
   private isThere(chart: Chart): boolean {
     return !chart.isRemoved || this.host.readmit(chart);
+  }
+
+  /** What came so far in whole rows. */
+  private get read(): ReadRows {
+    return { rows: this.updates + this.otherRows, values: this.samples + this.otherValues };
   }
 
   private remember(refused: string): void {

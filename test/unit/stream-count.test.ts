@@ -56,7 +56,7 @@ describe("what was written is what was read", () => {
     const reports = new SenderReports(host, "10.0.0.7", clock, mismatches);
     const writer = new HostWriter(host, { problem() {}, disable() {} }, null, reports);
     const told = () => {
-      writer.extension(["WRITTEN", "7", "77"], 0);
+      writer.extension(["WRITTEN", "7", "77"], clock.nowUs());
       return mismatches.counts.stream;
     };
     const chart = host.defineChart({ id: "t.a" })!;
@@ -65,7 +65,7 @@ describe("what was written is what was read", () => {
     for (let i = 0; i < MANY; i++) define(`d${i}`);
     expect(told()).toBe(1);
     define("one more");
-    writer.extension(["WRITTEN", "8", "88"], 0);
+    writer.extension(["WRITTEN", "8", "88"], clock.nowUs());
     expect(mismatches.counts.stream).toBe(1);
   });
 });
