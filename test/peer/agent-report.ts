@@ -32,6 +32,15 @@ export interface AgentReport {
     readonly hostname: string;
     readonly status: string;
     readonly hops: number;
+    readonly complete_to: number;
+    readonly missing_from: number;
+    /** The origin first. */
+    readonly path: readonly {
+      readonly guid: string;
+      readonly told: number;
+      readonly complete_to: number;
+      readonly account: LinkAccount;
+    }[];
     readonly balance: DatabaseAccount;
     /** Empty = its files can be used, or it has none. */
     readonly files_problem: string;
@@ -51,6 +60,7 @@ export interface AgentReport {
   }[];
   /** The latest first. */
   readonly refusals: readonly { readonly reason: string; readonly hostname: string; readonly advice: string }[];
+  readonly mismatches: { readonly checked: number; readonly latest: readonly { readonly text: string }[] };
   readonly receivers: readonly { readonly guid: string; readonly address: string; readonly key: string }[];
 }
 
