@@ -57,6 +57,8 @@ export class LinkOutput {
   private isAcknowledged = false;
   /** Position up to which the parent had stored everything, and had fetched all that it lacked; −1 = it had not. */
   private fetchedBytes = -1;
+  /** When it said so last. */
+  private heardMs = 0;
   /** Null: the parent does not ask for the past. */
   replication: Replication | null = null;
   /** Null: the parent takes values as they are collected. */
@@ -211,6 +213,8 @@ export class LinkOutput {
    * @param report what it says of the end of the path; null = nothing.
    */
   acknowledge(bytes: number, missingFromSec: number, report: EndReport | null): void {
+    const nowMs = this.clock.monotonicMs();
+    this.heardMs = nowMs;
     this.confirmedBytes = Math.max(this.confirmedBytes, Math.min(bytes, this.buffer.takenBytes));
     this.account.settle(Number.POSITIVE_INFINITY, this.confirmedBytes, true);
     // Told after the parent had asked for all that it lacked.
@@ -222,7 +226,6 @@ export class LinkOutput {
     this.fetchedBytes = missingFromSec === 0 ? this.confirmedBytes : -1;
     const stored = this.end.heard(this.confirmedBytes, report);
     if (stored === null || report === null) return;
-    const nowMs = this.clock.monotonicMs();
     this.account.confirm(stored.bytes, nowMs, 1000 * report.reachSec);
     // Who had lost them on the way could fetch them from our ring, and nowhere else.
     if (stored.isAll) this.account.confirmEarlier(nowMs, 1000 * Math.min(this.end.reachSec, this.reachSec));
@@ -235,6 +238,10 @@ export class LinkOutput {
 
   get isReplicating(): boolean {
     return this.replication !== null && this.points === null;
+  }
+
+  get silentMs(): number {
+    return this.clock.monotonicMs() - this.heardMs;
   }
 
   /** Position behind all that the host has stored so far; NaN = some of that was not written to the stream. */
