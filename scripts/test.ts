@@ -31,11 +31,12 @@ const QUICK_TESTS = [
  * disturb these. The demonstration, which must lose nothing from its very start, begins when the others have started.
  */
 const WAITING_TESTS = [
+  ["netdata-replication"],
   // store-disk mounts disks: the agents of netdata-streams would see them come and go.
   ["netdata-streams", "store-disk"],
-  ["carbon", "agent", "netdata-old-host", "netdata-labels"],
-  ["agent-carbon", "demo", "netdata-refusals", "netdata-outage"],
-  ["store-modes", "failover"],
+  ["carbon", "interop"],
+  ["agent-carbon", "store-modes", "failover", "agent"],
+  ["demo", "netdata-refusals", "netdata-outage", "netdata-labels", "netdata-old-host"],
 ];
 
 const args = process.argv.slice(2);

@@ -73,6 +73,7 @@ const LinkReport = v.object({
     queued: v.number(),
     backlog: v.number(),
     recovered: v.number(),
+    replayed: v.number(),
     lost: v.record(v.string(), v.number()),
   }),
 });

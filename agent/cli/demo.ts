@@ -16,6 +16,9 @@ Starts a child, a proxy and a parent on free ports of 127.0.0.1, shows their acc
 compares them, and every stored value of the child with what the proxy and the parent have of it. Exit code 0 = every
 value collected is accounted for at every hop, none lost, none changed. Leaves nothing behind.
 
+OFFERED less REPLAYED is what the next agent has RECEIVED. A chart streams once the next agent has asked for its past:
+what it collected until then is REPLAYED from the ring, and FETCHED there, but for first values, the BASE of rates.
+
   --seconds N         how long; 10 to 86400, default 30
 `;
 const SECONDS_DEFAULT = 30;
@@ -81,7 +84,20 @@ async function reports(tree: DemoTree): Promise<Reports> {
 
 /** The way of the child's values, and of the proxy's own, hop by hop. */
 function renderAccounts(all: Reports): string {
-  const head = ["VALUES OF", "AT", "COLLECTED", "RECEIVED", "STORED", "BASE", "MERGED", "DROPPED", "OFFERED", "LOST"];
+  const head = [
+    "VALUES OF",
+    "AT",
+    "COLLECTED",
+    "RECEIVED",
+    "FETCHED",
+    "STORED",
+    "BASE",
+    "MERGED",
+    "DROPPED",
+    "OFFERED",
+    "REPLAYED",
+    "LOST",
+  ];
   const rows = DEMO_ROLES.flatMap((role) => {
     return all[role].hosts.map((host) => {
       const { balance } = host;
@@ -91,11 +107,13 @@ function renderAccounts(all: Reports): string {
         role,
         balance.collected,
         balance.received,
+        balance.backfilled,
         balance.stored,
         balance.base,
         balance.merged,
         lossTotal(balance.dropped),
         link?.account.offered ?? 0,
+        link?.account.replayed ?? 0,
         link === undefined ? 0 : lossTotal(link.account.lost),
       ];
     });
@@ -154,18 +172,20 @@ function databaseProblems(role: string, { hostname, balance }: HostReport): stri
 
 function linkProblems(role: string, { account }: LinkReport): string[] {
   const lost = lossTotal(account.lost);
-  const open = account.offered - account.delivered - account.in_flight - account.queued - lost;
+  const waiting = account.in_flight + account.queued + account.backlog;
+  const open = account.offered - account.delivered - waiting - lost;
   const problems: string[] = [];
   if (open !== 0) problems.push(`${role}: ${open} values of its stream not accounted for`);
   if (lost > 0) problems.push(`${role}: ${lost} values lost on the way`);
   return problems;
 }
 
-/** What one agent offered must be what the next one received. */
+/** What one agent offered as it was collected must be what the next one received. */
 function hopProblems(from: string, sender: AgentReport, to: string, receiver: AgentReport): string[] {
   return sender.hosts.flatMap(({ guid, hostname }) => {
-    const offered = sender.links.find((link) => link.from === guid)?.account.offered ?? Number.NaN;
+    const account = sender.links.find((link) => link.from === guid)?.account;
+    const sent = account === undefined ? Number.NaN : account.offered - account.replayed;
     const received = receiver.hosts.find((host) => host.guid === guid)?.balance.received ?? 0;
-    return offered === received ? [] : [`${hostname}: the ${from} offered ${offered}, the ${to} received ${received}`];
+    return sent === received ? [] : [`${hostname}: the ${from} sent ${sent}, the ${to} received ${received}`];
   });
 }

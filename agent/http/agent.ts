@@ -121,7 +121,7 @@ function describeBalance(balance: Balance) {
 }
 
 function describeLink(link: LinkStatus) {
-  const { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, lost } = link.account;
+  const { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, replayed, lost } = link.account;
   return {
     from: link.from,
     to: link.to,
@@ -140,6 +140,7 @@ function describeLink(link: LinkStatus) {
       queued,
       backlog,
       recovered,
+      replayed,
       lost: {
         not_connected: lost.notConnected,
         overflow: lost.overflow,

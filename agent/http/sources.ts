@@ -62,6 +62,8 @@ export interface LinkAccount {
   readonly backlog: number;
   /** Values that were lost and then fetched by the parent: they are not in {@link lost} any more. */
   readonly recovered: number;
+  /** Values that went as points of the ring, or as the base that the parent goes on from. */
+  readonly replayed: number;
   readonly lost: {
     readonly notConnected: number;
     readonly overflow: number;

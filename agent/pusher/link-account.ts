@@ -27,6 +27,8 @@ export interface LinkBalance {
   readonly acknowledged: number;
   /** Values that were lost and then fetched by the parent; they have moved on, as a rule to `delivered`. */
   readonly recovered: number;
+  /** Values that went as points of our ring instead of as they were collected; the recovered ones among them. */
+  readonly replayed: number;
   readonly lost: Readonly<Record<LossReason, number>>;
 }
 
@@ -56,6 +58,7 @@ export class LinkAccount {
   backlog = 0;
   acknowledged = 0;
   recovered = 0;
+  replayed = 0;
   readonly lost = noLosses();
 
   /** Part of {@link lost} that a parent may still fetch from our ring. */
@@ -109,6 +112,7 @@ export class LinkAccount {
   /** Held values are in the queue now, as points of our ring. */
   release(values: number): void {
     this.backlog -= values;
+    this.replayed += values;
     this.queued += values;
     this.unmarked += values;
   }
@@ -123,6 +127,7 @@ export class LinkAccount {
       this.recoverable[reason] = 0;
       this.lost[reason] -= values;
       this.recovered += values;
+      this.replayed += values;
       this.queued += values;
       this.unmarked += values;
     }
@@ -213,8 +218,8 @@ export class LinkAccount {
 
   /** Copies. */
   balance(): LinkBalance {
-    const { offered, delivered, inFlight, queued, backlog, acknowledged, recovered } = this;
-    return { offered, delivered, inFlight, queued, backlog, acknowledged, recovered, lost: { ...this.lost } };
+    const { offered, delivered, inFlight, queued, backlog, acknowledged, recovered, replayed, lost } = this;
+    return { offered, delivered, inFlight, queued, backlog, acknowledged, recovered, replayed, lost: { ...lost } };
   }
 
   private loseOffered(values: number, reason: LossReason): void {
@@ -277,7 +282,7 @@ function noLosses(): Record<LossReason, number> {
 }
 
 /** What was offered less what is accounted for; anything but 0 is a bug of ours. */
-export function linkImbalance(balance: Omit<LinkBalance, "acknowledged" | "recovered">): number {
+export function linkImbalance(balance: Omit<LinkBalance, "acknowledged" | "recovered" | "replayed">): number {
   const gone = LOSS_REASONS.reduce((sum, reason) => sum + balance.lost[reason], 0);
   return balance.offered - balance.delivered - balance.inFlight - balance.queued - balance.backlog - gone;
 }

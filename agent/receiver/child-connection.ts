@@ -14,9 +14,18 @@ import { HostBackfill } from "./host-backfill.ts";
 import { HostWriter, type WriterEvents } from "./host-writer.ts";
 import { LagGuard } from "./lag-guard.ts";
 import type { Refusals } from "./refusals.ts";
+import { ReplayPace } from "./replay-pace.ts";
 import { ReplayPlan } from "./replay-plan.ts";
 import type { ReplayShare } from "./replay-share.ts";
 
+/** A connection that sent something within this time still owns its machine GUID (streaming.md §11.10). */
+const ACTIVE_MS = 30_000;
+/**
+ * One of our kind sends what it collects at once. When it is silent for this long, and for so many of its intervals,
+ * its machine has lost power or its way, and the new connection is its next one.
+ */
+const OURS_ACTIVE_MS = 5000;
+const OURS_ACTIVE_INTERVALS = 3;
 /** Bad lines within {@link PROBLEM_WINDOW_MS} after which the stream is not worth following. */
 const PROBLEMS_MAX = 1000;
 const PROBLEM_WINDOW_MS = 10_000;
@@ -93,7 +102,9 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     this.lastDataMs = context.clock.monotonicMs();
     this.isTributary = identity.isTributary;
     if (identity.capabilities.replication) {
-      const plan = new ReplayPlan(identity.host, identity.replication, context.replayShare, (request) => {
+      const { host, replication } = identity;
+      const pace = new ReplayPace(context.clock);
+      const plan = new ReplayPlan(host, replication, context.replayShare, pace, (request) => {
         const { chart, startsStreaming, afterSec, beforeSec } = request;
         this.commands.add(replayChartLine(chart.id, startsStreaming, afterSec, beforeSec));
       });
@@ -169,6 +180,12 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   /** True if nothing came for longer than the child may be silent: the timeout, or 10 of its intervals. */
   isSilent(nowMs: number, timeoutSec: number): boolean {
     return nowMs - this.lastDataMs > 1000 * Math.max(timeoutSec, 10 * this.host.updateEverySec);
+  }
+
+  /** Nobody else may stream this machine GUID now. @param nowMs monotonic. */
+  isActive(nowMs: number): boolean {
+    const oursMs = Math.max(OURS_ACTIVE_MS, 1000 * OURS_ACTIVE_INTERVALS * this.host.updateEverySec);
+    return nowMs - this.lastDataMs < (this.isTributary ? Math.min(oursMs, ACTIVE_MS) : ACTIVE_MS);
   }
 
   problem(kind: LineProblem, line: Uint8Array): void {

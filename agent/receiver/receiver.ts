@@ -14,8 +14,6 @@ import { emptyReceiverCounters, type ReceiverCounters } from "./counters.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplayShare } from "./replay-share.ts";
 
-/** A connection that sent something within this time still owns its machine GUID (streaming.md §11.10). */
-const ACTIVE_MS = 30_000;
 const MINUTE_MS = 60_000;
 
 /** The part of the configuration that the receiver follows; replaced as a whole by a reload. */
@@ -108,7 +106,7 @@ export class Receiver {
     if (refusal !== null) return this.refuse(refusal, asked, address);
     if (!this.rate.take(nowMs, this.settings.acceptPerSecondMax)) return this.refuse("busy", asked, address);
     const old = this.byGuid.get(asked.machineGuid);
-    if (old !== undefined && nowMs - old.lastDataMs < ACTIVE_MS) return this.refuse("duplicate", asked, address, old);
+    if (old?.isActive(nowMs) === true) return this.refuse("duplicate", asked, address, old);
     const host = this.hostOf(asked, settings);
     if (host === null) return this.refuse("too_many_hosts", asked, address);
     old?.disconnect("replaced by a new connection of the same machine GUID");

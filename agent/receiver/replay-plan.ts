@@ -1,6 +1,7 @@
 import type { ReplicationSettings } from "../config/child-settings.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { Host } from "../rrd/host.ts";
+import type { ReplayPace } from "./replay-pace.ts";
 import type { ReplayAsker, ReplayShare } from "./replay-share.ts";
 
 /** One request, ready for the wire. */
@@ -15,8 +16,6 @@ export interface ReplayRequest {
 
 /** Slots that are asked for together with the live stream, where older ones can be asked for later. */
 const LIVE_SLOTS = 10;
-/** Values of one request: an answer is to be over soon, so that live ones of the same child come in between. */
-const REQUEST_VALUES_MAX = 20_000;
 /** Requests without points that one child may be asked at a time: each still costs it a whole state. */
 const ASKED_CHARTS_MAX = 200;
 
@@ -36,6 +35,8 @@ class ChartReplay {
   /** It waits for its turn to be asked. */
   isQueued = false;
   askedValues = 0;
+  /** When it was asked, as {@link ReplayPace} knows it. */
+  askedMs = 0;
   /** It was asked while it did not stream. */
   isStarting = false;
   /** What it held when it was asked to stream: answers that go back further correct it. */
@@ -63,8 +64,7 @@ export class ReplayPlan implements ReplayAsker {
   private askedCharts = 0;
   /** Of these: asked to stream. */
   private startingCharts = 0;
-  /** Values of all open requests, as {@link share} knows them. */
-  private outstanding = 0;
+  private readonly pace: ReplayPace;
   /** The child can be asked for older points of a chart that streams. */
   private canAskLater = false;
   /** {@link Host.missingFromSec} when the connection began. */
@@ -72,10 +72,17 @@ export class ReplayPlan implements ReplayAsker {
   /** The child has said that it has defined all its charts. */
   private isComplete = false;
 
-  constructor(host: Host, settings: ReplicationSettings, share: ReplayShare, send: (request: ReplayRequest) => void) {
+  constructor(
+    host: Host,
+    settings: ReplicationSettings,
+    share: ReplayShare,
+    pace: ReplayPace,
+    send: (request: ReplayRequest) => void,
+  ) {
     this.host = host;
     this.settings = settings;
     this.share = share;
+    this.pace = pace;
     this.send = send;
     this.missedSec = host.missingFromSec;
   }
@@ -173,22 +180,26 @@ export class ReplayPlan implements ReplayAsker {
   }
 
   askNext(): boolean {
-    const replay = this.askedCharts < ASKED_CHARTS_MAX ? (this.starting.shift() ?? this.backlog.shift()) : undefined;
+    const replay = this.hasRoom ? (this.starting.shift() ?? this.backlog.shift()) : undefined;
     if (replay === undefined) return false;
     replay.isQueued = false;
     this.ask(replay, replay.isLive ? this.olderOf(replay) : this.startOf(replay));
-    return this.starting.length + this.backlog.length > 0 && this.askedCharts < ASKED_CHARTS_MAX;
+    return this.starting.length + this.backlog.length > 0 && this.hasRoom;
   }
 
   /** The connection is over. */
   end(): void {
     this.share.leave(this);
-    this.share.give(this.outstanding);
-    this.outstanding = 0;
+    this.share.give(this.pace.open);
+    this.pace.open = 0;
     this.byChart.clear();
     this.starting.length = 0;
     this.backlog.length = 0;
     this.share.ask();
+  }
+
+  private get hasRoom(): boolean {
+    return this.askedCharts < ASKED_CHARTS_MAX && this.pace.hasRoom;
   }
 
   private queue(replay: ChartReplay): void {
@@ -243,7 +254,7 @@ export class ReplayPlan implements ReplayAsker {
 
   private stepOf(chart: Chart): number {
     const U = chart.definition.updateEverySec;
-    const slots = Math.floor(REQUEST_VALUES_MAX / Math.max(1, chart.dimensions.count));
+    const slots = Math.floor(this.pace.requestValues / Math.max(1, chart.dimensions.count));
     return Math.max(1, Math.min(slots, Math.floor(this.settings.stepSec / U))) * U;
   }
 
@@ -256,7 +267,7 @@ export class ReplayPlan implements ReplayAsker {
     this.askedCharts++;
     replay.isStarting = !replay.isLive;
     if (replay.isStarting) this.startingCharts++;
-    this.outstanding += replay.askedValues;
+    replay.askedMs = this.pace.take(replay.askedValues);
     this.share.take(replay.askedValues);
     this.send(request);
   }
@@ -266,7 +277,7 @@ export class ReplayPlan implements ReplayAsker {
     replay.asked = null;
     this.askedCharts--;
     if (replay.isStarting) this.startingCharts--;
-    this.outstanding -= replay.askedValues;
+    this.pace.give(replay.askedValues, replay.askedMs);
     this.share.give(replay.askedValues);
   }
 }

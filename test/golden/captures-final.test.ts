@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { HostBackfill } from "../../agent/receiver/host-backfill.ts";
 import { HostWriter } from "../../agent/receiver/host-writer.ts";
+import { ReplayPace } from "../../agent/receiver/replay-pace.ts";
 import { ReplayPlan } from "../../agent/receiver/replay-plan.ts";
 import { ReplayShare } from "../../agent/receiver/replay-share.ts";
 import { imbalance } from "../../agent/rrd/balance.ts";
@@ -20,7 +21,10 @@ const FILES = [
 
 function feed(host: Host, lines: CapturedLine[], pieceBytes: number, nowSec: number): void {
   const settings = { isEnabled: true, windowSec: 86_400, stepSec: 600 };
-  const backfill = new HostBackfill(host, new ReplayPlan(host, settings, new ReplayShare(), () => {}));
+  const backfill = new HostBackfill(
+    host,
+    new ReplayPlan(host, settings, new ReplayShare(), new ReplayPace({ monotonicMs: () => 0 }), () => {}),
+  );
   const writer = new HostWriter(host, { problem: () => {}, disable: () => {} }, backfill);
   const decoder = new StreamDecoder<Chart>(writer);
   const bytes = Buffer.concat(lines.map((line) => line.bytes));

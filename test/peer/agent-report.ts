@@ -17,6 +17,9 @@ export interface LinkAccount {
   readonly offered: number;
   readonly delivered: number;
   readonly in_flight: number;
+  readonly backlog: number;
+  readonly recovered: number;
+  readonly replayed: number;
   readonly queued: number;
   readonly lost: Readonly<Record<string, number>>;
 }
@@ -56,8 +59,8 @@ export function reportOf(agent: Agent): Promise<AgentReport> {
 }
 
 /** What was offered less what is accounted for: 0, or the agent is wrong. */
-export function linkImbalance({ offered, delivered, in_flight, queued, lost }: LinkAccount): number {
-  return offered - delivered - in_flight - queued - lossOf({ lost });
+export function linkImbalance({ offered, delivered, in_flight, queued, backlog, lost }: LinkAccount): number {
+  return offered - delivered - in_flight - queued - backlog - lossOf({ lost });
 }
 
 export function lossOf({ lost }: Pick<LinkAccount, "lost">): number {

@@ -174,7 +174,9 @@ describe("tributary status", () => {
     });
     expect(atParent.out).toMatch(/^status-parent +online .*this machine/m);
     expect(atParent.out).toMatch(/^not up to date: .*good-child/m);
-    expect(atParent.out).not.toContain("refused-child");
+    // It is no host here, but what was refused, and why, is told.
+    expect(atParent.out).not.toMatch(/^refused-child /m);
+    expect(atParent.out).toMatch(/refused-child, .*\n +Your API key is not known here\./);
     const json = await runToEnd(lab, ["status", parent.url, "--json"]);
     expect(JSON.parse(json.out)).toMatchObject({ v: 1, self: (await reportOf(parent)).self });
   });

@@ -139,7 +139,7 @@ default_proxy_destination = "127.0.0.1:${stalled.port}"
     expect(watch.problems).toEqual([]);
     const account = await waitFor("everything to be with the parent", 20_000, async () => {
       const link = await linkOf(RAW_GUID);
-      return link.account.queued + link.account.in_flight === 0 && link.account;
+      return link.account.queued + link.account.in_flight + link.account.backlog === 0 && link.account;
     });
     expect(account.offered).toBe(flood.sets);
     expect(linkImbalance(account)).toBe(0);

@@ -6,24 +6,16 @@ import type { Chart } from "../../agent/rrd/chart.ts";
 import type { CollectedRow } from "../../agent/rrd/collected-row.ts";
 import { commitLocal, commitStreamed } from "../../agent/rrd/commit.ts";
 import type { CommitListener } from "../../agent/rrd/commit-listener.ts";
-import type { Algorithm } from "../../agent/rrd/dimension.ts";
 import type { Host } from "../../agent/rrd/host.ts";
 import { trustClock } from "../../agent/rrd/interval.ts";
 import { isResetAt } from "../../agent/rrd/read.ts";
-import { ValueRow } from "../../agent/rrd/value-row.ts";
+import { expectEqualRings, RandomChart } from "../random-chart.ts";
 import { IS_SOAK, SeededRandom, TEST_SEED } from "../seeded-random.ts";
-import { dimension, newHost, stored, T0_SEC } from "../simulated-host.ts";
+import { newHost, stored, T0_SEC } from "../simulated-host.ts";
 
 const RUNS = IS_SOAK ? 20_000 : 300;
 const STEPS = 150;
 const TIMEOUT_MS = 60_000 * (IS_SOAK ? 60 : 1);
-const ALGORITHMS: Algorithm[] = [
-  "absolute",
-  "incremental",
-  "incremental",
-  "percentage-of-absolute-row",
-  "percentage-of-incremental-row",
-];
 const HISTORY = 130;
 
 /** A chart at its child and at its parent, with a link between them that comes and goes and says what replication says. */
@@ -35,8 +27,7 @@ class Pair implements CommitListener {
   private readonly parent: Host;
   private readonly here: Chart;
   private readonly there: Chart;
-  private readonly row = new ValueRow();
-  private readonly last: bigint[] = [];
+  private readonly collected: RandomChart;
   private nowUs = T0_SEC * 1e6;
   private isLinked = false;
   /** Interval of the iteration that the child sends now; NaN = it sends none. */
@@ -55,6 +46,7 @@ class Pair implements CommitListener {
 
   constructor(random: SeededRandom) {
     this.random = random;
+    this.collected = new RandomChart(random);
     const options = { historyEntries: HISTORY, gapIterations: random.pick([3, 3, 5]) };
     this.child = newHost({ ...options, isLocal: true });
     this.parent = newHost(options);
@@ -78,14 +70,14 @@ class Pair implements CommitListener {
     const { random, here } = this;
     if (random.chance(1)) this.addDimension();
     if (this.isLinked && random.chance(5)) this.isLinked = false;
-    const intervalUs = this.interval();
+    const intervalUs = this.collected.intervalUs(here);
     if (intervalUs < 0 && !this.isLinked) this.blurredSec = Math.max(this.blurredSec, here.lastEntrySec);
     this.nowUs += intervalUs;
-    this.collect();
+    this.collected.collect();
     this.onTheWire = Number.NaN;
-    commitLocal(here, this.row, this.nowUs);
+    commitLocal(here, this.collected.row, this.nowUs);
     this.stream();
-    this.row.clear();
+    this.collected.row.clear();
     if (!this.isLinked && random.chance(20)) this.link();
     else if (this.isLinked && this.restarts !== here.restarts) this.link();
     while (this.isLinked && this.backlog.length > 0 && random.chance(40)) this.fetchOlder();
@@ -95,7 +87,7 @@ class Pair implements CommitListener {
   private stream(): void {
     if (Number.isNaN(this.onTheWire)) return;
     this.streamed++;
-    commitStreamed(this.there, this.row, this.onTheWire, this.nowUs + this.random.below(40_000));
+    commitStreamed(this.there, this.collected.row, this.onTheWire, this.nowUs + this.random.below(40_000));
   }
 
   /** Everything that the child holds is at the parent, and nothing else is within that time. */
@@ -104,16 +96,7 @@ class Pair implements CommitListener {
     while (this.backlog.length > 0) this.fetchOlder();
     const { here, there } = this;
     expect([there.lastCollectedUs, there.lastUpdatedUs]).toEqual([here.lastCollectedUs, here.lastUpdatedUs]);
-    const U = here.definition.updateEverySec;
-    const to = here.lastEntrySec + 3 * U;
-    const from = Math.max(here.firstEntrySec, this.blurredSec) + U;
-    const columns = here.dimensions.list.map((_, i) => stored(here, i, from, to));
-    expect(here.dimensions.list.map((_, i) => stored(there, i, from, to))).toEqual(columns);
-    for (let second = from, k = 0; second <= to; second += U, k++) {
-      // A mark on a second without any value is not passed on.
-      if (columns.every((column) => Number.isNaN(column[k]!))) continue;
-      expect([second, isResetAt(there, second)]).toEqual([second, isResetAt(here, second)]);
-    }
+    expectEqualRings(here, there, Math.max(here.firstEntrySec, this.blurredSec) + here.definition.updateEverySec);
   }
 
   /** What happens upon a connect: some of the newest seconds, the state, and from then on what is committed. */
@@ -162,44 +145,8 @@ class Pair implements CommitListener {
   }
 
   private addDimension(): void {
-    const { random } = this;
-    const index = this.last.length;
-    const options = { multiplier: random.pick([1, 8, -1]), divisor: random.pick([1, 3]), noReset: random.chance(20) };
-    const definition = dimension(`d${index}`, random.pick(ALGORITHMS), options);
+    const definition = this.collected.addDimension();
     for (const chart of [this.here, this.there]) chart.host.defineDimension(chart, definition);
-    this.row.reserve(index + 1);
-    this.last.push(BigInt(random.below(1_000_000)));
-  }
-
-  private interval(): number {
-    const { random } = this;
-    const U = this.here.updateEveryUs;
-    if (random.chance(85)) return U + random.below(60_001) - 30_000;
-    return random.pick([
-      () => U - (this.here.lastCollectedUs % U),
-      () => 1 + random.below(U),
-      () => U * (1 + random.below(12)),
-      () => U * HISTORY + random.below(3 * U),
-      // Our own clock was put back; the next values come once more.
-      () => -random.below(20 * U),
-    ])();
-  }
-
-  private collect(): void {
-    const { random } = this;
-    const hasHoles = random.chance(30);
-    this.last.forEach((last, i) => {
-      if (hasHoles && random.chance(30)) return;
-      const next = random.pick([
-        () => last + BigInt(random.below(1000)),
-        () => last + BigInt(random.below(1000)),
-        () => BigInt(random.below(200) - 100),
-        () => (last + BigInt(random.below(400_000_000))) % 2n ** 32n,
-        () => BigInt.asIntN(64, last + 2n ** 53n + BigInt(random.below(99))),
-      ])();
-      this.last[i] = next;
-      this.row.setExact(i, next);
-    });
   }
 }
 

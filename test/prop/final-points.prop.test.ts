@@ -9,24 +9,15 @@ import { HostWriter } from "../../agent/receiver/host-writer.ts";
 import { imbalance } from "../../agent/rrd/balance.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import { commitLocal } from "../../agent/rrd/commit.ts";
-import type { Algorithm } from "../../agent/rrd/dimension.ts";
 import type { Host } from "../../agent/rrd/host.ts";
-import { isResetAt } from "../../agent/rrd/read.ts";
-import { ValueRow } from "../../agent/rrd/value-row.ts";
 import { StreamDecoder } from "../../agent/wire/decode.ts";
+import { expectEqualRings, RandomChart } from "../random-chart.ts";
 import { IS_SOAK, SeededRandom, TEST_SEED } from "../seeded-random.ts";
-import { dimension, newHost, stored, T0_SEC } from "../simulated-host.ts";
+import { newHost, T0_SEC } from "../simulated-host.ts";
 
 const RUNS = IS_SOAK ? 20_000 : 300;
 const STEPS = 150;
 const TIMEOUT_MS = 60_000 * (IS_SOAK ? 60 : 1);
-const ALGORITHMS: Algorithm[] = [
-  "absolute",
-  "incremental",
-  "incremental",
-  "percentage-of-absolute-row",
-  "percentage-of-incremental-row",
-];
 const HISTORY = 130;
 /** A few seconds of the widest chart: a parent that does not read fills it. */
 const BUFFER_BYTES = 3000;
@@ -41,14 +32,14 @@ class Tree {
   private readonly parent: Host;
   private readonly here: Chart;
   private readonly links: Link[];
-  private readonly row = new ValueRow();
-  private readonly last: bigint[] = [];
+  private readonly collected: RandomChart;
   private nowUs = T0_SEC * 1e6;
   /** Up to here the child's clock went back: whoever was told of those seconds still holds what was collected then. */
   private blurredSec = 0;
 
   constructor(random: SeededRandom) {
     this.random = random;
+    this.collected = new RandomChart(random);
     const options = { historyEntries: HISTORY, gapIterations: random.pick([3, 3, 5]) };
     this.child = newHost({ ...options, isLocal: true });
     this.proxy = newHost(options);
@@ -67,12 +58,12 @@ class Tree {
   step(): void {
     const { random, here } = this;
     if (random.chance(1)) this.addDimension();
-    const intervalUs = this.interval();
+    const intervalUs = this.collected.intervalUs(here);
     if (intervalUs < 0) this.blurredSec = Math.max(this.blurredSec, here.lastEntrySec);
     this.nowUs += intervalUs;
-    this.collect();
-    commitLocal(here, this.row, this.nowUs);
-    this.row.clear();
+    this.collected.collect();
+    commitLocal(here, this.collected.row, this.nowUs);
+    this.collected.row.clear();
     for (const link of this.links) if (random.chance(link.isSlow ? 2 : 70)) link.deliver(random);
     if (random.chance(2)) random.pick(this.links).isSlow = random.chance(50);
     this.check();
@@ -83,23 +74,8 @@ class Tree {
     for (let i = 0; i < 400; i++) for (const link of this.links) link.deliver(this.random);
     this.check();
     const { here } = this;
-    const U = here.definition.updateEverySec;
-    const to = here.lastEntrySec + 3 * U;
-    const from = Math.max(here.firstEntrySec, this.blurredSec) + U;
-    const columns = here.dimensions.list.map((_, i) => stored(here, i, from, to));
-    for (const host of [this.proxy, this.parent]) {
-      const there = host.chart("t.c");
-      const isNothing = columns.every((column) => column.every(Number.isNaN));
-      if (there === undefined) expect(isNothing).toBe(true);
-      if (there === undefined) continue;
-      expect(here.dimensions.list.map((_, i) => stored(there, i, from, to))).toEqual(columns);
-      for (let second = from, k = 0; second <= to; second += U, k++) {
-        // A mark on a second without any value is not passed on.
-        if (columns.every((column) => Number.isNaN(column[k]!))) continue;
-        expect([second, isResetAt(there, second)]).toEqual([second, isResetAt(here, second)]);
-        this.points++;
-      }
-    }
+    const from = Math.max(here.firstEntrySec, this.blurredSec) + here.definition.updateEverySec;
+    for (const host of [this.proxy, this.parent]) this.points += expectEqualRings(here, host.chart("t.c"), from);
   }
 
   private check(): void {
@@ -112,41 +88,7 @@ class Tree {
   }
 
   private addDimension(): void {
-    const { random } = this;
-    const index = this.last.length;
-    const options = { multiplier: random.pick([1, 8, -1]), divisor: random.pick([1, 3]), noReset: random.chance(20) };
-    this.child.defineDimension(this.here, dimension(`d${index}`, random.pick(ALGORITHMS), options));
-    this.row.reserve(index + 1);
-    this.last.push(BigInt(random.below(1_000_000)));
-  }
-
-  private interval(): number {
-    const { random } = this;
-    const U = this.here.updateEveryUs;
-    if (random.chance(85)) return U + random.below(60_001) - 30_000;
-    return random.pick([
-      () => U - (this.here.lastCollectedUs % U),
-      () => 1 + random.below(U),
-      () => U * (1 + random.below(12)),
-      () => U * HISTORY + random.below(3 * U),
-      () => (random.chance(20) ? -random.below(20 * U) : 2 * U),
-    ])();
-  }
-
-  private collect(): void {
-    const { random } = this;
-    const hasHoles = random.chance(30);
-    this.last.forEach((last, i) => {
-      if (hasHoles && random.chance(30)) return;
-      const next = random.pick([
-        () => last + BigInt(random.below(1000)),
-        () => BigInt(random.below(200) - 100),
-        () => (last + BigInt(random.below(400_000_000))) % 2n ** 32n,
-        () => BigInt.asIntN(64, last + 2n ** 53n + BigInt(random.below(99))),
-      ])();
-      this.last[i] = next;
-      this.row.setExact(i, next);
-    });
+    this.child.defineDimension(this.here, this.collected.addDimension());
   }
 }
 

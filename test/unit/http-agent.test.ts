@@ -37,6 +37,7 @@ const LINK: LinkStatus = {
     queued: 3,
     backlog: 2,
     recovered: 6,
+    replayed: 7,
     lost: { notConnected: 4, overflow: 3, disconnect: 2, refused: 1 },
   },
 };
@@ -181,6 +182,7 @@ describe("/api/v1/agent", () => {
           queued: 3,
           backlog: 2,
           recovered: 6,
+          replayed: 7,
           lost: { not_connected: 4, overflow: 3, disconnect: 2, refused: 1 },
         },
       },

@@ -144,6 +144,17 @@ describe("a stream request", () => {
     expect(world.receiver.connectionCount).toBe(1);
   });
 
+  test("of a machine whose agent is of our kind replaces a first one that has been silent for 5 s", () => {
+    const world = new World();
+    const request = `${child()}&tributary=1`;
+    const first = world.connect(request).socket;
+    world.clock.advance(4999);
+    expect(world.connect(request).answer).toBe(REFUSALS.duplicate.wire);
+    world.clock.advance(1);
+    expect(world.connect(request).answer).toBe(PROMPT_V1);
+    expect(first.isOpen).toBe(false);
+  });
+
   test("beyond the rate of a second, or the limit of hosts, is told that we are busy", () => {
     const world = new World(`${ENABLED}[stream]\naccept_per_second_max = 2\n`);
     const guids = [1, 2, 3, 4].map((n) => GUID.replace(/1$/, String(n)));

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { ReplayPace } from "../../agent/receiver/replay-pace.ts";
 import { ReplayPlan, type ReplayRequest } from "../../agent/receiver/replay-plan.ts";
 import { ReplayShare } from "../../agent/receiver/replay-share.ts";
 import { storePast } from "../../agent/rrd/backfill.ts";
@@ -13,10 +14,12 @@ class Asked {
   readonly host = newHost({ historyEntries: 3600 });
   readonly requests: ReplayRequest[] = [];
   readonly plan: ReplayPlan;
+  nowMs = 0;
 
   constructor(settings = SETTINGS, share = new ReplayShare(), missingFromSec = 0) {
     this.host.missingFromSec = missingFromSec;
-    this.plan = new ReplayPlan(this.host, settings, share, (request) => this.requests.push(request));
+    const pace = new ReplayPace({ monotonicMs: () => this.nowMs });
+    this.plan = new ReplayPlan(this.host, settings, share, pace, (request) => this.requests.push(request));
   }
 
   /** @param heldSec newest second that we hold of it, 0 = none. */
@@ -155,24 +158,59 @@ describe("a child that can be asked for older points too", () => {
 
 test("requests are small enough to let live values in between", () => {
   const asked = new Asked();
-  asked.plan.defined(asked.chart("wide", NOW - 600, 1000), NOW - 3000, NOW, NOW);
+  const wide = asked.chart("wide", NOW - 600, 1000);
+  asked.plan.defined(wide, NOW - 3000, NOW, NOW);
   asked.plan.defined(asked.chart("slow", NOW - 600, 1000, 10), NOW - 3000, NOW, NOW);
-  expect(asked.take()).toEqual(["t.wide false -600 -580", "t.slow false -600 -400"]);
+  expect(asked.take()).toEqual(["t.wide false -600 -580"]);
+  asked.plan.answered(wide, false, NOW - 580, NOW);
+  expect(asked.take()).toEqual(["t.slow false -600 -400", "t.wide false -580 -560"]);
+});
+
+describe("the pace of one child", () => {
+  /** Lets every open request be answered after so long. @returns how many there were. */
+  function answer(asked: Asked, tookMs: number): number {
+    const open = asked.requests.splice(0);
+    asked.nowMs += tookMs;
+    for (const { chart, beforeSec } of open) asked.plan.answered(chart, false, beforeSec, NOW);
+    return open.length;
+  }
+
+  function child(): Asked {
+    const asked = new Asked();
+    for (let i = 0; i < 100; i++) asked.plan.defined(asked.chart(`c${i}`, NOW - 3000, 100), NOW - 3500, NOW, NOW);
+    return asked;
+  }
+
+  test("grows as long as answers come soon", () => {
+    const asked = child();
+    const counts = Array.from({ length: 6 }, () => answer(asked, 20));
+    // 20,000 values and 100 of a state each; 400,000 are the limit of all children.
+    expect(counts).toEqual([1, 2, 4, 8, 16, 20]);
+  });
+
+  test("stays where an answer takes its time, and falls where live values would wait for more than a second", () => {
+    const asked = child();
+    for (let i = 0; i < 3; i++) answer(asked, 20);
+    expect(answer(asked, 600)).toBe(8);
+    expect(answer(asked, 600)).toBe(8);
+    expect(answer(asked, 1500)).toBe(8);
+    expect(answer(asked, 1500)).toBe(4);
+    expect(answer(asked, 1500)).toBe(2);
+    for (let i = 0; i < 9; i++) answer(asked, 1500);
+    const [request] = asked.requests;
+    expect(asked.requests.length).toBe(1);
+    expect((request!.beforeSec - request!.afterSec) * 100).toBe(2000);
+  });
 });
 
 test("all children together are asked for so much at a time, each in turn; one that goes makes room", () => {
   const share = new ReplayShare();
-  const children = Array.from({ length: 3 }, () => new Asked(SETTINGS, share));
+  const children = Array.from({ length: 30 }, () => new Asked(SETTINGS, share));
   for (const asked of children) {
     for (let i = 0; i < 100; i++) asked.plan.defined(asked.chart(`c${i}`, NOW - 600, 100), NOW - 3000, NOW, NOW);
   }
-  const counts = children.map((asked) => asked.take().length);
-  const total = counts[0]! + counts[1]! + counts[2]!;
   // 20,000 values and 100 of a state each.
-  expect(total).toBe(20);
-  const [first, second, third] = children as [Asked, Asked, Asked];
-  first.plan.end();
-  const later = [second.take().length, third.take().length];
-  expect(later[0]! + later[1]!).toBe(counts[0]!);
-  expect(Math.abs(later[0]! - later[1]!)).toBeLessThanOrEqual(1);
+  expect(children.map((asked) => asked.take().length)).toEqual(children.map((_, i) => (i < 20 ? 1 : 0)));
+  for (const asked of children.slice(0, 3)) asked.plan.end();
+  expect(children.map((asked) => asked.take().length)).toEqual(children.map((_, i) => (i >= 20 && i < 23 ? 1 : 0)));
 });

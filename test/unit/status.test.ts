@@ -72,6 +72,7 @@ function link(part: Partial<LinkReport>): LinkReport {
       queued: 0,
       backlog: 0,
       recovered: 0,
+      replayed: 0,
       lost,
     },
     ...part,
