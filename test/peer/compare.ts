@@ -187,7 +187,11 @@ function quietSec(series: Series, from: number): number {
 }
 
 function isEqual(one: number | null | undefined, other: number): boolean {
-  if (one === null || one === undefined) return false;
+  return one !== null && one !== undefined && isNear(one, other);
+}
+
+/** Whether two values are the same number, as agents of both kinds print it. */
+export function isNear(one: number, other: number): boolean {
   const difference = Math.abs(one - other);
   return (
     difference <= PRINTED_DIFFERENCE || difference <= RELATIVE_DIFFERENCE * Math.max(Math.abs(one), Math.abs(other))
