@@ -19,6 +19,11 @@ const BUFFER_BYTES_PER_POINT = 200;
 /** Share of the send buffer that answers may fill; the rest is for live values. */
 const BUFFER_SHARE = 0.5;
 
+/** A chart without a point is given time for its second collection: so many of its intervals, … */
+const FIRST_POINT_INTERVALS = 2;
+/** … and what collections come late by. */
+const FIRST_POINT_SEC = 2;
+
 /** Answers without a chart that wait. */
 const REFUSED_MAX = 1000;
 
@@ -32,6 +37,8 @@ interface OpenAnswer {
   cursorSec: number;
   /** Rows up to here are told once more: empty ones too, as the parent holds other values there. */
   readonly correctedSec: number;
+  /** Wall clock by which it is answered, whether the chart has a point by then or not; 0 = not looked at yet. */
+  dueSec: number;
 }
 
 /** What becomes of a chart when its answer is whole. */
@@ -77,7 +84,7 @@ export class ReplayAnswers {
     // A parent may not know where the chart's slots begin.
     const U = chart.definition.updateEverySec;
     const cursorSec = Math.floor(afterSec / U) * U;
-    this.open.push({ chart, startsStreaming, afterSec, beforeSec, cursorSec, correctedSec: cursorSec });
+    this.open.push({ chart, startsStreaming, afterSec, beforeSec, cursorSec, correctedSec: cursorSec, dueSec: 0 });
   }
 
   /** There is no such chart; more of these than of charts are not answered. */
@@ -97,14 +104,32 @@ export class ReplayAnswers {
       if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return;
       this.refused.shift();
     }
-    while (this.open.length > 0 && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
-      const answer = this.open[0]!;
+    let index = 0;
+    while (index < this.open.length && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
+      const answer = this.open[index]!;
+      if (this.waitsForPoint(answer, nowSec)) {
+        index++;
+        continue;
+      }
       const isWhole = this.writePiece(answer, Math.min(PIECE_POINTS_MAX, limitBytes / BUFFER_BYTES_PER_POINT), nowSec);
       if (isWhole === null) return;
       if (!isWhole) continue;
-      this.open.shift();
+      this.open.splice(index, 1);
       if (answer.startsStreaming) this.events.streaming(answer.chart);
     }
+  }
+
+  /**
+   * Netdata keeps no point of the first live value of a chart that is new to it. So the first point goes as a row, and
+   * a chart is answered once it has one.
+   */
+  private waitsForPoint(answer: OpenAnswer, nowSec: number): boolean {
+    const { chart, startsStreaming } = answer;
+    if (this.tellsAll || !startsStreaming || chart.slotsPassed > 0) return false;
+    const waitSec = FIRST_POINT_INTERVALS * chart.definition.updateEverySec + FIRST_POINT_SEC;
+    if (answer.dueSec === 0) answer.dueSec = nowSec + waitSec;
+    // A clock that is set back must not make it wait for long.
+    return nowSec < answer.dueSec && nowSec >= answer.dueSec - waitSec;
   }
 
   /** @returns whether the answer is whole; null when there was no room for the piece. */

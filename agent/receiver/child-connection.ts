@@ -10,6 +10,7 @@ import { extensionLine, replayChartLine } from "../wire/encode-replay.ts";
 import type { LineProblem } from "../wire/stream-handler.ts";
 import { CommandOutput } from "./command-output.ts";
 import type { ReceiverCounters } from "./counters.ts";
+import { EndMarks } from "./end-marks.ts";
 import { HostBackfill } from "./host-backfill.ts";
 import { HostWriter, type WriterEvents } from "./host-writer.ts";
 import { LagGuard } from "./lag-guard.ts";
@@ -81,6 +82,8 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   private readonly isTributary: boolean;
   /** Null: the child cannot be asked for its past. */
   private readonly backfill: HostBackfill | null = null;
+  private readonly replayWindowSec: number;
+  private readonly endMarks = new EndMarks();
   private isGreeted = false;
   private socket: StreamSocket | null;
   private endReason = "closed by the child";
@@ -101,6 +104,7 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     this.sinceUs = context.clock.nowUs();
     this.lastDataMs = context.clock.monotonicMs();
     this.isTributary = identity.isTributary;
+    this.replayWindowSec = identity.replication.windowSec;
     if (identity.capabilities.replication) {
       const { host, replication } = identity;
       const pace = new ReplayPace(context.clock);
@@ -145,7 +149,10 @@ export class ChildConnection implements SocketOwner, WriterEvents {
     if (this.isGreeted) {
       const storedBytes = this.bytesIn - this.decoder.partialBytes;
       const nowUs = this.context.clock.nowUs();
-      this.commands.add(extensionLine(["STORED", `${storedBytes}`, `${nowUs}`, `${this.host.missingFromSec}`]));
+      const windowSec = this.backfill?.isTrusting === true ? this.replayWindowSec : 0;
+      const end = this.endMarks.report(this.host, storedBytes, windowSec);
+      const words = ["STORED", `${storedBytes}`, `${nowUs}`, `${this.host.missingFromSec}`, ...end];
+      this.commands.add(extensionLine(words));
     }
     this.sendCommands();
   }
@@ -207,6 +214,11 @@ export class ChildConnection implements SocketOwner, WriterEvents {
 
   disable(): void {
     this.disconnect("asked to stop (DISABLE)");
+  }
+
+  /** A child of our kind asks what the last agent of the path has stored. */
+  extension([word, what]: readonly string[]): void {
+    if (word === "CONFIRM" && this.isGreeted) this.endMarks.ask(this.host, what === "end");
   }
 
   private greet(): void {
