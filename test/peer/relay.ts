@@ -47,6 +47,8 @@ export class Relay implements Disposable {
   private readonly rewrite: (head: string) => string;
   private readonly sockets = new Set<Socket>();
   private failure: Failure | null = null;
+  /** Faults may overlap: whoever heals first opens it again, and nobody twice. */
+  private isServing = false;
   /** What happened at one end while the line was dead, and has to come to the other. */
   private readonly late: (() => void)[] = [];
 
@@ -85,14 +87,14 @@ export class Relay implements Disposable {
       for (const socket of this.sockets) socket.pause();
       return;
     }
+    this.isServing = false;
     this.server.close();
     for (const socket of this.sockets) socket.resetAndDestroy();
   }
 
   async heal(): Promise<void> {
-    const { failure } = this;
     this.failure = null;
-    if (failure === "refused") await this.listen();
+    if (!this.isServing) await this.listen();
     for (const act of this.late.splice(0)) act();
     for (const socket of this.sockets) socket.resume();
   }
@@ -103,6 +105,7 @@ export class Relay implements Disposable {
   }
 
   private async listen(): Promise<void> {
+    this.isServing = true;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.server.once("error", reject).listen(this.port, "127.0.0.1", resolve);
     await promise.finally(() => this.server.off("error", reject));
