@@ -40,6 +40,7 @@ export class FuzzChild {
       () => hostLabels(random),
       () => this.extension(random),
       () => this.flood(random),
+      () => this.many(random),
       () =>
         `VARIABLE ${random.pick(["HOST", "CHART", "LOCAL", "", "x"])} v${random.below(150)} = ${someValue(random)}\n`,
       () =>
@@ -148,6 +149,20 @@ export class FuzzChild {
       () => `TRIBUTARY MISSING ${second()}\n`,
       () => `TRIBUTARY PAST ${this.chart(random)} ${second()} ${second()}\n`,
       () => `TRIBUTARY ${oddNumber(random)} ${"w ".repeat(25)}\n`,
+    ])();
+  }
+
+  /** More of something than anybody has. */
+  private many(random: SeededRandom): string {
+    const count = 60 + random.below(80);
+    const each = (line: (n: number) => string) => Array.from({ length: count }, (_, n) => `${line(n)}\n`).join("");
+    return random.pick([
+      () => `${each((n) => `LABEL h${n} = 1 v`)}OVERWRITE labels\n`,
+      () => `${this.definition(random)}${each((n) => `CLABEL l${n} v 1`)}CLABEL_COMMIT\n`,
+      () => each((n) => `VARIABLE HOST v${n} = ${n}`),
+      () => this.definition(random) + each((n) => `VARIABLE CHART v${n} = ${n}`),
+      () => this.definition(random) + each((n) => `DIMENSION m${n}`),
+      () => each((n) => `CHART m.c${n}`),
     ])();
   }
 
