@@ -58,6 +58,8 @@ function describeLink(status: PusherStatus, { linkKey, linkRate }: ShownParts): 
     rate: linkRate(status),
     bytes: status.bytesSent,
     error: status.error === "" ? null : status.error,
+    confirm: status.confirm,
+    unconfirmed: status.unconfirmed === "" ? null : status.unconfirmed,
     destinations: status.destinations,
     account: {
       ...values,

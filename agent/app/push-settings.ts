@@ -27,6 +27,7 @@ function pushSettings({ db, stream }: Config, proxy: ProxySettings, expectsValue
     initialClockResyncIterations: stream.initial_clock_resync_iterations,
     returnAfterSec: stream.return_to_preferred_after_seconds,
     isReplicating: db.enable_replication,
+    confirmsEnd: stream.confirm === "end",
     expectsValues,
     sendChartsMatching: proxy.sendChartsMatching,
   };

@@ -45,6 +45,7 @@ export function attachRehearsalLink(host: Host, clock: Clock): RehearsalLink {
     initialClockResyncIterations: 2,
     returnAfterSec: 0,
     isReplicating: false,
+    confirmsEnd: false,
     expectsValues: false,
     sendChartsMatching: "*",
   });

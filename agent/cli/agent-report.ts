@@ -64,6 +64,8 @@ const LinkReport = v.object({
   state: v.string(),
   rate: v.number(),
   error: v.nullable(v.string()),
+  confirm: v.picklist(["hop", "end"]),
+  unconfirmed: v.nullable(v.string()),
   destinations: v.array(DestinationReport),
   account: v.object({
     offered: v.number(),

@@ -24,8 +24,9 @@ Asks a running agent, default http://127.0.0.1:19999; URL may be HOST:PORT. Coun
              after an outage; BASE: a first value, which only starts a rate; MERGED: several fell into one slot; NOT
              KEPT: memory mode none, only passed on
   streams    OFFERED = DELIVERED + IN FLIGHT + QUEUED + LOST, with the reason and the last error. CONFIRMED: the parent
-             says that it has stored them (other agents than this one do not); QUEUED: in the send buffer, or in the
-             ring until the parent asks for them; what a parent fetches after an outage is not LOST any more
+             says that it has stored them (other agents than this one do not), or with stream.confirm = "end" the last
+             agent of the path has, and WHY says what keeps it from that; QUEUED: in the send buffer, or in the ring
+             until the parent asks for them; what a parent fetches after an outage is not LOST any more
   parents    of streams that have several: which is in use, when each was tried, what it said, when it is asked again
   exporters  points produced, sent, queued, lost
   refused    the last 20 streams that were not taken, the latest first, and what to do now
@@ -126,9 +127,14 @@ function renderLinks({ links, hosts }: AgentReport): string {
     link.account.in_flight,
     link.account.queued + link.account.backlog,
     lossTotal(link.account.lost),
-    [lossText(link.account.lost), link.error ?? ""].filter((text) => text !== "").join("; ") || "-",
+    [lossText(link.account.lost), link.error ?? "", endText(link)].filter((text) => text !== "").join("; ") || "-",
   ]);
   return renderTable([head, ...rows]);
+}
+
+/** Why the end of the path confirms nothing, where it is asked. */
+function endText({ unconfirmed }: LinkReport): string {
+  return unconfirmed === null ? "" : `not confirmed by the end: ${unconfirmed}`;
 }
 
 /** Every parent of the links that have a choice. */
@@ -200,6 +206,10 @@ function renderVerdict({ hosts, links, exporters, db }: AgentReport): string {
   tell(
     "no connection now",
     cut.map((link) => `${hostnameOf(hosts, link)} → ${link.to}`),
+  );
+  tell(
+    "not confirmed by the last agent of the path",
+    links.filter((link) => link.unconfirmed !== null).map((link) => `${hostnameOf(hosts, link)} (${link.unconfirmed})`),
   );
   tell("being fetched from the sender", hosts.filter((host) => host.complete_to < host.last).map(missingText));
   tell(

@@ -86,6 +86,14 @@ export const StreamSchema = v.strictObject({
     pattern({ meaning: "Charts that are sent, by id or name.", netdata: "send charts matching" }),
     "*",
   ),
+  confirm: v.optional(
+    choice(["hop", "end"], {
+      meaning:
+        "What counts as confirmed: hop = the next agent has stored it; end = the last one on the way has, through " +
+        "proxies of this kind. What is delivered stays the same.",
+    }),
+    "hop",
+  ),
   accept_per_second_max: v.optional(
     int({
       meaning: "Most children accepted in a second; more are asked to come back later.",

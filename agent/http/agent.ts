@@ -131,6 +131,8 @@ function describeLink(link: LinkStatus) {
     rate: link.rate,
     bytes: link.bytes,
     error: link.error,
+    confirm: link.confirm,
+    unconfirmed: link.unconfirmed,
     destinations: link.destinations.map(describeDestination),
     account: {
       offered,

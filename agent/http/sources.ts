@@ -54,7 +54,7 @@ export interface FilesStatus {
 export interface LinkAccount {
   readonly offered: number;
   readonly delivered: number;
-  /** Part of {@link delivered} that the peer has acknowledged: only this is safe. */
+  /** Part of {@link delivered} that the peer, or the end of the path, has acknowledged: only this is safe. */
   readonly acknowledged: number;
   readonly inFlight: number;
   readonly queued: number;
@@ -101,6 +101,10 @@ export interface LinkStatus {
   /** Bytes sent since start. */
   readonly bytes: number;
   readonly error: string | null;
+  /** What counts as acknowledged: what the parent has, or the last agent of the path. */
+  readonly confirm: "hop" | "end";
+  /** Why the end of the path confirms nothing now; null = it does, or is not asked. */
+  readonly unconfirmed: string | null;
   /** In the configured order. */
   readonly destinations: readonly LinkDestination[];
   readonly account: LinkAccount;

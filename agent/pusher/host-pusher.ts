@@ -3,7 +3,7 @@ import { SimplePattern } from "../base/pattern.ts";
 import type { TcpQueue } from "../base/tcp-queues.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { CollectedRow } from "../rrd/collected-row.ts";
-import type { CommitListener } from "../rrd/commit-listener.ts";
+import type { CommitListener, PathEnd } from "../rrd/commit-listener.ts";
 import type { Host } from "../rrd/host.ts";
 import type { Rejection } from "../wire/answers.ts";
 import type { Capabilities } from "../wire/capabilities.ts";
@@ -174,7 +174,7 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     this.choice.accepted();
     this.share.counters.connects++;
     this.log.established(agreed.agreed);
-    this.output.agree(agreed, this.host);
+    this.output.agree(agreed, this.host, this.choice.name);
     if (this.share.willLook() && !Number.isNaN(this.connection?.queueKey)) this.output.watch();
     this.flush(nowMs);
   }
@@ -192,6 +192,10 @@ export class HostPusher implements CommitListener, ConnectionEvents {
 
   get needsOrder(): boolean {
     return this.output.replication?.needsOrder ?? false;
+  }
+
+  get pathEnd(): PathEnd {
+    return this.output.end;
   }
 
   past(chart: Chart, afterSec: number, beforeSec: number): void {
@@ -258,16 +262,12 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     if (this.connection?.socket == null) this.unsent.lose(row.setCount, this.error);
     else if (!this.output.append(chart, row, elapsedUs)) {
       this.output.lose(row.setCount, "overflow");
-      this.overflow(nowMs);
+      const { bufferSizeBytes } = this.settings;
+      this.share.counters.overflows++;
+      this.error = `the send buffer of ${bufferSizeBytes} bytes is full: the parent does not read fast enough`;
+      this.log.bufferOverflow(bufferSizeBytes, this.output);
+      this.giveUp(nowMs, "overflow");
     }
-  }
-
-  private overflow(nowMs: number): void {
-    const { bufferSizeBytes } = this.settings;
-    this.share.counters.overflows++;
-    this.error = `the send buffer of ${bufferSizeBytes} bytes is full: the parent does not read fast enough`;
-    this.log.bufferOverflow(bufferSizeBytes, this.output);
-    this.giveUp(nowMs, "overflow");
   }
 
   /** Offers pending bytes to the kernel once. */
@@ -288,7 +288,7 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     const { output, parent, settings } = this;
     output.tick(nowMs);
     this.log.clockOff(clockProblem(parent.clockOffsetSec));
-    if (output.tellFacts(this.host)) this.flush(nowMs);
+    if (output.tellFacts(this.host) || !output.isDelivered) this.flush(nowMs);
     if (this.state !== "connected") return;
     const verdict = this.watch.verdict(parent, nowMs, settings.timeoutSec);
     if (verdict !== null) {

@@ -1,4 +1,6 @@
 import { assert } from "../base/assert.ts";
+import { UnconfirmedValues } from "./unconfirmed-values.ts";
+import { ValueSteps } from "./value-steps.ts";
 
 /** Why a value offered to a link did not arrive, as far as this end can know. */
 export type LossReason =
@@ -23,7 +25,7 @@ export interface LinkBalance {
   readonly queued: number;
   /** In our ring, to be sent when the parent has asked for the past of their chart. */
   readonly backlog: number;
-  /** Part of `delivered` that the peer confirmed; 0 for peers that confirm nothing. */
+  /** Part of `delivered` that the peer confirmed, or the end of the path; 0 where nobody confirms anything. */
   readonly acknowledged: number;
   /** Values that were lost and then fetched by the parent; they have moved on, as a rule to `delivered`. */
   readonly recovered: number;
@@ -34,12 +36,8 @@ export interface LinkBalance {
 
 /** Unacknowledged: what was handed over on a link that lived this much longer counts as delivered (design.md §1.1). */
 const DELIVERED_AFTER_MS = 1000;
-/** Hand-overs closer together than both of these are delivered together. */
-const HANDED_STEP_MS = 125;
-const HANDED_STEP_BYTES = 4096;
-/** Steps kept; when there are more, neighbours are joined to pieces of about such a part of all their bytes. */
-const HANDED_MAX = 1024;
-const HANDED_PIECES = 256;
+/** What is appended was collected, or was first held back, no longer ago when it is marked. */
+const MARKED_AFTER_MS = 1000;
 /** Marks kept in a queue; each covers at least a 64th of the buffer, two neighbours together more than one step. */
 const MARKS_MAX = 256;
 const MARKS_PER_BUFFER = 64;
@@ -68,19 +66,24 @@ export class LinkAccount {
     disconnect: 0,
     refused: 0,
   };
-  /** Values appended since the last mark. */
+  /** Values appended since the last mark, and since when the oldest of them waited for that, if it was for long. */
   private unmarked = 0;
+  private unmarkedSinceMs = Number.POSITIVE_INFINITY;
+  /** Since when something has been in the backlog all the time; +∞ = there is nothing, or it has just come. */
+  private backlogSinceMs = Number.POSITIVE_INFINITY;
   private readonly markEnds = new Float64Array(MARKS_MAX);
   private readonly markValues = new Float64Array(MARKS_MAX);
+  /** When the first value of each may have been collected. */
+  private readonly markSinceMs = new Float64Array(MARKS_MAX);
   private firstMark = 0;
   private markCount = 0;
   /** End of the newest mark, and of the one before it. */
   private markedBytes = 0;
   private previousEnd = 0;
   private stepBytes: number;
-  private readonly handedMs: number[] = [];
-  private readonly handedEnds: number[] = [];
-  private readonly handedValues: number[] = [];
+  private readonly handed = new ValueSteps();
+  /** Null: what the parent has stored is confirmed. */
+  private unconfirmed: UnconfirmedValues | null = null;
 
   /** @param bufferBytes limit of the queue that is followed. */
   constructor(bufferBytes: number) {
@@ -89,6 +92,38 @@ export class LinkAccount {
 
   setBufferBytes(bufferBytes: number): void {
     this.stepBytes = bufferBytes / MARKS_PER_BUFFER;
+  }
+
+  /**
+   * Only what the end of the path has is acknowledged from now on, or what the parent has.
+   * @param isAcknowledged the parent tells what it has: with the end out of play, that counts.
+   */
+  followEnd(isFollowed: boolean, isAcknowledged: boolean): void {
+    if (isFollowed) this.unconfirmed ??= new UnconfirmedValues();
+    else {
+      const values = this.unconfirmed?.forget() ?? 0;
+      this.unconfirmed = null;
+      if (isAcknowledged) this.acknowledged += values;
+    }
+  }
+
+  /**
+   * The end of the path tells what it has of this connection.
+   * @param endBytes up to this position. @param reachMs nothing older than that can have come to it late.
+   */
+  confirm(endBytes: number, nowMs: number, reachMs: number): void {
+    this.acknowledged += this.unconfirmed?.confirm(endBytes, nowMs, reachMs) ?? 0;
+  }
+
+  /** The end of the path has all that was delivered on earlier connections. @param reachMs as {@link confirm}. */
+  confirmEarlier(nowMs: number, reachMs: number): void {
+    this.acknowledged += this.unconfirmed?.confirmEarlier(nowMs, reachMs) ?? 0;
+  }
+
+  /** Call once a second. */
+  tick(nowMs: number): void {
+    if (this.backlog === 0) this.backlogSinceMs = Number.POSITIVE_INFINITY;
+    else this.backlogSinceMs = Math.min(this.backlogSinceMs, nowMs - MARKED_AFTER_MS);
   }
 
   /** Values that no connection could take. */
@@ -115,13 +150,15 @@ export class LinkAccount {
     this.replayed += values;
     this.queued += values;
     this.unmarked += values;
+    if (values > 0) this.unmarkedSinceMs = Math.min(this.unmarkedSinceMs, this.backlogSinceMs);
   }
 
   /**
    * The parent has asked for all that it lacks, and the answers are in the queue: what was lost since the last time is
    * on its way. @param share of it that our ring, and the parent's own limit, reach back to, 0…1.
+   * @param sinceMs when the first of that was lost.
    */
-  recover(share: number): void {
+  recover(share: number, sinceMs: number): void {
     for (const reason of LOSS_REASONS) {
       const values = Math.round(this.recoverable[reason] * share);
       this.recoverable[reason] = 0;
@@ -130,6 +167,7 @@ export class LinkAccount {
       this.replayed += values;
       this.queued += values;
       this.unmarked += values;
+      if (values > 0) this.unmarkedSinceMs = Math.min(this.unmarkedSinceMs, sinceMs);
     }
   }
 
@@ -148,30 +186,35 @@ export class LinkAccount {
   /**
    * Call before the queue is offered to the kernel: what was appended since the last time ends here.
    * @param appendedBytes position of the queue's end. @param takenBytes position up to which the kernel has it.
+   * @param nowMs monotonic.
    */
-  mark(appendedBytes: number, takenBytes: number): void {
+  mark(appendedBytes: number, takenBytes: number, nowMs: number): void {
     if (this.unmarked === 0) return;
+    const sinceMs = Math.min(this.unmarkedSinceMs, nowMs - MARKED_AFTER_MS);
     const last = (this.firstMark + this.markCount - 1) % MARKS_MAX;
     const isSmall = appendedBytes - this.previousEnd <= this.stepBytes && this.previousEnd >= takenBytes;
     if (this.markCount > 0 && (isSmall || this.markCount === MARKS_MAX)) {
       this.markEnds[last] = appendedBytes;
       this.markValues[last] = this.markValues[last]! + this.unmarked;
+      this.markSinceMs[last] = Math.min(this.markSinceMs[last]!, sinceMs);
     } else {
       const next = (this.firstMark + this.markCount) % MARKS_MAX;
       this.previousEnd = this.markCount > 0 ? this.markedBytes : takenBytes;
       this.markEnds[next] = appendedBytes;
       this.markValues[next] = this.unmarked;
+      this.markSinceMs[next] = sinceMs;
       this.markCount++;
     }
     this.markedBytes = appendedBytes;
     this.unmarked = 0;
+    this.unmarkedSinceMs = Number.POSITIVE_INFINITY;
   }
 
   /** The kernel took bytes. @param takenBytes position up to which it has them. @param nowMs monotonic. */
   handOver(takenBytes: number, nowMs: number): void {
     while (this.markCount > 0 && this.markEnds[this.firstMark]! <= takenBytes) {
       const values = this.markValues[this.firstMark]!;
-      this.noteHanded(this.markEnds[this.firstMark]!, values, nowMs);
+      this.handed.push(this.markEnds[this.firstMark]!, values, this.markSinceMs[this.firstMark]!, nowMs);
       this.firstMark = (this.firstMark + 1) % MARKS_MAX;
       this.markCount--;
       this.queued -= values;
@@ -186,18 +229,18 @@ export class LinkAccount {
    * @param isAcknowledged the peer itself says that it has stored them.
    */
   settle(nowMs: number, confirmedBytes: number, isAcknowledged = false): void {
-    const { handedMs, handedEnds, handedValues } = this;
+    const { handed, unconfirmed } = this;
     let count = 0;
-    for (; count < handedMs.length; count++) {
-      if (handedEnds[count]! > confirmedBytes || nowMs - handedMs[count]! < DELIVERED_AFTER_MS) break;
-      this.inFlight -= handedValues[count]!;
-      this.delivered += handedValues[count]!;
-      if (isAcknowledged) this.acknowledged += handedValues[count]!;
+    for (; count < handed.length; count++) {
+      if (handed.endOf(count) > confirmedBytes || nowMs - handed.lastMsOf(count) < DELIVERED_AFTER_MS) break;
+      const values = handed.valuesOf(count);
+      this.inFlight -= values;
+      this.delivered += values;
+      if (unconfirmed !== null) {
+        unconfirmed.note(handed.endOf(count), values, handed.sinceMsOf(count), handed.lastMsOf(count));
+      } else if (isAcknowledged) this.acknowledged += values;
     }
-    if (count === 0) return;
-    handedMs.splice(0, count);
-    handedEnds.splice(0, count);
-    handedValues.splice(0, count);
+    if (count > 0) handed.shift(count);
   }
 
   /** The connection broke: what is queued is lost for `reason`, what is in flight had its own chance. */
@@ -227,52 +270,18 @@ export class LinkAccount {
     this.recoverable[reason] += values;
   }
 
-  private noteHanded(end: number, values: number, nowMs: number): void {
-    const { handedMs, handedEnds, handedValues } = this;
-    const newest = handedMs.length - 1;
-    const isNear =
-      newest > 0 &&
-      nowMs - handedMs[newest - 1]! <= HANDED_STEP_MS &&
-      end - handedEnds[newest - 1]! <= HANDED_STEP_BYTES;
-    if (isNear) {
-      handedMs[newest] = nowMs;
-      handedEnds[newest] = end;
-      handedValues[newest] = handedValues[newest]! + values;
-      return;
-    }
-    if (newest + 1 === HANDED_MAX) this.joinHanded();
-    handedMs.push(nowMs);
-    handedEnds.push(end);
-    handedValues.push(values);
-  }
-
-  /** Leaves at most 2 × {@link HANDED_PIECES} + 1; each is as late and reaches as far as the last of what it joins. */
-  private joinHanded(): void {
-    const { handedMs, handedEnds, handedValues } = this;
-    let start = handedEnds[0]!;
-    const stepBytes = (handedEnds.at(-1)! - start) / HANDED_PIECES;
-    let last = 0;
-    for (let i = 1; i < handedEnds.length; i++) {
-      const isJoined = handedEnds[i]! - start <= stepBytes;
-      if (!isJoined) start = handedEnds[last++]!;
-      handedValues[last] = handedValues[i]! + (isJoined ? handedValues[last]! : 0);
-      handedMs[last] = handedMs[i]!;
-      handedEnds[last] = handedEnds[i]!;
-    }
-    for (const list of [handedMs, handedEnds, handedValues]) list.length = last + 1;
-  }
-
   private forget(): void {
     this.inFlight = 0;
     this.queued = 0;
     this.backlog = 0;
     this.unmarked = 0;
+    this.unmarkedSinceMs = Number.POSITIVE_INFINITY;
+    this.backlogSinceMs = Number.POSITIVE_INFINITY;
     this.markCount = 0;
     this.markedBytes = 0;
     this.previousEnd = 0;
-    this.handedMs.length = 0;
-    this.handedEnds.length = 0;
-    this.handedValues.length = 0;
+    this.handed.clear();
+    this.unconfirmed?.end();
     assert(linkImbalance(this) === 0, "a link's account adds up");
   }
 }

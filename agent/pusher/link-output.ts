@@ -8,6 +8,7 @@ import type { CollectedRow } from "../rrd/collected-row.ts";
 import type { Host } from "../rrd/host.ts";
 import type { Capabilities } from "../wire/capabilities.ts";
 import { ChartStream, type SetHeadsCache } from "./chart-stream.ts";
+import { EndConfirmation, type EndReport } from "./end-confirmation.ts";
 import { FinalPoints } from "./final-points.ts";
 import { HostFactsLines } from "./host-facts-lines.ts";
 import { LinkAccount, type LossReason } from "./link-account.ts";
@@ -26,12 +27,16 @@ const GREETING_MS_MAX = 5000;
 /** Everything of a link that is on its way out: lines, the buffer they wait in, and the account of their values. */
 export class LinkOutput {
   readonly account: LinkAccount;
+  /** What the last agent of the path has. */
+  readonly end: EndConfirmation;
   private readonly clock: Clock;
   private readonly buffer: SendBuffer;
   private readonly stream: ChartStream;
   private readonly facts: HostFactsLines;
   private limitBytes: number;
   private relaxMs = 0;
+  /** A connection stands. */
+  isConnected = false;
   /** The kernel is full; it will say when it takes bytes again. */
   private isBlocked = false;
   /** Last time the kernel took bytes, or there were none to take. */
@@ -48,6 +53,8 @@ export class LinkOutput {
   private movedMs = Number.NaN;
   /** The parent itself tells what it has stored. */
   private isAcknowledged = false;
+  /** Position up to which the parent had stored everything, and had fetched all that it lacked; −1 = it had not. */
+  private fetchedBytes = -1;
   /** Null: the parent does not ask for the past. */
   replication: Replication | null = null;
   /** Null: the parent takes values as they are collected. */
@@ -69,6 +76,8 @@ export class LinkOutput {
     this.limitBytes = settings.bufferSizeBytes;
     this.buffer = new SendBuffer(this.limitBytes);
     this.account = new LinkAccount(this.limitBytes);
+    this.account.followEnd(settings.confirmsEnd, false);
+    this.end = new EndConfirmation(settings.confirmsEnd, this);
     this.facts = new HostFactsLines(this.buffer);
     const pattern = new SimplePattern(settings.sendChartsMatching);
     this.stream = new ChartStream(this.buffer, heads, pattern, settings.initialClockResyncIterations);
@@ -80,6 +89,8 @@ export class LinkOutput {
     this.limitBytes = settings.bufferSizeBytes;
     this.buffer.setLimit(this.limitBytes);
     this.account.setBufferBytes(this.limitBytes);
+    this.account.followEnd(settings.confirmsEnd, this.isAcknowledged);
+    this.end.isFollowed = settings.confirmsEnd;
   }
 
   get pendingBytes(): number {
@@ -107,16 +118,18 @@ export class LinkOutput {
   }
 
   /** A connection stands. @param agreed what its parent understands. */
-  agree(agreed: Capabilities, host: Host): void {
+  agree(agreed: Capabilities, host: Host, parentName: string): void {
     if (agreed.replication || agreed.interpolated) this.readRing(agreed, host);
+    this.isConnected = true;
+    this.end.begin(parentName);
     this.facts.restart(agreed);
     this.stream.agree(agreed);
     this.facts.tell(host);
   }
 
-  /** Appends labels and variables of the host that changed. @returns whether anything was appended. */
+  /** Appends labels and variables of the host that changed. @returns whether there is anything to be sent now. */
   tellFacts(host: Host): boolean {
-    return this.facts.tell(host);
+    return this.facts.tell(host) || this.replication?.hasNews === true;
   }
 
   /** Tells that a chart is retired, where that can be told. @returns false when the buffer is full. */
@@ -185,13 +198,41 @@ export class LinkOutput {
     this.replication?.greeted();
   }
 
-  /** The parent says what is stored. @param bytes of the stream. @param missingFromSec what it lacks; 0 = nothing. */
-  acknowledge(bytes: number, missingFromSec: number): void {
+  /**
+   * The parent says what is stored. @param bytes of the stream. @param missingFromSec what it lacks; 0 = nothing.
+   * @param report what it says of the end of the path; null = nothing.
+   */
+  acknowledge(bytes: number, missingFromSec: number, report: EndReport | null): void {
     this.confirmedBytes = Math.max(this.confirmedBytes, Math.min(bytes, this.buffer.takenBytes));
     this.account.settle(Number.POSITIVE_INFINITY, this.confirmedBytes, true);
     // Told after the parent had asked for all that it lacked.
-    if (missingFromSec === 0 && this.wasUpToDate) this.recover();
+    if (missingFromSec === 0 && this.wasUpToDate) {
+      this.recover();
+      this.end.fetched(this.buffer.appendedBytes);
+    }
     this.wasUpToDate = this.replication?.isUpToDate === true;
+    this.fetchedBytes = missingFromSec === 0 ? this.confirmedBytes : -1;
+    const stored = this.end.heard(this.confirmedBytes, report);
+    if (stored === null || report === null) return;
+    const nowMs = this.clock.monotonicMs();
+    this.account.confirm(stored.bytes, nowMs, 1000 * report.reachSec);
+    // Who had lost them on the way could fetch them from our ring, and nowhere else.
+    if (stored.isAll) this.account.confirmEarlier(nowMs, 1000 * Math.min(this.end.reachSec, this.reachSec));
+  }
+
+  /** The parent is an agent of our kind. */
+  get isOurs(): boolean {
+    return this.isAcknowledged;
+  }
+
+  get isReplicating(): boolean {
+    return this.replication !== null && this.points === null;
+  }
+
+  /** Position behind all that the host has stored so far; NaN = some of that was not written to the stream. */
+  wholeBytes(): number {
+    const isWhole = this.isOurs && this.points === null && this.replication?.isWhole(this.fetchedBytes) === true;
+    return isWhole ? this.buffer.appendedBytes : Number.NaN;
   }
 
   repeatDefinitions(): void {
@@ -212,7 +253,8 @@ export class LinkOutput {
     this.stream.settle();
     this.points?.write();
     if (this.replication !== null) this.answer(this.replication);
-    account.mark(buffer.appendedBytes, buffer.takenBytes);
+    this.end.tell(buffer);
+    account.mark(buffer.appendedBytes, buffer.takenBytes, nowMs);
     if (this.isBlocked && !isUrgent) return 0;
     // All that came before is gone, so the wait for the kernel begins now.
     if (!this.isBlocked) this.progressMs = nowMs;
@@ -257,6 +299,7 @@ export class LinkOutput {
   /** Time passes on a link that lives. Call once a second. */
   tick(nowMs: number): void {
     this.settle(nowMs);
+    this.account.tick(nowMs);
     const isSilent = !this.isAcknowledged && nowMs - this.replicatingMs > GREETING_MS_MAX;
     if (isSilent && this.replication?.isUpToDate === true) this.recover();
     if (nowMs < this.relaxMs) return;
@@ -308,15 +351,18 @@ export class LinkOutput {
   /** The parent has, or will have with what is in the buffer, all that the ring holds. */
   private recover(): void {
     if (Number.isNaN(this.lossMs)) return;
-    const ageSec = (this.clock.monotonicMs() - this.lossMs) / 1000;
-    this.account.recover(Math.min(1, this.reachSec / ageSec));
+    const nowMs = this.clock.monotonicMs();
+    const reachMs = 1000 * this.reachSec;
+    this.account.recover(Math.min(1, reachMs / (nowMs - this.lossMs)), Math.max(this.lossMs, nowMs - reachMs));
     this.lossMs = Number.NaN;
   }
 
   private restart(): void {
     this.bytesBefore += this.buffer.takenBytes;
+    this.end.end(this.buffer.appendedBytes);
     this.buffer.clear();
     this.stream.restart();
+    this.isConnected = false;
     this.isBlocked = false;
     this.isWatched = false;
     this.isListed = false;
@@ -328,6 +374,7 @@ export class LinkOutput {
     this.isCutShort = false;
     this.points = null;
     this.wasUpToDate = false;
+    this.fetchedBytes = -1;
   }
 
   /** Position up to which bytes can be delivered. */

@@ -26,6 +26,8 @@ export function linkStatus(link: LinkFacts, bufferLimitBytes: number): LinkStatu
     state: link.linkState,
     sinceSec: Math.floor(link.sinceUs / 1e6),
     error: link.error || (link.linkState === "connected" ? clockProblem(link.parent.clockOffsetSec) : ""),
+    confirm: output.end.isFollowed ? "end" : "hop",
+    unconfirmed: output.end.shownProblem,
     reason: link.choice.reason,
     bytesSent: output.sentBytes,
     bufferUsedBytes: output.pendingBytes,

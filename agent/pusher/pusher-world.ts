@@ -23,6 +23,8 @@ export interface PusherSettings {
   readonly returnAfterSec: number;
   /** Parents may fetch what they lack from our ring. */
   readonly isReplicating: boolean;
+  /** Confirmed is what the last agent of the path has stored; else what the parent has. */
+  readonly confirmsEnd: boolean;
   /** Values are sure to come soon: the link is made before the first of them. */
   readonly expectsValues: boolean;
   /** Simple pattern on chart id or name. */
@@ -87,6 +89,10 @@ export interface LinkStatus {
   readonly sinceSec: number;
   /** What went wrong last; while connected empty, unless the clocks of both ends differ too much. */
   readonly error: string;
+  /** What counts as confirmed. */
+  readonly confirm: "hop" | "end";
+  /** Why the end of the path confirms nothing now; empty = it does, or is not asked. */
+  readonly unconfirmed: string;
   /** Why the parent did not take the stream; empty if it did, or did not get so far. */
   readonly reason: PostponeReason | "";
   /** Bytes the kernel took, over all connections. */

@@ -19,6 +19,11 @@ const BUFFER_BYTES_PER_POINT = 200;
 /** Share of the send buffer that answers may fill; the rest is for live values. */
 const BUFFER_SHARE = 0.5;
 
+/** A chart without a point is given time for its second collection: so many of its intervals, … */
+const FIRST_POINT_INTERVALS = 2;
+/** … and what collections come late by. */
+const FIRST_POINT_SEC = 2;
+
 /** Answers without a chart that wait. */
 const REFUSED_MAX = 1000;
 
@@ -32,6 +37,8 @@ interface OpenAnswer {
   cursorSec: number;
   /** Rows up to here are told once more: empty ones too, as the parent holds other values there. */
   readonly correctedSec: number;
+  /** Wall clock by which it is answered, whether the chart has a point by then or not; 0 = not looked at yet. */
+  dueSec: number;
 }
 
 /** What becomes of a chart when its answer is whole. */
@@ -79,7 +86,8 @@ export class ReplayAnswers {
     // A parent may not know where the chart's slots begin.
     const U = chart.definition.updateEverySec;
     const cursorSec = Math.floor(afterSec / U) * U;
-    this.open.set(chart, { chart, startsStreaming, afterSec, beforeSec, cursorSec, correctedSec: cursorSec });
+    const answer = { chart, startsStreaming, afterSec, beforeSec, cursorSec, correctedSec: cursorSec, dueSec: 0 };
+    this.open.set(chart, answer);
   }
 
   /** There is no such chart; more of these than of charts are not answered. */
@@ -98,26 +106,48 @@ export class ReplayAnswers {
    * @returns false when only time ran out: call it again soon.
    */
   write(limitBytes: number, nowSec: number, isTurnOver: () => boolean): boolean {
-    while (this.refused.length > 0 && this.hasRoom(limitBytes)) {
-      if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return true;
-      this.refused.shift();
-    }
-    while (this.hasRoom(limitBytes)) {
-      const [answer] = this.open.values();
-      if (answer === undefined) return true;
-      const isWhole = this.writePiece(answer, Math.min(PIECE_POINTS_MAX, limitBytes / BUFFER_BYTES_PER_POINT), nowSec);
-      if (isWhole === null) return true;
-      if (isWhole) {
-        this.open.delete(answer.chart);
-        if (answer.startsStreaming) this.events.streaming(answer.chart);
+    this.writeRefused(limitBytes, nowSec);
+    const points = Math.min(PIECE_POINTS_MAX, limitBytes / BUFFER_BYTES_PER_POINT);
+    for (const answer of this.open.values()) {
+      if (this.waitsForPoint(answer, nowSec)) continue;
+      for (let isWhole: boolean | null = false; !isWhole; ) {
+        if (!this.hasRoom(limitBytes)) return true;
+        isWhole = this.writePiece(answer, points, nowSec);
+        if (isWhole === null) return true;
+        if (isWhole) this.close(answer);
+        if (isTurnOver()) return this.isIdle;
       }
-      if (isTurnOver()) return this.open.size === 0;
     }
     return true;
   }
 
+  private writeRefused(limitBytes: number, nowSec: number): void {
+    while (this.refused.length > 0 && this.hasRoom(limitBytes)) {
+      if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return;
+      this.refused.shift();
+    }
+  }
+
+  private close({ chart, startsStreaming }: OpenAnswer): void {
+    this.open.delete(chart);
+    if (startsStreaming) this.events.streaming(chart);
+  }
+
   private hasRoom(limitBytes: number): boolean {
     return this.buffer.pendingBytes < limitBytes * BUFFER_SHARE;
+  }
+
+  /**
+   * Netdata keeps no point of the first live value of a chart that is new to it. So the first point goes as a row, and
+   * a chart is answered once it has one.
+   */
+  private waitsForPoint(answer: OpenAnswer, nowSec: number): boolean {
+    const { chart, startsStreaming } = answer;
+    if (this.tellsAll || !startsStreaming || chart.slotsPassed > 0) return false;
+    const waitSec = FIRST_POINT_INTERVALS * chart.definition.updateEverySec + FIRST_POINT_SEC;
+    if (answer.dueSec === 0) answer.dueSec = nowSec + waitSec;
+    // A clock that is set back must not make it wait for long.
+    return nowSec < answer.dueSec && nowSec >= answer.dueSec - waitSec;
   }
 
   /** @returns whether the answer is whole; null when there was no room for the piece. */

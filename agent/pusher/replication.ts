@@ -27,6 +27,8 @@ class ReplicatedChart {
   phase: Phase = "new";
   /** {@link Chart.restarts} from which the parent goes on. */
   restarts = -1;
+  /** It was defined on this connection, and perhaps is to be once more. */
+  isOffered = false;
   /** Newest second that its definition offered; 0 = none. */
   offeredSec = 0;
   /** Values that wait in the ring, and when the first of them was collected; 0 = not known. */
@@ -64,6 +66,8 @@ export class Replication implements ReplayEvents {
   private toldMissingSec = 0;
   /** Older points that the parent has not been told of: (after, before] of their charts. */
   private readonly untold = new Map<Chart, { afterSec: number; beforeSec: number }>();
+  /** Position behind the newest line that such a parent may answer with a request. */
+  private toldBytes = 0;
 
   /**
    * Every chart that has a past is offered, collected now or not.
@@ -83,7 +87,7 @@ export class Replication implements ReplayEvents {
     this.account = account;
     this.answers = new ReplayAnswers(buffer, this);
     for (const chart of host.chartList()) {
-      if (chart.slotsPassed > 0 && stream.wants(chart)) this.undefined.push(this.stateOf(chart));
+      if (chart.slotsPassed > 0 && stream.wants(chart)) this.define(this.stateOf(chart));
     }
   }
 
@@ -106,13 +110,31 @@ export class Replication implements ReplayEvents {
       return;
     }
     if (state.phase === "new" && state.restarts >= 0) return;
-    if (state.phase === "live") state.redoneSec = Math.min(state.redoneSec, chart.lastEntrySec);
-    this.define(state);
+    this.redefine(state);
   }
 
-  /** Every chart is live or idle, and nothing is left to answer. */
+  /** Something is to be written. */
+  get hasNews(): boolean {
+    return this.undefined.length > 0;
+  }
+
+  /** Every chart is live or idle, and nothing is left to tell or to answer. */
   get isUpToDate(): boolean {
-    return this.undefined.length === 0 && this.defined === 0 && this.answers.isIdle;
+    return this.undefined.length === 0 && this.defined === 0 && this.untold.size === 0 && this.answers.isIdle;
+  }
+
+  /**
+   * All that the host has stored so far was written, also of charts that may never be collected again: those that have
+   * something to be asked for are offered. @param fetchedBytes position at which the parent had nothing to ask for.
+   */
+  isWhole(fetchedBytes: number): boolean {
+    for (const chart of this.host.chartList()) {
+      if (chart.slotsPassed === 0 || !this.stream.wants(chart)) continue;
+      const state = this.stateOf(chart);
+      const isFollowed = state.phase === "new" ? state.restarts >= 0 : state.restarts === chart.restarts;
+      if (!isFollowed && state.phase !== "defined") this.redefine(state);
+    }
+    return this.isUpToDate && this.toldBytes <= fetchedBytes;
   }
 
   /** Only a parent of our kind asks for older points of a chart that streams. */
@@ -130,7 +152,8 @@ export class Replication implements ReplayEvents {
   ask(chartId: string, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
     const chart = this.host.chart(chartId) ?? this.byWireId.get(chartId);
     const state = chart === undefined ? undefined : this.states[chart.index];
-    if (chart === undefined || state?.chart !== chart || state.phase === "new") this.answers.refuse(chartId);
+    // One that is to be defined once more is known by what it was.
+    if (chart === undefined || state?.chart !== chart || !state.isOffered) this.answers.refuse(chartId);
     else if (beforeSec > 0) this.answers.ask(chart, startsStreaming, afterSec, beforeSec);
     // Nothing of what was offered; what came since it could not know of.
     else this.answers.ask(chart, startsStreaming, state.offeredSec, 0);
@@ -138,7 +161,10 @@ export class Replication implements ReplayEvents {
 
   /** Older points of a chart came in, from its own sender. */
   grown(chart: Chart, afterSec: number, beforeSec: number): void {
-    if (!this.isTributary || this.states[chart.index]?.chart !== chart) return;
+    if (!this.isTributary || !this.stream.wants(chart)) return;
+    const state = this.stateOf(chart);
+    // It has never been collected while this connection stood.
+    if (state.phase === "new" && state.restarts < 0) this.define(state);
     const known = this.untold.get(chart);
     this.untold.set(chart, {
       afterSec: Math.min(afterSec, known?.afterSec ?? afterSec),
@@ -210,6 +236,11 @@ export class Replication implements ReplayEvents {
     return goneSec <= 0 ? 0 : goneSec / (chart.lastEntrySec - heldFromSec);
   }
 
+  private redefine(state: ReplicatedChart): void {
+    if (state.phase === "live") state.redoneSec = Math.min(state.redoneSec, state.chart.lastEntrySec);
+    this.define(state);
+  }
+
   private define(state: ReplicatedChart): void {
     state.phase = "new";
     state.restarts = state.chart.restarts;
@@ -218,7 +249,7 @@ export class Replication implements ReplayEvents {
 
   private writeDefinition(state: ReplicatedChart, nowSec: number): boolean {
     const { chart } = state;
-    if (chart.isRemoved || this.states[chart.index] !== state) return true;
+    if (chart.isRemoved || this.states[chart.index] !== state || state.phase !== "new") return true;
     if (!this.stream.define(chart)) return false;
     const hasPast = chart.slotsPassed > 0;
     const firstSec = hasPast ? chart.firstEntrySec + chart.definition.updateEverySec : 0;
@@ -226,9 +257,11 @@ export class Replication implements ReplayEvents {
     if (!this.buffer.append(Buffer.from(definitionEndLine(firstSec, lastSec, nowSec)))) return false;
     const wireId = wireChartId(chart.id);
     if (wireId !== chart.id) this.byWireId.set(wireId, chart);
+    state.isOffered = true;
     state.offeredSec = lastSec;
     state.phase = "defined";
     state.restarts = chart.restarts;
+    this.toldBytes = this.buffer.appendedBytes;
     this.defined++;
     return true;
   }
@@ -254,7 +287,9 @@ export class Replication implements ReplayEvents {
   }
 
   private say(words: readonly string[]): boolean {
-    return this.buffer.append(Buffer.from(extensionLine(words)));
+    const isSaid = this.buffer.append(Buffer.from(extensionLine(words)));
+    if (isSaid) this.toldBytes = this.buffer.appendedBytes;
+    return isSaid;
   }
 
   private stateOf(chart: Chart): ReplicatedChart {

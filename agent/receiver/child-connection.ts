@@ -8,6 +8,7 @@ import { extensionLine, replayChartLine } from "../wire/encode-replay.ts";
 import type { LineProblem } from "../wire/stream-handler.ts";
 import { CommandOutput } from "./command-output.ts";
 import type { ReceiverCounters } from "./counters.ts";
+import { EndMarks } from "./end-marks.ts";
 import { HostBackfill } from "./host-backfill.ts";
 import { HostWriter, type WriterEvents } from "./host-writer.ts";
 import { LagGuard } from "./lag-guard.ts";
@@ -81,6 +82,8 @@ export class ChildConnection implements SocketOwner, WriterEvents, PacedInputEve
   private readonly isTributary: boolean;
   /** Null: the child cannot be asked for its past. */
   private readonly backfill: HostBackfill | null = null;
+  private readonly replayWindowSec: number;
+  private readonly endMarks = new EndMarks();
   private isGreeted = false;
   private socket: StreamSocket | null;
   private endReason = "closed by the child";
@@ -103,6 +106,7 @@ export class ChildConnection implements SocketOwner, WriterEvents, PacedInputEve
     this.sinceUs = context.clock.nowUs();
     this.lastDataMs = context.clock.monotonicMs();
     this.isTributary = identity.isTributary;
+    this.replayWindowSec = identity.replication.windowSec;
     if (identity.capabilities.replication) {
       const { host, replication } = identity;
       const pace = new ReplayPace(context.clock);
@@ -152,7 +156,10 @@ export class ChildConnection implements SocketOwner, WriterEvents, PacedInputEve
     if (this.isGreeted) {
       const storedBytes = this.bytesIn - this.input.pendingBytes;
       const nowUs = this.context.clock.nowUs();
-      this.commands.add(extensionLine(["STORED", `${storedBytes}`, `${nowUs}`, `${this.host.missingFromSec}`]));
+      const windowSec = this.backfill?.isTrusting === true ? this.replayWindowSec : 0;
+      const end = this.endMarks.report(this.host, storedBytes, windowSec);
+      const words = ["STORED", `${storedBytes}`, `${nowUs}`, `${this.host.missingFromSec}`, ...end];
+      this.commands.add(extensionLine(words));
     }
     this.sendCommands();
   }
@@ -240,6 +247,11 @@ export class ChildConnection implements SocketOwner, WriterEvents, PacedInputEve
 
   private tellDiscarded(bytes: number): void {
     if (bytes > 0) this.context.log.warn("receiver.bytes_discarded", { host: this.host.hostname, bytes });
+  }
+
+  /** A child of our kind asks what the last agent of the path has stored. */
+  extension([word, what]: readonly string[]): void {
+    if (word === "CONFIRM" && this.isGreeted) this.endMarks.ask(this.host, what === "end");
   }
 
   private greet(): void {

@@ -19,6 +19,8 @@ export class HostBackfill {
   private readonly host: Host;
   private readonly plan: ReplayPlan;
   private isTributary = false;
+  /** The chart that goes on where the child is, by the answer at hand. */
+  private restored: Chart | null = null;
   /** Charts that hold older values than before, which their files do not know yet. */
   private readonly reached = new Set<Chart>();
   /** {@link Host.missingFromSec} as the files know it. */
@@ -65,7 +67,7 @@ export class HostBackfill {
   }
 
   chartState(chart: Chart, collectedUs: number, updatedUs: number, nowUs: number): void {
-    if (this.isTrusting) restoreTimes(chart, collectedUs, updatedUs, nowUs);
+    if (this.isTrusting && restoreTimes(chart, collectedUs, updatedUs, nowUs)) this.restored = chart;
   }
 
   /** What is told late looks as if the child were behind: what was told soonest counts. */
@@ -80,7 +82,11 @@ export class HostBackfill {
   replayEnd(chart: Chart, end: ReplayEnd, nowUs: number): void {
     this.noteClock(end.senderNowSec, nowUs / 1e6);
     const asked = this.plan.askedOf(chart);
-    if (asked?.startsStreaming === false) this.host.listener?.past?.(chart, asked.afterSec, asked.beforeSec);
+    // A chart that goes on is offered anew downstream; one that is not collected any more would not be.
+    const isOffered = asked?.startsStreaming === true && this.restored === chart;
+    const hasPoints = asked !== null && asked.afterSec < asked.beforeSec;
+    if (hasPoints && !isOffered) this.host.listener?.past?.(chart, asked.afterSec, asked.beforeSec);
+    this.restored = null;
     this.plan.answered(chart, end.isStreaming, end.beforeSec, this.heldUpTo(end.lastSec, nowUs / 1e6));
   }
 

@@ -33,6 +33,8 @@ export interface WriterEvents {
   /** @param line borrowed. */
   problem(kind: LineProblem, line: Uint8Array): void;
   disable(): void;
+  /** A line that only agents of our kind write. @param words behind `TRIBUTARY`. */
+  extension?(words: readonly string[]): void;
 }
 
 /** Writes the decoded lines of one connection into its host in the database. */
@@ -171,6 +173,7 @@ export class HostWriter implements StreamHandler<Chart> {
 
   extension(words: readonly string[], nowUs: number): void {
     this.backfill?.extension(words, nowUs);
+    this.events.extension?.(words);
   }
 
   isGone(chart: Chart): boolean {

@@ -1,6 +1,22 @@
 import type { Chart } from "./chart.ts";
 import type { CollectedRow } from "./collected-row.ts";
 
+/** The last agent of the path on which a host is streamed, as far as whoever streams it on knows of it. */
+export interface PathEnd {
+  /** Whoever sends the host here wants to know what the end has stored. To be said once a second, or once to end it. */
+  ask(isWanted: boolean): void;
+  /**
+   * A position, growing as long as this object lives: once {@link confirmed} has come there, the end has all that is
+   * stored in the host now. NaN = that cannot be said now, as some of it is not on its way.
+   */
+  checkpoint(): number;
+  readonly confirmed: number;
+  /** How old what is fetched from the host, and comes to the end late, may be, s; 0 = not known. */
+  readonly reachSec: number;
+  /** Why nothing is confirmed now, in plain words; empty = it is. */
+  readonly problem: string;
+}
+
 /** Whoever streams a host on. Called inside the commit: it copies what it needs and never throws or blocks. */
 export interface CommitListener {
   /**
@@ -18,6 +34,8 @@ export interface CommitListener {
   retired?(chart: Chart): void;
   /** Whoever it sends to takes no older points of a chart that has newer ones. */
   readonly needsOrder?: boolean;
+  /** Where the host goes from here. */
+  readonly pathEnd?: PathEnd;
   /** Points of (afterSec, beforeSec] were stored later than newer ones. */
   past?(chart: Chart, afterSec: number, beforeSec: number): void;
 }

@@ -123,7 +123,7 @@ class Link {
   deliver(random: SeededRandom): void {
     const { buffer, account } = this;
     this.points.write();
-    account.mark(buffer.appendedBytes, buffer.takenBytes);
+    account.mark(buffer.appendedBytes, buffer.takenBytes, 0);
     buffer.flush({
       write: (bytes, offset = 0, length = 0) => {
         const taken = random.chance(70) ? length : random.below(length + 1);

@@ -18,6 +18,8 @@ export interface Plan {
   readonly reconnectDelaySec: number;
   readonly resyncIterations: number;
   readonly bufferBytes: number;
+  /** What the child takes for confirmed; the others have the default. */
+  readonly confirm: "hop" | "end";
   readonly faults: readonly Fault[];
 }
 
@@ -57,6 +59,7 @@ export function planOf(seed: number, seconds: number, livenessSec: number): Plan
     reconnectDelaySec: random.pick([1, 5]),
     resyncIterations: random.pick([0, 2, 60]),
     bufferBytes: random.pick([65_536, 262_144, 4_194_304]),
+    confirm: random.chance(50) ? "end" : "hop",
     faults: faults.filter(({ kind }) => hasClockSteps || kind !== "clock_step"),
   };
 }

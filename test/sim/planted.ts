@@ -1,10 +1,13 @@
 import type { CommitListener } from "../../agent/rrd/commit-listener.ts";
 import { T0_SEC } from "../simulated-host.ts";
-import type { World } from "./world.ts";
+import type { Plan } from "./plan.ts";
+import type { Hop, World } from "./world.ts";
 
 /** Something wrong that a simulation must find, planted from outside: the product knows nothing of it. */
 export interface Planted {
   readonly what: string;
+  /** Of a world that it can be found in, if not of any. */
+  readonly plan?: Partial<Plan>;
   plant(world: World): void;
   /** Must occur in what the simulation says. */
   readonly found: string;
@@ -46,6 +49,15 @@ export const PLANTED: readonly Planted[] = [
       altersLine(/^REPLAY_CHART "?sim.stamp"? "?true"? (\d+) \d+\n/m, (second) => second + 1, "its parent")(world);
     },
     found: "values of the child are missing",
+  },
+  {
+    what: "what the next agent has is confirmed although the end was asked for",
+    plan: { confirm: "end" },
+    plant: (world) => {
+      cutsLink(world, world.hops.at(-1)!);
+      everyLine(world, /^(TRIBUTARY "STORED" "(\d+)" "\d+" "\d+") "\d+"/gm, '$1 "$2"');
+    },
+    found: "values of the child are not confirmed, but its end lacks",
   },
   { what: "one iteration is not offered to the link", plant: skipsCommit, found: "its link was offered" },
   {
@@ -95,9 +107,20 @@ function tampers(
   };
 }
 
-/** An outage that leaves something to be replayed. */
+/** Changes every match in what the child is sent by its parent. */
+function everyLine(world: World, pattern: RegExp, replacement: string): void {
+  world.network.tamper = (_, to, bytes) => {
+    if (to !== world.child) return bytes;
+    return Buffer.from(bytes.toString("latin1").replace(pattern, replacement), "latin1");
+  };
+}
+
+/** An outage of the child's link that leaves something to be replayed. */
 function cutsLinkOnce(world: World): void {
-  const [{ from, to }] = world.hops as [World["hops"][number]];
+  cutsLink(world, world.hops[0]!);
+}
+
+function cutsLink(world: World, { from, to }: Hop): void {
   for (const { name } of to) {
     world.time.at((T0_SEC + AT_SEC) * 1e6, () => {
       world.network.reset(from.name, name, "both");

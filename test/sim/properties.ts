@@ -118,7 +118,8 @@ export class Properties {
       const link = hop.from.links.find(({ from, state }) => from === guid && state === "connected");
       const values = link?.values.acknowledged ?? 0;
       const { inFlight = 0, queued = 0, backlog = 0 } = link?.values ?? {};
-      const isAll = inFlight + queued + backlog === 0;
+      // Nothing to confirm, or it is said why that is not confirmed.
+      const isAll = inFlight + queued + backlog === 0 || link?.unconfirmed !== "";
       const before = this.confirmed.get(hop) ?? { values: 0, atSec: world.second };
       if (
         values === 0 ||

@@ -1,4 +1,5 @@
 import { T0_SEC } from "../simulated-host.ts";
+import { EndWatch } from "./end-watch.ts";
 import { type FaultKind, faultText, overSec } from "./fault.ts";
 import { applyFault } from "./fault-effects.ts";
 import { exact, mixed } from "./looseness.ts";
@@ -11,6 +12,8 @@ export interface SimulationOptions {
   readonly seed: number;
   /** Simulated time. */
   readonly seconds: number;
+  /** What is otherwise than the seed decides. */
+  readonly plan?: Partial<Plan> | undefined;
   /** Numbers of faults that are left out. */
   readonly without?: readonly number[];
   readonly expected?: Expectations | undefined;
@@ -30,6 +33,8 @@ export interface SimulationResult {
   readonly quietMinutes: number;
   /** From the end of the last fault on, in steps of some seconds. */
   readonly wellAfterSec: number;
+  /** Looks at what the end of the path had confirmed; 0 = nobody asked. */
+  readonly endLooks: number;
   readonly world: World;
 }
 
@@ -64,13 +69,26 @@ const BOUNDS_EVERY_SEC = 5;
 /** A check comes when the child's second is nearly over: what it collected in it has arrived everywhere. */
 const CHECK_PHASE_US = 950_000;
 
+/** Where all links replicate and the child wants to know what the end has; null = that is not so. */
+function watchEnd(world: World, { looseness }: Expectations): EndWatch | null {
+  return world.plan.confirm === "end" && looseness === exact ? new EndWatch(world) : null;
+}
+
 /** Runs one world to its end, or until too much is wrong. */
-export function simulate({ seed, seconds, without = [], expected, prepare }: SimulationOptions): SimulationResult {
+export function simulate({
+  seed,
+  seconds,
+  plan: fixed,
+  without = [],
+  expected,
+  prepare,
+}: SimulationOptions): SimulationResult {
   const whole = planOf(seed, seconds, LIVENESS_SEC);
-  const plan = { ...whole, faults: whole.faults.filter(({ number }) => !without.includes(number)) };
+  const plan = { ...whole, faults: whole.faults.filter(({ number }) => !without.includes(number)), ...fixed };
   const world = new World(plan);
   const due = expected ?? expectationsOf(plan);
   const properties = new Properties(world, due);
+  const endWatch = watchEnd(world, due);
   for (const fault of plan.faults) world.time.at((T0_SEC + fault.atSec) * 1e6, () => applyFault(world, fault));
   prepare?.(world);
   const wellSec = Math.max(0, ...plan.faults.map(overSec)) + due.livenessSec;
@@ -88,6 +106,7 @@ export function simulate({ seed, seconds, without = [], expected, prepare }: Sim
       if (!isWell && world.second >= wellSec) {
         isWell = true;
         properties.checkLiveness();
+        endWatch?.well();
       }
       if (world.problems.length >= PROBLEMS_MAX) break;
     }
@@ -104,6 +123,7 @@ export function simulate({ seed, seconds, without = [], expected, prepare }: Sim
     pointsChecked: properties.pointsChecked,
     quietMinutes: properties.quietMinutes,
     wellAfterSec,
+    endLooks: endWatch?.looks ?? 0,
     world,
   };
 }

@@ -54,10 +54,10 @@ describe("a simulation finds it when", () => {
     expect(problems.join("\n")).toMatch(/ values of the child are missing/);
   });
 
-  test.each(PLANTED)("$what", ({ plant, found }) => {
+  test.each(PLANTED)("$what", ({ plan, plant, found }) => {
     // Nothing comes right after a confirmation in this world.
     const expected = { ...PLAIN, looseness: exact, nothingLost: true, confirmedSec: 1.3 };
-    const { problems } = simulate({ ...quiet, prepare: plant, expected });
+    const { problems } = simulate({ ...quiet, plan: { confirm: "hop", ...plan }, prepare: plant, expected });
     expect(problems.join("\n")).toContain(found);
   });
 });

@@ -142,7 +142,7 @@ export class World {
       table("collector.agent", ["enabled = false"]),
       table("stream", [
         `enabled = ${isChild}`,
-        ...(isChild ? [`destination = ${destination}`, `api_key = "${KEY}"`] : []),
+        ...(isChild ? [`destination = ${destination}`, `api_key = "${KEY}"`, `confirm = "${plan.confirm}"`] : []),
         `timeout_seconds = ${plan.timeoutSec}`,
         `receive_timeout_seconds = ${plan.receiveTimeoutSec}`,
         `reconnect_delay_seconds = ${plan.reconnectDelaySec}`,

@@ -165,6 +165,14 @@ describe("what takes effect at once:", () => {
     scene.reload("");
     expect((await scene.report()).links).toEqual([]);
   });
+
+  test("stream.confirm", async () => {
+    await using scene = await AgentScene.start(STREAM);
+    for (const confirm of ["hop", "end", "hop"]) {
+      scene.reload(`${STREAM}confirm = "${confirm}"\n`);
+      expect(await scene.report()).toMatchObject({ links: [{ confirm, unconfirmed: null }], restart_needed: [] });
+    }
+  });
 });
 
 describe("an identity that cannot be kept", () => {

@@ -18,6 +18,8 @@ const LINK: LinkStatus = {
   rate: 12.5,
   bytes: 4096,
   error: null,
+  confirm: "end",
+  unconfirmed: "no connection to c:1",
   destinations: [
     { name: "10.0.0.1:19999", lastAttemptSec: 7, error: "", reason: "", postponedUntilSec: 0, inUseSinceSec: NOW - 60 },
     {
@@ -156,6 +158,8 @@ describe("/api/v1/agent", () => {
         rate: 12.5,
         bytes: 4096,
         error: null,
+        confirm: "end",
+        unconfirmed: "no connection to c:1",
         destinations: [
           {
             name: "10.0.0.1:19999",

@@ -188,6 +188,7 @@ export class PusherScene {
       initialClockResyncIterations: 1,
       returnAfterSec: 300,
       isReplicating: false,
+      confirmsEnd: false,
       expectsValues: false,
       sendChartsMatching: "*",
       ...settings,

@@ -140,6 +140,8 @@ export class Tree {
   readonly dial: Dial;
   /** Bytes that a connection takes in a second and direction. */
   bytesPerSec = Number.POSITIVE_INFINITY;
+  /** Agents that are added want to know what the end of the path has stored. */
+  confirmsEnd = false;
   /** Names of parents that replicate but are not agents of our kind. */
   readonly foreign = new Set<string>();
   /** Capability bits that an agent is asked for at most, whatever its children offer. */
@@ -181,6 +183,7 @@ export class Tree {
       initialClockResyncIterations: 60,
       returnAfterSec: 300,
       isReplicating: true,
+      confirmsEnd: this.confirmsEnd,
       expectsValues: true,
       sendChartsMatching: "*",
     };

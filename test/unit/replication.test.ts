@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { dimension } from "../simulated-host.ts";
+import { commitLocal } from "../../agent/rrd/commit.ts";
+import { ValueRow } from "../../agent/rrd/value-row.ts";
+import { dimension, stored } from "../simulated-host.ts";
 import { CHILD_GUID, differences, Load, type Node, Tree } from "./replication-tree.ts";
 
 /** A child and its parent; `outageSec` is how long they stand apart after 30 s together. */
@@ -127,6 +129,22 @@ describe("child → parent", () => {
     expect(differences(more, parent)).toEqual([]);
   });
 
+  test("what was lost is recovered by a parent of many charts, whose definitions do not fit into the buffer", async () => {
+    const tree = new Tree();
+    const child = tree.add("child", "parent");
+    tree.add("parent", null);
+    const load = new Load(child, tree.clock, 450);
+    tree.cut("parent");
+    await tree.pass(20, () => load.collect());
+    expect(linkOf(child).lost.not_connected).toBeGreaterThan(0);
+    tree.join("parent");
+    tree.bytesPerSec = 100_000;
+    await tree.pass(30, () => load.collect());
+    tree.bytesPerSec = Number.POSITIVE_INFINITY;
+    await tree.pass(10, () => load.collect());
+    expect(linkOf(child)).toMatchObject({ backlog: 0, lost: { not_connected: 0 } });
+  });
+
   test("a clock that is put back takes the charts along", async () => {
     const { tree, child, parent, load, collect } = pair();
     await tree.pass(100, collect);
@@ -160,6 +178,30 @@ describe("child → proxy → parent", () => {
     expect([missingAt(proxy), missingAt(parent)]).toEqual([0, 0]);
     for (const node of [child, proxy]) {
       expect(linkOf(node).lost).toEqual({ not_connected: 0, overflow: 0, disconnect: 0, refused: 0 });
+    }
+  });
+
+  test("a chart that is not collected any more gets to the end, too, although the proxy's link stood before", async () => {
+    const { tree, child, proxy, parent, load, collect } = chain();
+    await tree.pass(10, collect);
+    tree.cut("proxy");
+    const old = child.local.defineChart({ id: "old.chart" })!;
+    child.local.defineDimension(old, dimension("gauge"));
+    const row = new ValueRow();
+    await tree.pass(30, () => {
+      collect();
+      row.set(0, load.ticks);
+      commitLocal(old, row, Math.round(tree.clock.nowUs()));
+    });
+    // As after a restart: its past is there, and what it was collected with is not.
+    old.lastCollectedUs = 0;
+    tree.join("proxy");
+    await tree.pass(60, collect);
+    const held = stored(old, 0, old.firstEntrySec + 1, old.lastEntrySec);
+    expect(held.length).toBeGreaterThan(20);
+    for (const node of [proxy, parent]) {
+      const chart = node.database.host(CHILD_GUID)?.chart("old.chart");
+      expect(chart && stored(chart, 0, old.firstEntrySec + 1, old.lastEntrySec)).toEqual(held);
     }
   });
 

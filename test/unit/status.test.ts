@@ -63,6 +63,8 @@ function link(part: Partial<LinkReport>): LinkReport {
     state: "connected",
     rate: 100,
     error: null,
+    confirm: "hop",
+    unconfirmed: null,
     destinations: [],
     account: {
       offered: 500,
@@ -182,6 +184,14 @@ All hosts up to date, nothing lost, every account adds up.
     const text = renderReport(report({ hosts }));
     expect(text).toContain("being fetched from the sender: edge-7 is complete up to 2023-11-14T22:13:19Z\n");
     expect(text).toContain("clocks that differ by more than 2 s: edge-7 is 12.5 s behind this machine\n");
+  });
+
+  test("an end that does not confirm: what keeps it from that", () => {
+    const away = link({ confirm: "end", unconfirmed: "no connection to c:19999" });
+    const text = renderReport(report({ hosts: [EDGE], links: [away] }));
+    expect(text).toMatch(/ {2}not confirmed by the end: no connection to c:19999$/m);
+    expect(text).toContain("not confirmed by the last agent of the path: edge-7 (no connection to c:19999)\n");
+    expect(renderReport(report({ hosts: [EDGE], links: [link({ confirm: "end" })] }))).not.toContain("not confirmed");
   });
 
   test("several parents: a line for each, what is in use and why others are not", () => {
