@@ -41,6 +41,8 @@ export class FuzzChild {
       () => this.extension(random),
       () => this.flood(random),
       () => this.many(random),
+      () => this.alone(random),
+      () => this.alone(random),
       () =>
         `VARIABLE ${random.pick(["HOST", "CHART", "LOCAL", "", "x"])} v${random.below(150)} = ${someValue(random)}\n`,
       () =>
@@ -149,6 +151,18 @@ export class FuzzChild {
       () => `TRIBUTARY MISSING ${second()}\n`,
       () => `TRIBUTARY PAST ${this.chart(random)} ${second()} ${second()}\n`,
       () => `TRIBUTARY ${oddNumber(random)} ${"w ".repeat(25)}\n`,
+    ])();
+  }
+
+  /** A line of a chart that was named some time ago, if at all; or one without an end. */
+  private alone(random: SeededRandom): string {
+    return random.pick([
+      () => this.dimension(random),
+      () => this.definitionEnd(random),
+      () => this.states(random),
+      () => `CLABEL "l${random.below(120)}" v 1\nCLABEL_COMMIT\n`,
+      () => `VARIABLE CHART v${random.below(150)} = ${random.below(99)}\n`,
+      () => "x".repeat(random.below(100_000)),
     ])();
   }
 

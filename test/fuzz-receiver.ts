@@ -110,7 +110,7 @@ export class ReceiverFuzz {
     if (random.chance(20)) {
       await this.clock.advance(1000 * (random.chance(90) ? 1 : 1 + random.below(40)));
       this.receiver.sweep();
-      if (random.chance(20)) this.database.removeObsoleteCharts(this.clock.nowUs(), 1e6);
+      if (random.chance(60)) this.database.removeObsoleteCharts(this.clock.nowUs(), 1e6);
     }
     if (random.chance(3) && socket.isOpen) random.chance(50) ? socket.owner!.end(socket) : socket.end();
     if (!socket.isOpen) this.socket = null;
