@@ -32,9 +32,10 @@ const QUICK_TESTS = [
  */
 const WAITING_TESTS = [
   ["netdata-replication"],
+  ["outages", "slow-parent"],
   // store-disk mounts disks: the agents of netdata-streams would see them come and go.
   ["netdata-streams", "store-disk"],
-  ["carbon", "interop"],
+  ["carbon", "interop", "way"],
   ["agent-carbon", "store-modes", "failover", "agent"],
   ["demo", "netdata-refusals", "netdata-outage", "netdata-labels", "netdata-old-host"],
 ];

@@ -151,6 +151,8 @@ export class FuzzChild {
       () => `TRIBUTARY MISSING ${second()}\n`,
       () => `TRIBUTARY PAST ${this.chart(random)} ${second()} ${second()}\n`,
       () => `TRIBUTARY ${oddNumber(random)} ${"w ".repeat(25)}\n`,
+      () => `TRIBUTARY WRITTEN ${random.below(1000)} ${random.chance(70) ? random.below(9000) : oddNumber(random)}\n`,
+      () => this.way(random),
     ])();
   }
 
@@ -178,6 +180,19 @@ export class FuzzChild {
       () => this.definition(random) + each((n) => `DIMENSION m${n}`),
       () => each((n) => `CHART m.c${n}`),
     ])();
+  }
+
+  /** How its values come to it, as an honest child says it, or nearly. */
+  private way(random: SeededRandom): string {
+    const count = 1 + random.below(11);
+    const number = () => (random.chance(97) ? String(random.below(1e6)) : oddNumber(random));
+    let lines = "";
+    for (let position = 0; position < count; position++) {
+      const amounts = Array.from({ length: random.chance(95) ? 12 : random.below(14) }, number).join(" ");
+      const name = random.chance(90) ? "a proxy" : "\x1b[2J".repeat(1 + random.below(60));
+      lines += `TRIBUTARY HOP ${position} ${count} guid-${random.below(3)} "${name}" ${number()} ${number()} ${amounts}\n`;
+    }
+    return lines;
   }
 
   /** The same thing again and again. */

@@ -54,7 +54,7 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     this.settings = settings;
     this.world = world;
     this.share = share;
-    this.output = new LinkOutput(settings, share.heads, world.clock);
+    this.output = new LinkOutput(settings, share.heads, world);
     this.parent = new ParentCommands(this.output, world.clock);
     this.choice = new ParentChoice(host, settings, world);
     this.watch = new ParentWatch(this.output, this.choice);

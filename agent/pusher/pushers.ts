@@ -2,6 +2,7 @@ import type { Timer } from "../base/clock.ts";
 import type { Host } from "../rrd/host.ts";
 import { SetHeadsCache } from "./chart-stream.ts";
 import { HostPusher } from "./host-pusher.ts";
+import { addTotals, type HostLinkTotals, type LinkTotals, NO_TOTALS, totalsOf } from "./link-totals.ts";
 import type { DirtyLink, PusherShare } from "./pusher-share.ts";
 import type { LinkState, LinkStatus, PusherCounters, PusherSettings, PusherWorld } from "./pusher-world.ts";
 
@@ -25,6 +26,8 @@ export class Pushers implements PusherShare {
   private turn: Timer | null = null;
   private queuesMs = Number.NEGATIVE_INFINITY;
   private queuesDueMs = 0;
+  /** Of links that are over. */
+  private gone = NO_TOTALS;
 
   constructor(world: PusherWorld) {
     this.world = world;
@@ -55,6 +58,7 @@ export class Pushers implements PusherShare {
     if (host.listener === pusher) host.listener = null;
     pusher.close();
     this.unfinished.delete(pusher);
+    this.gone = addTotals(this.gone, totalsOf(pusher));
   }
 
   /**
@@ -126,6 +130,18 @@ export class Pushers implements PusherShare {
   /** In order of attachment. */
   status(): LinkStatus[] {
     return [...this.byHost.values()].map((pusher) => pusher.status());
+  }
+
+  /** The accounts of all links together, those that are over included; undefined until there is one. */
+  get totals(): LinkTotals | undefined {
+    let totals = this.gone;
+    for (const pusher of this.byHost.values()) totals = addTotals(totals, totalsOf(pusher));
+    return this.byHost.size === 0 && totals.offered === 0 ? undefined : totals;
+  }
+
+  /** The accounts of the first `most` links, in order of attachment. */
+  accounts(most: number): HostLinkTotals[] {
+    return [...this.byHost.values().take(Math.min(most, this.byHost.size))].map(totalsOf);
   }
 
   /** Links by state. */

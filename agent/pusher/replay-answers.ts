@@ -11,6 +11,7 @@ import {
   replaySetHead,
   replaySetLine,
 } from "../wire/encode-replay.ts";
+import type { WrittenRows } from "./written-rows.ts";
 
 /** Points in one piece of an answer: between two pieces, live values of other charts go out. */
 const PIECE_POINTS_MAX = 2000;
@@ -60,6 +61,9 @@ export interface ReplayEvents {
 export class ReplayAnswers {
   private readonly buffer: SendBuffer;
   private readonly events: ReplayEvents;
+  private readonly written: WrittenRows;
+  /** Rows of the piece at hand. */
+  private pieceRows = 0;
   /** The parent is an agent of our kind: states are told in full. */
   tellsAll = false;
   /** By chart; the one that was asked for first comes first. */
@@ -68,8 +72,9 @@ export class ReplayAnswers {
   private readonly refused: string[] = [];
   private values = new Float64Array(0);
 
-  constructor(buffer: SendBuffer, events: ReplayEvents) {
+  constructor(buffer: SendBuffer, events: ReplayEvents, written: WrittenRows) {
     this.buffer = buffer;
+    this.written = written;
     this.events = events;
   }
 
@@ -86,8 +91,15 @@ export class ReplayAnswers {
     // A parent may not know where the chart's slots begin.
     const U = chart.definition.updateEverySec;
     const cursorSec = Math.floor(afterSec / U) * U;
-    const answer = { chart, startsStreaming, afterSec, beforeSec, cursorSec, correctedSec: cursorSec, dueSec: 0 };
-    this.open.set(chart, answer);
+    this.open.set(chart, {
+      chart,
+      startsStreaming,
+      afterSec,
+      beforeSec,
+      cursorSec,
+      correctedSec: cursorSec,
+      dueSec: 0,
+    });
   }
 
   /** There is no such chart; more of these than of charts are not answered. */
@@ -106,31 +118,19 @@ export class ReplayAnswers {
    * @returns false when only time ran out: call it again soon.
    */
   write(limitBytes: number, nowSec: number, isTurnOver: () => boolean): boolean {
-    this.writeRefused(limitBytes, nowSec);
+    while (this.refused.length > 0 && this.hasRoom(limitBytes)) {
+      if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return true;
+      this.refused.shift();
+    }
     const points = Math.min(PIECE_POINTS_MAX, limitBytes / BUFFER_BYTES_PER_POINT);
     for (const answer of this.open.values()) {
       if (this.waitsForPoint(answer, nowSec)) continue;
-      for (let isWhole: boolean | null = false; !isWhole; ) {
-        if (!this.hasRoom(limitBytes)) return true;
-        isWhole = this.writePiece(answer, points, nowSec);
-        if (isWhole === null) return true;
-        if (isWhole) this.close(answer);
-        if (isTurnOver()) return this.isIdle;
+      while (this.open.get(answer.chart) === answer) {
+        if (!this.hasRoom(limitBytes) || !this.writePiece(answer, points, nowSec)) return true;
+        if (isTurnOver()) return this.open.size === 0;
       }
     }
     return true;
-  }
-
-  private writeRefused(limitBytes: number, nowSec: number): void {
-    while (this.refused.length > 0 && this.hasRoom(limitBytes)) {
-      if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return;
-      this.refused.shift();
-    }
-  }
-
-  private close({ chart, startsStreaming }: OpenAnswer): void {
-    this.open.delete(chart);
-    if (startsStreaming) this.events.streaming(chart);
   }
 
   private hasRoom(limitBytes: number): boolean {
@@ -150,12 +150,12 @@ export class ReplayAnswers {
     return nowSec < answer.dueSec && nowSec >= answer.dueSec - waitSec;
   }
 
-  /** @returns whether the answer is whole; null when there was no room for the piece. */
-  private writePiece(answer: OpenAnswer, points: number, nowSec: number): boolean | null {
+  /** Writes the next points of an answer, and closes it when it is whole. @returns false when there was no room. */
+  private writePiece(answer: OpenAnswer, points: number, nowSec: number): boolean {
     const { chart, startsStreaming } = answer;
     const U = chart.definition.updateEverySec;
     // Rows of a dimension that the parent has not heard of would be lost, or end the link.
-    if (!this.events.ensureDefined(chart)) return null;
+    if (!this.events.ensureDefined(chart)) return false;
     // The clock may have gone back while the answer was on its way.
     if (startsStreaming) answer.cursorSec = Math.min(answer.cursorSec, this.events.redoneSec(chart));
     const held = Math.max(answer.cursorSec, chart.firstEntrySec);
@@ -165,14 +165,19 @@ export class ReplayAnswers {
       : Math.min(Math.floor(answer.beforeSec / U) * U, chart.lastEntrySec);
     const slots = Math.max(1, Math.floor(points / Math.max(1, chart.dimensions.count)));
     const toSec = Math.min(endSec, held + slots * U);
+    this.pieceRows = 0;
     let text = replayBeginLine(chart.id);
     if (toSec > held) text += this.rows(answer, held, toSec, nowSec);
     const isWhole = toSec >= endSec;
     if (isWhole) text += this.end(answer, nowSec);
-    if (!this.buffer.append(Buffer.from(text))) return null;
+    if (!this.buffer.append(Buffer.from(text))) return false;
+    this.written.add(this.pieceRows, this.pieceRows * chart.dimensions.count);
     answer.cursorSec = toSec;
     if (startsStreaming) this.events.retold(chart, toSec);
-    return isWhole;
+    if (!isWhole) return true;
+    this.open.delete(chart);
+    if (startsStreaming) this.events.streaming(chart);
+    return true;
   }
 
   /** The points in (afterSec, toSec]. */
@@ -197,15 +202,19 @@ export class ReplayAnswers {
         if (!Number.isNaN(value)) isEmpty = false;
         row += replaySetLine(heads[i]!, value, isReset);
       }
-      if (!isEmpty || timeSec <= correctedSec) text += replayRowLine(timeSec - U, timeSec, nowSec) + row;
+      const lines = replayRowLine(timeSec - U, timeSec, nowSec) + row;
+      if (!isEmpty || timeSec <= correctedSec) text += this.counted(lines);
       // Netdata 1.37 in mode ram, save or map writes the first live value of a chart that is new to it over the last
       // replayed one, so that all others show a second late. Told twice, that one stays; where points go by their time
       // it makes no difference.
-      if (isNewThere && timeSec === chart.lastEntrySec) {
-        text += replayRowLine(timeSec - U, timeSec, nowSec) + row;
-      }
+      if (isNewThere && timeSec === chart.lastEntrySec) text += this.counted(lines);
     }
     return text;
+  }
+
+  private counted(row: string): string {
+    this.pieceRows++;
+    return row;
   }
 
   private end({ chart, startsStreaming, afterSec, beforeSec }: OpenAnswer, nowSec: number): string {

@@ -64,10 +64,10 @@ export class Replication implements ReplayEvents {
   /** What such a parent was told last. */
   private hasToldAll = false;
   private toldMissingSec = 0;
-  /** Older points that the parent has not been told of: (after, before] of their charts. */
-  private readonly untold = new Map<Chart, { afterSec: number; beforeSec: number }>();
   /** Position behind the newest line that such a parent may answer with a request. */
   private toldBytes = 0;
+  /** Older points that the parent has not been told of: (after, before] of their charts. */
+  private readonly untold = new Map<Chart, { afterSec: number; beforeSec: number }>();
 
   /**
    * Every chart that has a past is offered, collected now or not.
@@ -85,7 +85,7 @@ export class Replication implements ReplayEvents {
     this.buffer = buffer;
     this.stream = stream;
     this.account = account;
-    this.answers = new ReplayAnswers(buffer, this);
+    this.answers = new ReplayAnswers(buffer, this, stream.written);
     for (const chart of host.chartList()) {
       if (chart.slotsPassed > 0 && stream.wants(chart)) this.define(this.stateOf(chart));
     }
@@ -115,12 +115,12 @@ export class Replication implements ReplayEvents {
 
   /** Something is to be written. */
   get hasNews(): boolean {
-    return this.undefined.length > 0;
+    return this.undefined.length > 0 || this.untold.size > 0;
   }
 
-  /** Every chart is live or idle, and nothing is left to tell or to answer. */
+  /** Every chart is live or idle, and nothing is left to answer. */
   get isUpToDate(): boolean {
-    return this.undefined.length === 0 && this.defined === 0 && this.untold.size === 0 && this.answers.isIdle;
+    return !this.hasNews && this.defined === 0 && this.answers.isIdle;
   }
 
   /**
@@ -229,16 +229,16 @@ export class Replication implements ReplayEvents {
     return this.needsOrder && this.host.missingFromSec > 0 && this.host.isConnected;
   }
 
+  private redefine(state: ReplicatedChart): void {
+    if (state.phase === "live") state.redoneSec = Math.min(state.redoneSec, state.chart.lastEntrySec);
+    this.define(state);
+  }
+
   /** What part of the held values the ring has no place for any more, 0…1: the parent let it wait for too long. */
   private shareGone({ chart, heldFromSec }: ReplicatedChart): number {
     if (chart.slotsPassed <= this.host.historyEntries || heldFromSec === 0) return 0;
     const goneSec = chart.firstEntrySec - heldFromSec;
     return goneSec <= 0 ? 0 : goneSec / (chart.lastEntrySec - heldFromSec);
-  }
-
-  private redefine(state: ReplicatedChart): void {
-    if (state.phase === "live") state.redoneSec = Math.min(state.redoneSec, state.chart.lastEntrySec);
-    this.define(state);
   }
 
   private define(state: ReplicatedChart): void {
@@ -255,9 +255,9 @@ export class Replication implements ReplayEvents {
     const firstSec = hasPast ? chart.firstEntrySec + chart.definition.updateEverySec : 0;
     const lastSec = hasPast ? chart.lastEntrySec : 0;
     if (!this.buffer.append(Buffer.from(definitionEndLine(firstSec, lastSec, nowSec)))) return false;
+    state.isOffered = true;
     const wireId = wireChartId(chart.id);
     if (wireId !== chart.id) this.byWireId.set(wireId, chart);
-    state.isOffered = true;
     state.offeredSec = lastSec;
     state.phase = "defined";
     state.restarts = chart.restarts;

@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { SocketOwner, StreamSocket } from "../base/stream-socket.ts";
 import type { ReplicationSettings } from "../config/child-settings.ts";
 import type { Host } from "../rrd/host.ts";
+import type { Mismatches } from "../rrd/mismatches.ts";
 import type { Capabilities } from "../wire/capabilities.ts";
 import { extensionLine, replayChartLine } from "../wire/encode-replay.ts";
 import type { LineProblem } from "../wire/stream-handler.ts";
@@ -17,6 +18,7 @@ import type { Refusals } from "./refusals.ts";
 import { ReplayPace } from "./replay-pace.ts";
 import { ReplayPlan } from "./replay-plan.ts";
 import type { ReplayShare } from "./replay-share.ts";
+import { SenderReports } from "./sender-reports.ts";
 
 /** A connection that sent something within this time still owns its machine GUID (streaming.md §11.10). */
 const ACTIVE_MS = 30_000;
@@ -46,6 +48,8 @@ export interface ConnectionContext {
   readonly inputTurns: InputTurns;
   /** What is not taken is remembered here. */
   readonly refusals: Refusals;
+  /** What does not add up is told here. */
+  readonly mismatches: Mismatches;
   /** This agent, for children of our kind. */
   readonly self: { readonly machineGuid: string; readonly hostname: () => string };
 }
@@ -115,8 +119,14 @@ export class ChildConnection implements SocketOwner, WriterEvents, PacedInputEve
         this.commands.add(replayChartLine(chart.id, startsStreaming, afterSec, beforeSec));
       });
       this.backfill = new HostBackfill(identity.host, plan);
+    } else if (identity.host.missingFromSec > 0) {
+      // Nobody can be asked for it: what waits for it would wait for ever.
+      identity.host.missingFromSec = 0;
+      identity.host.files?.hostChanged();
     }
-    this.writer = new HostWriter(identity.host, this, this.backfill);
+    const { host, address } = identity;
+    const reports = this.isTributary ? new SenderReports(host, address, context.clock, context.mismatches) : null;
+    this.writer = new HostWriter(host, this, this.backfill, reports);
     this.input = new PacedInput(context.clock, context.inputTurns, this.writer, this);
     this.lag = new LagGuard(identity.host.updateEverySec);
   }
@@ -234,6 +244,11 @@ export class ChildConnection implements SocketOwner, WriterEvents, PacedInputEve
     this.disconnect("asked to stop (DISABLE)");
   }
 
+  /** A child of our kind asks what the last agent of the path has stored. */
+  extension([word, what]: readonly string[]): void {
+    if (word === "CONFIRM" && this.isGreeted) this.endMarks.ask(this.host, what === "end");
+  }
+
   /** The child has gone: what it sent before is stored, as far as that takes no time that others need. */
   private finishInput(): void {
     if (this.input.pendingBytes === 0) return;
@@ -247,11 +262,6 @@ export class ChildConnection implements SocketOwner, WriterEvents, PacedInputEve
 
   private tellDiscarded(bytes: number): void {
     if (bytes > 0) this.context.log.warn("receiver.bytes_discarded", { host: this.host.hostname, bytes });
-  }
-
-  /** A child of our kind asks what the last agent of the path has stored. */
-  extension([word, what]: readonly string[]): void {
-    if (word === "CONFIRM" && this.isGreeted) this.endMarks.ask(this.host, what === "end");
   }
 
   private greet(): void {

@@ -47,7 +47,14 @@ export class HostBackfill {
     this.noteClock(childNowSec, nowSec);
     trustClock(this.host, this.isTrusting);
     forgetState(chart);
-    this.plan.defined(chart, firstSec, this.heldUpTo(lastSec, nowSec), Math.floor(nowSec));
+    const fromSec = this.plan.defined(chart, firstSec, this.heldUpTo(lastSec, nowSec), Math.floor(nowSec));
+    if (fromSec > 0 && this.isTributary) this.noteMissing(fromSec);
+  }
+
+  /** Other charts may go on before the next tick. */
+  private noteMissing(fromSec: number): void {
+    const { missingFromSec } = this.host;
+    if (missingFromSec === 0 || fromSec < missingFromSec) this.host.missingFromSec = fromSec;
   }
 
   replay(chart: Chart, row: ReplayRow, nowUs: number): void {

@@ -19,6 +19,7 @@ import type {
   StreamHandler,
 } from "../wire/stream-handler.ts";
 import type { HostBackfill } from "./host-backfill.ts";
+import type { ReadRows, SenderReports } from "./sender-reports.ts";
 
 /** Longest id of a refused chart or dimension that is remembered; real ones have some tens of characters. */
 const ID_LENGTH_MAX = 200;
@@ -48,16 +49,31 @@ export class HostWriter implements StreamHandler<Chart> {
   private readonly host: Host;
   private readonly events: WriterEvents;
   private readonly backfill: HostBackfill | null;
+  private readonly reports: SenderReports | null;
+  /** Rows that were not committed but came whole: replayed, or of a chart that a limit refused. */
+  private otherRows = 0;
+  private otherValues = 0;
   /** Charts, and dimensions of charts, that a limit of the database refused. */
   private readonly refused = new Set<string>();
+  /** There are more, or one with too long an id: what comes of them cannot be told from what is broken. */
+  private isRefusedUnknown = false;
   /** The chart, or the dimension, asked for last is one of them. */
   private isRefused = false;
 
-  /** @param backfill null: replication was not agreed; what comes of it is passed over. */
-  constructor(host: Host, events: WriterEvents, backfill: HostBackfill | null = null) {
+  /**
+   * @param backfill null: replication was not agreed; what comes of it is passed over.
+   * @param reports null: the sender is not an agent of our kind.
+   */
+  constructor(
+    host: Host,
+    events: WriterEvents,
+    backfill: HostBackfill | null = null,
+    reports: SenderReports | null = null,
+  ) {
     this.host = host;
     this.events = events;
     this.backfill = backfill;
+    this.reports = reports;
   }
 
   defineChart(line: ChartLine): Chart | null {
@@ -104,6 +120,7 @@ export class HostWriter implements StreamHandler<Chart> {
     const chart = this.host.chart(cutId(id)) ?? null;
     // Not for a known one: its next BEGIN is one that was foretold, for which nobody asks.
     if (chart === null) this.isRefused = this.refused.has(id);
+    if (chart === null && this.isRefused) this.otherRows++;
     return chart;
   }
 
@@ -150,6 +167,8 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   replay(chart: Chart, row: ReplayRow, nowUs: number): void {
+    this.otherRows++;
+    this.otherValues += row.setCount;
     this.backfill?.replay(chart, row, nowUs);
   }
 
@@ -172,6 +191,7 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   extension(words: readonly string[], nowUs: number): void {
+    this.reports?.take(words, this.isRefusedUnknown ? null : this.read);
     this.backfill?.extension(words, nowUs);
     this.events.extension?.(words);
   }
@@ -183,6 +203,8 @@ export class HostWriter implements StreamHandler<Chart> {
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {
     const isLimit = this.isRefused && (kind === "no_chart" || kind === "no_dimension");
     if (isValue) this.drop(1, isLimit ? "limit" : "malformed");
+    // An agent of our kind writes no line that cannot be used: what is missing here then has been lost on its way.
+    if (isValue && isLimit) this.otherValues++;
     if (!isLimit) this.events.problem(kind, line);
   }
 
@@ -199,8 +221,14 @@ export class HostWriter implements StreamHandler<Chart> {
     return !chart.isRemoved || this.host.readmit(chart);
   }
 
+  /** What came so far in whole rows. */
+  private get read(): ReadRows {
+    return { rows: this.updates + this.otherRows, values: this.samples + this.otherValues };
+  }
+
   private remember(refused: string): void {
     if (this.refused.size < REFUSED_MAX && refused.length <= 2 * ID_LENGTH_MAX) this.refused.add(refused);
+    else this.isRefusedUnknown = true;
   }
 
   private drop(values: number, reason: DropReason): void {

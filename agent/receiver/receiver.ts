@@ -5,6 +5,7 @@ import type { ChildSettings } from "../config/child-settings.ts";
 import type { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
 import type { HostOptions } from "../rrd/host-options.ts";
+import type { Mismatches } from "../rrd/mismatches.ts";
 import { promptOf, REFUSALS, type Refusal } from "../wire/answers.ts";
 import { answerTo, supported } from "../wire/capabilities.ts";
 import { parseStreamRequest, type ReceivedRequest } from "../wire/handshake.ts";
@@ -39,6 +40,7 @@ export interface ReceiverOptions {
   /** GUID of this agent's own host. */
   readonly ownGuid: string;
   readonly settings: ReceiverSettings;
+  readonly mismatches: Mismatches;
   /** Called after each chunk of any child. */
   readonly afterData: () => void;
   /** A child was accepted with this API key: whoever passes it on follows the settings of that key. */
@@ -68,6 +70,7 @@ export class Receiver {
       counters: this.counters,
       afterData: options.afterData,
       refusals: this.refusals,
+      mismatches: options.mismatches,
       ended: (connection) => this.ended(connection),
       replayShare: new ReplayShare(),
       inputTurns: new InputTurns(),

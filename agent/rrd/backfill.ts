@@ -160,8 +160,14 @@ function reach(chart: Chart, timeSec: number): void {
   const ring = chart.host.ring!;
   const firstSec = chart.lastEntrySec - (chart.slotsPassed - 1) * U;
   if (chart.slotsPassed === 0) {
+    const { lastUpdatedUs } = chart;
     ring.eachRecord(chart, (segment, record) => segment.dateFirst(record, timeSec));
     advanceTo(chart, timeSec, 1);
+    // It goes on from a later time without a slot: that of its first value, or one that it was told.
+    if (lastUpdatedUs > chart.lastUpdatedUs) {
+      passTo(chart, alignUs(lastUpdatedUs, chart) / 1e6);
+      chart.lastUpdatedUs = lastUpdatedUs;
+    }
   } else if (timeSec > chart.lastEntrySec) {
     passTo(chart, timeSec - U);
     advanceTo(chart, timeSec, 1);

@@ -110,6 +110,8 @@ export class LineReader<Chart> {
         this.readDefinitionEnd();
         break;
       case "TRIBUTARY":
+        // It tells of all that stands before it.
+        this.replay.settle(decoder.nowUs);
         this.handler.extension(words.list(1), decoder.nowUs);
         break;
       default:

@@ -6,6 +6,7 @@ import { parseConfig } from "../../agent/config/load.ts";
 import type { Config } from "../../agent/config/schema.ts";
 import { Receiver, type ReceiverSettings } from "../../agent/receiver/receiver.ts";
 import { Database, type DatabaseLimits } from "../../agent/rrd/database.ts";
+import { Mismatches } from "../../agent/rrd/mismatches.ts";
 import { PROMPT_V1, REFUSALS } from "../../agent/wire/answers.ts";
 import { FakeClock } from "./door-fixture.ts";
 
@@ -86,10 +87,12 @@ class World {
     const line = (level: keyof Log) => {
       return (event: string, fields: LogFields = {}) => void this.lines.push({ level, event, fields });
     };
+    const log = { error: line("error"), warn: line("warn"), info: line("info"), debug: line("debug") };
     this.receiver = new Receiver({
       database: this.database,
       clock: this.clock,
-      log: { error: line("error"), warn: line("warn"), info: line("info"), debug: line("debug") },
+      log,
+      mismatches: new Mismatches(this.clock, log),
       ownGuid: OWN,
       settings: { ...settingsOf(toml), isAllowed },
       afterData: () => {},
@@ -331,6 +334,25 @@ describe("what is agreed with a child", () => {
     socket.owner!.data(socket, Buffer.from(`CHART ${chart} "obsolete"\nDIMENSION "x" "" "absolute" 1 1 "obsolete"\n`));
     expect(world.database.host(GUID)!.chart("a.b")!.isVisible).toBe(false);
   });
+});
+
+describe("what is missing of a host", () => {
+  const missingAfter = (query: string) => {
+    const world = new World();
+    const { socket } = world.connect(child());
+    const host = world.database.host(GUID)!;
+    socket.end();
+    host.missingFromSec = 1_700_000_000;
+    expect(world.connect(child(GUID, query)).answer).not.toBe("");
+    world.sweep(1);
+    return host.missingFromSec;
+  };
+
+  test("stays so while its child may still be asked for it", () => {
+    expect(missingAfter("&ver=4800&tributary=1")).toBe(1_700_000_000);
+  });
+
+  test("is given up when its child cannot be asked", () => expect(missingAfter("")).toBe(0));
 });
 
 describe("a connected child", () => {
