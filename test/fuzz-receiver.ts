@@ -5,6 +5,7 @@ import { imbalance } from "../agent/rrd/balance.ts";
 import { completeToSec } from "../agent/rrd/completeness.ts";
 import type { Database } from "../agent/rrd/database.ts";
 import type { Host } from "../agent/rrd/host.ts";
+import { chartFactsBytes } from "../agent/rrd/host-facts.ts";
 import { Mismatches } from "../agent/rrd/mismatches.ts";
 import { FuzzChild } from "./fuzz-child.ts";
 import { SeededRandom } from "./seeded-random.ts";
@@ -113,7 +114,7 @@ export class ReceiverFuzz {
     if (random.chance(20)) {
       await this.clock.advance(1000 * (random.chance(90) ? 1 : 1 + random.below(40)));
       this.receiver.sweep();
-      if (random.chance(20)) this.database.removeObsoleteCharts(this.clock.nowUs(), 1e6);
+      if (random.chance(60)) this.database.removeObsoleteCharts(this.clock.nowUs(), 1e6);
     }
     if (random.chance(3) && socket.isOpen) random.chance(50) ? socket.owner!.end(socket) : socket.end();
     if (!socket.isOpen) this.socket = null;
@@ -126,9 +127,13 @@ export class ReceiverFuzz {
     this.socket = null;
     if (this.host === undefined) return;
     expectThat(this.share["outstanding"] === 0 && this.share["waiting"].size === 0, "requests outlive their child");
-    this.database.removeObsoleteCharts(this.clock.nowUs() + 1e12, 0);
     for (const chart of this.host.chartList()) this.host.retireChart(chart);
-    this.database.removeObsoleteCharts(this.clock.nowUs() + 2e12, 0);
+    // The first time notes since when they are retired.
+    for (const laterUs of [1e12, 2e12]) this.database.removeObsoleteCharts(this.clock.nowUs() + laterUs, 0);
+    expectThat(this.host.chartCount === 0 && this.host.dimensionCount === 0, "all charts can be removed");
+    const { labels, variables, admission } = this.host;
+    const leftBytes = admission["bytes"] - chartFactsBytes({ labels, variables });
+    expectThat(leftBytes === 0, `${leftBytes} bytes of charts that are gone`);
     const socket = this.connect(new SeededRandom(1), "&ver=704");
     const send = (text: string) => socket.owner!.data(socket, Buffer.from(text));
     send('CHART "ok.c" "" "" "" "" "" line 1 1\nDIMENSION "x" "" absolute 1 1\n');
