@@ -35,7 +35,7 @@ const WAITING_TESTS = [
   ["outages", "slow-parent"],
   // store-disk mounts disks: the agents of netdata-streams would see them come and go.
   ["netdata-streams", "store-disk"],
-  ["carbon", "interop"],
+  ["carbon", "interop", "way"],
   ["agent-carbon", "store-modes", "failover", "agent"],
   ["demo", "netdata-refusals", "netdata-outage", "netdata-labels", "netdata-old-host"],
 ];

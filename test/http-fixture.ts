@@ -34,6 +34,7 @@ const NO_AGENT: AgentSources = {
   exporters: () => [],
   receivers: () => [],
   refusals: () => [],
+  mismatches: () => ({ checkedSec: 0, counts: { database: 0, link: 0, stream: 0 }, latest: [] }),
   files: () => null,
   labels: () => ({}),
   isStreaming: () => false,

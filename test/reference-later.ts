@@ -56,7 +56,7 @@ export class ReferenceLater {
       BEGIN2: () => this.finalBegin(words, text, problem),
       SET2: () => this.finalSet(words, text, problem),
       END2: () => this.finalEnd(problem),
-      TRIBUTARY: () => this.call(`extension ${JSON.stringify(words.slice(1).map((_, index) => text(index + 1)))}`),
+      TRIBUTARY: () => this.extension(words, text),
     };
     const read = Object.hasOwn(lines, keyword) ? lines[keyword] : undefined;
     read?.();
@@ -77,6 +77,11 @@ export class ReferenceLater {
 
   private call(text: string): void {
     this.decoder.calls.push(text);
+  }
+
+  private extension(words: string[], text: Text): void {
+    this.finishRow();
+    this.call(`extension ${JSON.stringify(words.slice(1).map((_, index) => text(index + 1)))}`);
   }
 
   private label(words: string[], text: Text, problem: Problem): void {

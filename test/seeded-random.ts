@@ -41,3 +41,6 @@ export const TEST_SEED = Number(process.env["TRIBUTARY_SEED"] ?? 20_260_101);
 
 /** True in the long runs of `bun run soak`. */
 export const IS_SOAK = (process.env["TRIBUTARY_SOAK"] ?? "") !== "";
+
+/** How long a soak of the fuzz tests takes in all. */
+export const FUZZ_MINUTES = Number(process.env["TRIBUTARY_FUZZ_MINUTES"] ?? 30);

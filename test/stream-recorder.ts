@@ -147,6 +147,10 @@ export class StreamRecorder implements StreamHandler<RecordedChart> {
     this.calls.push(`extension ${JSON.stringify(words)}`);
   }
 
+  isGone(): boolean {
+    return false;
+  }
+
   private finalTexts(chart: RecordedChart, row: ReplayRow | FinalRow, collected?: Float64Array): string {
     const texts = chart.dimensions.map((_, index) => {
       if (row.sets[index]! === 0) return "";

@@ -21,8 +21,10 @@ import { Receiver, type ReceiverSettings } from "../receiver/receiver.ts";
 import { rehearse } from "../receiver/rehearsal.ts";
 import { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
+import { Mismatches } from "../rrd/mismatches.ts";
 import type { Storage } from "../rrd/store/storage.ts";
 import { STREAM_WORD } from "../wire/handshake.ts";
+import { BalanceCheck } from "./balance-check.ts";
 import { CollectorPlans } from "./collector-plans.ts";
 import { collectorSources } from "./collector-sources.ts";
 import { databaseLimits } from "./database-limits.ts";
@@ -85,6 +87,8 @@ export class Agent {
   private readonly receiver: Receiver;
   private readonly pushers: Pushers;
   private readonly links: HostLinks;
+  private readonly mismatches: Mismatches;
+  private readonly balance: BalanceCheck;
   private readonly exporters: Exporters;
   private readonly scheduler: Scheduler;
   private readonly collectors: CollectorPlans;
@@ -130,7 +134,9 @@ export class Agent {
       tcpQueues: machine.tcpQueues,
       program: PROGRAM,
       version,
+      self: { machineGuid: guid, hostname: () => this.localhost.hostname },
     };
+    this.mismatches = new Mismatches(clock, log);
     this.database = new Database(databaseLimits(config, machine.memoryBytes), (limit, host, what) => {
       // Limit and host are the subject of the line: each pair is told for itself.
       log.error("rrd.limit_reached", { limit: `db.${limit} of ${host}`, refused: what });
@@ -147,6 +153,7 @@ export class Agent {
     this.localhost = createLocalhost(this.database, config, guid, program, machine, clock.nowUs());
     if (this.storage !== null) this.restoration = new HostRestoration(config, this.storage, { clock, log });
     this.pushers = new Pushers(world);
+    this.balance = new BalanceCheck(this.database, this.pushers, clock, this.mismatches);
     this.links = new HostLinks(this.database, this.pushers, () => this.config);
     this.receiver = new Receiver({
       database: this.database,
@@ -154,6 +161,7 @@ export class Agent {
       log,
       ownGuid: guid,
       settings: receiverSettings(config),
+      mismatches: this.mismatches,
       afterData: () => this.pushers.flushAll(),
       connected: (host, key) => this.links.childConnected(host, key),
     });
@@ -318,7 +326,9 @@ export class Agent {
     const { db } = this.config;
     const nowUs = this.clock.nowUs();
     this.storage?.tick();
-    if (++this.beats % BEATS_A_MINUTE !== 0 || !db.delete_obsolete_charts_files) return;
+    if (++this.beats % BEATS_A_MINUTE !== 0) return;
+    this.balance.run();
+    if (!db.delete_obsolete_charts_files) return;
     this.database.removeObsoleteCharts(nowUs, db.cleanup_obsolete_charts_after_seconds * 1e6);
   }
 
@@ -342,6 +352,7 @@ export class Agent {
       receiver: this.receiver,
       pushers: this.pushers,
       exporters: this.exporters,
+      mismatches: this.mismatches,
       api: this.api,
       door: () => this.door,
       scheduler: this.scheduler,
@@ -361,6 +372,7 @@ export class Agent {
         receiver: this.receiver,
         pushers: this.pushers,
         exporters: this.exporters,
+        mismatches: this.mismatches,
         storage: () => this.storage,
         config: () => this.config,
         restartNeeded: () => this.restartNeeded,

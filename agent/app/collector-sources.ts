@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { LogCounters } from "../base/log.ts";
 import type {
   AgentSources,
+  BalanceCounters,
   DatabaseCounters,
   HttpCounters,
   PusherCounters,
@@ -14,7 +15,9 @@ import type { HttpApi } from "../http/http.ts";
 import type { Pushers } from "../pusher/pushers.ts";
 import type { Receiver } from "../receiver/receiver.ts";
 import type { Database } from "../rrd/database.ts";
+import type { Mismatches } from "../rrd/mismatches.ts";
 import type { Storage } from "../rrd/store/storage.ts";
+import { AccountTotals } from "./account-totals.ts";
 import { ExporterIntervals } from "./exporter-intervals.ts";
 import type { Machine } from "./machine.ts";
 import { createStorageUsage } from "./storage-usage.ts";
@@ -28,6 +31,7 @@ export interface MeasuredParts {
   readonly storage: () => Storage | null;
   readonly receiver: Receiver;
   readonly pushers: Pushers;
+  readonly mismatches: Mismatches;
   readonly exporters: Exporters;
   readonly api: HttpApi;
   /** Null while there is no listener. */
@@ -39,12 +43,16 @@ export interface MeasuredParts {
 /** What the collector of the agent's own charts reads. */
 export function collectorSources(parts: MeasuredParts): AgentSources {
   const intervals = new ExporterIntervals();
+  const accounts = new AccountTotals(parts.database);
   return {
     process: parts.machine.processUsage(parts.clock),
     http: () => httpCounters(parts),
     database: () => databaseCounters(parts),
     receiver: () => receiverCounters(parts),
     pusher: () => pusherCounters(parts),
+    balance: () => balanceCounters(parts, accounts),
+    streams: () => parts.pushers.totals,
+    links: (most) => parts.pushers.accounts(most),
     exporters: () => intervals.read(parts.exporters.counters()),
     storage: createStorageUsage(parts.storage, parts.machine.hostFiles("")),
     scheduler: parts.scheduler,
@@ -87,6 +95,12 @@ function databaseCounters({ database, storage }: MeasuredParts): DatabaseCounter
     droppedReset: totals.reset,
     droppedNoSpace: totals.noSpace,
   };
+}
+
+function balanceCounters({ database, mismatches }: MeasuredParts, accounts: AccountTotals): BalanceCounters {
+  let hostsIncomplete = 0;
+  for (const { missingFromSec } of database.hosts) if (missingFromSec > 0) hostsIncomplete++;
+  return { account: accounts.read(), hostsIncomplete, mismatches: mismatches.counts };
 }
 
 function receiverCounters({ receiver, pushers, door }: MeasuredParts): ReceiverCounters | undefined {

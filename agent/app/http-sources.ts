@@ -1,10 +1,12 @@
 import type { Config } from "../config/schema.ts";
 import type { Exporters } from "../exporter/exporters.ts";
 import type { AgentSources, FilesStatus, LinkStatus, ReceiverStatus } from "../http/sources.ts";
+import { linkImbalance } from "../pusher/link-account.ts";
 import type { LinkStatus as PusherStatus } from "../pusher/pusher-world.ts";
 import type { Pushers } from "../pusher/pushers.ts";
 import type { Receiver } from "../receiver/receiver.ts";
 import type { Host } from "../rrd/host.ts";
+import type { Mismatches } from "../rrd/mismatches.ts";
 import type { Storage } from "../rrd/store/storage.ts";
 
 /** The parts whose state `/api/v1/agent` and the pages show. */
@@ -12,6 +14,7 @@ export interface ShownParts {
   readonly receiver: Receiver;
   readonly pushers: Pushers;
   readonly exporters: Exporters;
+  readonly mismatches: Mismatches;
   /** Null when every host lives in memory only. */
   readonly storage: () => Storage | null;
   /** In effect. */
@@ -34,6 +37,7 @@ export function httpSources(parts: ShownParts): AgentSources {
     exporters: () => exporters.status(),
     receivers: () => describeReceivers(receiver),
     refusals: () => receiver.refusals.latest,
+    mismatches: () => parts.mismatches,
     files: () => describeFiles(parts.storage()),
     labels: givenLabels,
     isStreaming: () => config().stream.enabled,
@@ -63,6 +67,7 @@ function describeLink(status: PusherStatus, { linkKey, linkRate }: ShownParts): 
     destinations: status.destinations,
     account: {
       ...values,
+      imbalance: linkImbalance(status.values),
       lost: {
         notConnected: lost.not_connected,
         overflow: lost.overflow,

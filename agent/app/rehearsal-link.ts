@@ -34,7 +34,8 @@ export function attachRehearsalLink(host: Host, clock: Clock): RehearsalLink {
       });
     return opened;
   };
-  const pushers = new Pushers({ clock, random: () => 0, dial, log: silentLog, program: "", version: "" });
+  const self = { machineGuid: "", hostname: () => "" };
+  const pushers = new Pushers({ clock, random: () => 0, dial, log: silentLog, program: "", version: "", self });
   pushers.attach(host, {
     destinations: ["127.0.0.1:1"],
     defaultPort: 1,

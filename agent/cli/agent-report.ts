@@ -5,6 +5,28 @@ const REQUEST_TIMEOUT_MS = 5000;
 
 const Dropped = v.record(v.string(), v.number());
 
+const LinkAccountReport = v.object({
+  offered: v.number(),
+  delivered: v.number(),
+  acknowledged: v.number(),
+  in_flight: v.number(),
+  queued: v.number(),
+  backlog: v.number(),
+  recovered: v.number(),
+  replayed: v.number(),
+  lost: v.record(v.string(), v.number()),
+  imbalance: v.number(),
+});
+
+/** What an agent below said of its hop. */
+const HopReport = v.object({
+  guid: v.string(),
+  hostname: v.string(),
+  told: v.number(),
+  complete_to: v.number(),
+  account: LinkAccountReport,
+});
+
 const HostReport = v.object({
   guid: v.string(),
   hostname: v.string(),
@@ -12,6 +34,8 @@ const HostReport = v.object({
   lag: v.number(),
   last: v.number(),
   complete_to: v.number(),
+  missing_from: v.number(),
+  path: v.array(HopReport),
   clock_offset: v.nullable(v.number()),
   version: v.string(),
   hops: v.number(),
@@ -67,17 +91,7 @@ const LinkReport = v.object({
   confirm: v.picklist(["hop", "end"]),
   unconfirmed: v.nullable(v.string()),
   destinations: v.array(DestinationReport),
-  account: v.object({
-    offered: v.number(),
-    delivered: v.number(),
-    acknowledged: v.number(),
-    in_flight: v.number(),
-    queued: v.number(),
-    backlog: v.number(),
-    recovered: v.number(),
-    replayed: v.number(),
-    lost: v.record(v.string(), v.number()),
-  }),
+  account: LinkAccountReport,
 });
 
 const ReceiverReport = v.object({ guid: v.string(), address: v.string(), key: v.string() });
@@ -95,6 +109,8 @@ const ExporterReport = v.object({
   error: v.nullable(v.string()),
 });
 
+const MismatchReport = v.object({ when: v.number(), kind: v.string(), hostname: v.string(), text: v.string() });
+
 const AgentReportSchema = v.object({
   now: v.number(),
   self: v.nullable(v.string()),
@@ -104,6 +120,13 @@ const AgentReportSchema = v.object({
   receivers: v.array(ReceiverReport),
   refusals: v.array(RefusalReport),
   exporters: v.array(ExporterReport),
+  mismatches: v.object({
+    checked: v.number(),
+    database: v.number(),
+    link: v.number(),
+    stream: v.number(),
+    latest: v.array(MismatchReport),
+  }),
   restart_needed: v.array(v.string()),
   db: v.object({ refused_hosts: v.number(), files_set_aside: v.number() }),
 });

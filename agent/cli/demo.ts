@@ -156,6 +156,7 @@ function findProblems(all: Reports): string[] {
   for (const role of DEMO_ROLES) {
     for (const host of all[role].hosts) problems.push(...databaseProblems(role, host));
     for (const link of all[role].links) problems.push(...linkProblems(role, link));
+    problems.push(...all[role].mismatches.latest.map(({ hostname, text }) => `${role}: ${hostname}: ${text}`));
   }
   problems.push(...hopProblems("child", all.child, "proxy", all.proxy));
   problems.push(...hopProblems("proxy", all.proxy, "parent", all.parent));

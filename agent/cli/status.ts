@@ -10,6 +10,8 @@ import {
 import { parseArguments } from "./arguments.ts";
 import { EXIT } from "./exit.ts";
 import { print, usageError } from "./output.ts";
+import { renderPaths } from "./path-table.ts";
+import { ageText, lossText, momentText, secondsText } from "./report-text.ts";
 import { renderTable } from "./table.ts";
 
 /** What follows `tributary status`. */
@@ -23,6 +25,9 @@ Asks a running agent, default http://127.0.0.1:19999; URL may be HOST:PORT. Coun
   values     COLLECTED + RECEIVED + FETCHED = STORED + BASE + MERGED + NOT KEPT + DROPPED. FETCHED: from a child's ring
              after an outage; BASE: a first value, which only starts a rate; MERGED: several fell into one slot; NOT
              KEPT: memory mode none, only passed on
+  ways       of every host from elsewhere, a row each agent on its way to here: what that agent said last of what it
+             sends on, and when; WAITING: in flight or queued; COMPLETE UP TO: it has all that had been collected by
+             then, but for what is counted as lost. Agents of another kind tell nothing; the last row is this agent
   streams    OFFERED = DELIVERED + IN FLIGHT + QUEUED + LOST, with the reason and the last error. CONFIRMED: the parent
              says that it has stored them (other agents than this one do not), or with stream.confirm = "end" the last
              agent of the path has, and WHY says what keeps it from that; QUEUED: in the send buffer, or in the ring
@@ -55,6 +60,8 @@ export async function status(args: string[]): Promise<number> {
 /** The report for people. */
 export function renderReport(report: AgentReport): string {
   const parts = [`tributary ${report.version}\n`, renderHosts(report), renderValues(report)];
+  const paths = renderPaths(report);
+  if (paths !== "") parts.push(paths);
   if (report.links.length > 0) parts.push(renderLinks(report));
   if (report.links.some(({ destinations }) => destinations.length > 1)) parts.push(renderParents(report));
   if (report.exporters.length > 0) parts.push(renderExporters(report));
@@ -166,11 +173,6 @@ function refusalText({ when, times, address, hostname, guid, key, text, advice }
   return `  ${secondsText(now - when)} ago, ${counted(times, "time")}: ${who}\n    ${text}\n    what now: ${advice}\n`;
 }
 
-function secondsText(seconds: number): string {
-  if (seconds < 120) return `${Math.max(0, Math.round(seconds))} s`;
-  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
-}
-
 function renderExporters({ exporters }: AgentReport): string {
   const head = ["EXPORTER", "TYPE", "DESTINATION", "STATE", "PRODUCED", "SENT", "QUEUED", "LOST", "ERROR"];
   const rows = exporters.map((exporter) => [
@@ -188,7 +190,7 @@ function renderExporters({ exporters }: AgentReport): string {
 }
 
 /** The last word: is everything alive, where is data lost, do the accounts add up. */
-function renderVerdict({ hosts, links, exporters, db }: AgentReport): string {
+function renderVerdict({ hosts, links, exporters, db, mismatches, now }: AgentReport): string {
   const problems: string[] = [];
   const tell = (what: string, names: readonly string[]) => {
     if (names.length === 0) return;
@@ -198,7 +200,6 @@ function renderVerdict({ hosts, links, exporters, db }: AgentReport): string {
   const away = hosts.filter((host) => host.status === "stale" || host.status === "offline");
   const cut = links.filter((link) => link.state !== "connected");
   const lossy = links.filter((link) => lossTotal(link.account.lost) > 0);
-  const wrong = hosts.filter((host) => host.balance.imbalance !== 0);
   tell(
     "not up to date",
     away.map((host) => `${host.hostname} is ${host.status}`),
@@ -211,7 +212,7 @@ function renderVerdict({ hosts, links, exporters, db }: AgentReport): string {
     "not confirmed by the last agent of the path",
     links.filter((link) => link.unconfirmed !== null).map((link) => `${hostnameOf(hosts, link)} (${link.unconfirmed})`),
   );
-  tell("being fetched from the sender", hosts.filter((host) => host.complete_to < host.last).map(missingText));
+  tell("being fetched from the sender", hosts.filter((host) => host.missing_from > 0).map(missingText));
   tell(
     "clocks that differ by more than 2 s",
     hosts.filter(({ clock_offset: offset }) => Math.abs(offset ?? 0) > 2).map(offsetText),
@@ -221,6 +222,7 @@ function renderVerdict({ hosts, links, exporters, db }: AgentReport): string {
     "lost on the way since the start",
     lossy.map((link) => `${hostnameOf(hosts, link)} → ${link.to} ${lossText(link.account.lost)}`),
   );
+  tell("lost below this agent, as told", hosts.flatMap(lostBelowTexts));
   tell(
     "lost exporting since the start",
     exporters.filter(({ lost }) => lost > 0).map(({ name, lost }) => `${name} ${lost}`),
@@ -243,19 +245,42 @@ function renderVerdict({ hosts, links, exporters, db }: AgentReport): string {
     ...(db.refused_hosts > 0 ? [counted(db.refused_hosts, "host")] : []),
     ...hosts.filter((host) => host.refused_charts + host.refused_dimensions > 0).map(refusedText),
   ]);
+  tell("accounts that do not add up, please report this", unbalanced(hosts, links));
+  const found = mismatches.database + mismatches.link + mismatches.stream;
   tell(
-    "accounts that do not add up, please report this",
-    wrong.map((host) => host.hostname),
+    `did not add up ${counted(found, "time")} since the start, please report this`,
+    mismatches.latest.map((each) => `${each.hostname} ${ageText(now - each.when)}: ${each.text}`),
   );
   return problems.length === 0 ? "All hosts up to date, nothing lost, every account adds up." : problems.join("\n");
+}
+
+/** Hosts and streams whose account is off now, those of agents below included. */
+function unbalanced(hosts: readonly HostReport[], links: readonly LinkReport[]): string[] {
+  const paths = hosts.flatMap(({ hostname, path }) =>
+    path
+      .filter(({ account }) => account.imbalance !== 0)
+      .map(({ hostname: from }) => `the stream of ${hostname} from ${from}`),
+  );
+  return [
+    ...hosts.filter(({ balance }) => balance.imbalance !== 0).map(({ hostname }) => hostname),
+    ...links
+      .filter(({ account }) => account.imbalance !== 0)
+      .map((link) => `the stream of ${hostnameOf(hosts, link)} to ${link.to}`),
+    ...paths,
+  ];
 }
 
 function droppedText(host: HostReport): string {
   return `${host.hostname} ${lossText(host.balance.dropped)}`;
 }
 
+function lostBelowTexts({ hostname, path }: HostReport): string[] {
+  const lossy = path.filter(({ account }) => lossTotal(account.lost) > 0);
+  return lossy.map(({ hostname: from, account }) => `${hostname} from ${from} ${lossText(account.lost)}`);
+}
+
 function missingText({ hostname, complete_to: completeTo }: HostReport): string {
-  return `${hostname} is complete up to ${new Date(completeTo * 1000).toISOString().slice(0, 19)}Z`;
+  return `${hostname} is complete up to ${momentText(completeTo)}`;
 }
 
 function offsetText({ hostname, clock_offset: offset }: HostReport): string {
@@ -268,11 +293,4 @@ function refusedText({ hostname, refused_charts: charts, refused_dimensions: dim
 
 function hostnameOf(hosts: readonly HostReport[], link: LinkReport): string {
   return hosts.find((host) => host.guid === link.from)?.hostname ?? link.from;
-}
-
-function lossText(lost: Readonly<Record<string, number>>): string {
-  return Object.entries(lost)
-    .filter(([, count]) => count > 0)
-    .map(([reason, count]) => `${reason} ${count}`)
-    .join(", ");
 }

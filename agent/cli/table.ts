@@ -1,5 +1,5 @@
 /**
- * Lays rows out in columns, each as wide as its widest cell; numbers to the right.
+ * Lays rows out in columns, each as wide as its widest cell; columns of numbers and empty cells to the right.
  * @param rows the first one is the head.
  */
 export function renderTable(rows: readonly (readonly (string | number)[])[]): string {
@@ -9,7 +9,12 @@ export function renderTable(rows: readonly (readonly (string | number)[])[]): st
       widths[column] = Math.max(widths[column] ?? 0, String(cell).length);
     });
   }
-  const isNumber = widths.map((_, column) => rows.slice(1).every((row) => typeof row[column] === "number"));
+  const isNumber = widths.map((_, column) => {
+    const cells = rows.slice(1).map((row) => row[column]);
+    return (
+      cells.some((cell) => typeof cell === "number") && cells.every((cell) => typeof cell === "number" || cell === "")
+    );
+  });
   const lines = rows.map((row) => {
     const cells = row.map((cell, column) => {
       const width = widths[column]!;

@@ -1,9 +1,11 @@
-import { AGENT_CHARTS, type AgentChart } from "./agent-chart-list.ts";
+import { AGENT_CHARTS } from "./agent-chart-list.ts";
 import type { AgentReadings, AgentSources, ExporterCounters } from "./agent-sources.ts";
+import { BALANCE_CHARTS } from "./balance-charts.ts";
 import type { Chart, ChartMeta, Collector, CollectorContext, CollectorModule, Dimension } from "./collector.ts";
 import type { CollectorState } from "./collector-runner.ts";
 import { exporterCharts } from "./exporter-charts.ts";
-import { LazyChart } from "./lazy-chart.ts";
+import { LinkCharts } from "./link-charts.ts";
+import { OwnChart } from "./own-chart.ts";
 import type { CollectorStatus } from "./scheduler.ts";
 
 const STATE_VALUES: Record<CollectorState, number> = { disabled: 0, ok: 1, retrying: 2 };
@@ -18,13 +20,16 @@ class AgentCollector implements Collector {
   private readonly sources: AgentSources;
   private readonly charts: readonly OwnChart<AgentReadings>[];
   private readonly exporters = new Map<string, ExporterCharts>();
+  private readonly links: LinkCharts;
   private readonly durations: CollectorChart;
   private readonly states: CollectorChart;
 
   constructor(context: CollectorContext, sources: AgentSources) {
     this.context = context;
     this.sources = sources;
-    this.charts = AGENT_CHARTS.map((definition) => new OwnChart(context, definition, context.updateEverySec));
+    const charts = [...AGENT_CHARTS, ...BALANCE_CHARTS];
+    this.charts = charts.map((definition) => new OwnChart(context, definition, context.updateEverySec));
+    this.links = new LinkCharts(context);
     this.durations = new CollectorChart(context, "stacked", "netdata.plugin_proc_modules", DURATIONS, 1000);
     this.states = new CollectorChart(context, "line", "tributary.collector_state", STATES, 1);
   }
@@ -38,10 +43,13 @@ class AgentCollector implements Collector {
       storage: sources.storage(),
       receiver: sources.receiver(),
       pusher: sources.pusher(),
+      balance: sources.balance(),
+      streams: sources.streams(),
       scheduler: sources.scheduler,
       log: sources.log,
     };
     for (let i = 0; i < this.charts.length; i++) this.charts[i]!.collect(readings, nowUs);
+    this.links.collect(sources.links(this.links.wanted), nowUs);
     this.durations.collect(sources.scheduler.collectors, nowUs, ({ durationUs }) => durationUs);
     this.states.collect(sources.scheduler.collectors, nowUs, ({ state }) => STATE_VALUES[state]);
     this.collectExporters(nowUs);
@@ -68,29 +76,6 @@ class AgentCollector implements Collector {
       charts.retire();
       this.exporters.delete(name);
     }
-  }
-}
-
-/** A chart of the lists, made in this context. */
-class OwnChart<Source> {
-  private readonly definition: AgentChart<Source>;
-  private readonly chart: LazyChart;
-
-  constructor({ charts, settings }: CollectorContext, definition: AgentChart<Source>, updateEverySec: number) {
-    this.definition = definition;
-    this.chart = new LazyChart({ charts, settings, updateEverySec }, definition.spec);
-  }
-
-  collect(source: Source, nowUs: number): void {
-    const values = this.definition.read(source);
-    if (values === undefined) return;
-    // Collected values are integers: a parent gets no fractions, so nobody may store them here.
-    for (let i = 0; i < values.length; i++) this.chart.set(i, Math.round(values[i]!));
-    this.chart.commit(nowUs);
-  }
-
-  retire(): void {
-    this.chart.retire();
   }
 }
 

@@ -77,6 +77,49 @@ export interface PusherCounters {
   readonly sentBytes: number;
 }
 
+/** All database accounts together, in values since start (README, "The balance"). */
+export interface AccountCounters {
+  readonly collected: number;
+  readonly received: number;
+  readonly backfilled: number;
+  readonly stored: number;
+  readonly base: number;
+  readonly merged: number;
+  readonly unkept: number;
+  /** For whatever reason. */
+  readonly dropped: number;
+}
+
+/** What is known of the balance of the whole agent. */
+export interface BalanceCounters {
+  readonly account: AccountCounters;
+  /** Hosts of which something is to be fetched, now. */
+  readonly hostsIncomplete: number;
+  /** Times that something did not add up, since start. */
+  readonly mismatches: { readonly database: number; readonly link: number; readonly stream: number };
+}
+
+/** The account of an outgoing stream, or of all: the first four only go up, in values since start. */
+export interface StreamCounters {
+  readonly offered: number;
+  readonly delivered: number;
+  /** Whatever became of it later. */
+  readonly lost: number;
+  /** Of {@link lost}: fetched by the parent after all. */
+  readonly recovered: number;
+  /** On their way now. */
+  readonly inFlight: number;
+  readonly queued: number;
+  readonly backlog: number;
+}
+
+/** One outgoing stream. */
+export interface LinkCounters extends StreamCounters {
+  /** Of the host that is streamed. */
+  readonly machineGuid: string;
+  readonly hostname: string;
+}
+
 /** One exporter. Metrics, bytes and operations are of its last interval (exporters.md §1.6). */
 export interface ExporterCounters {
   /** Its name in the configuration; `backend` keeps the charts of the first generation. */
@@ -122,6 +165,8 @@ export interface AgentReadings {
   readonly storage: StorageUsage | undefined;
   readonly receiver: ReceiverCounters | undefined;
   readonly pusher: PusherCounters | undefined;
+  readonly balance: BalanceCounters;
+  readonly streams: StreamCounters | undefined;
   readonly scheduler: SchedulerCounters;
   readonly log: LogCounters;
 }
@@ -134,6 +179,11 @@ export interface AgentSources {
   storage(): StorageUsage | undefined;
   receiver(): ReceiverCounters | undefined;
   pusher(): PusherCounters | undefined;
+  balance(): BalanceCounters;
+  /** All outgoing streams together; undefined until there is one. */
+  streams(): StreamCounters | undefined;
+  /** @param most the first so many, in the order in which they were made. */
+  links(most: number): readonly LinkCounters[];
   exporters(): readonly ExporterCounters[];
   readonly scheduler: SchedulerCounters;
   readonly log: LogCounters;

@@ -1,9 +1,11 @@
 import { type Balance, imbalance } from "../rrd/balance.ts";
 import type { Host } from "../rrd/host.ts";
+import { describeCompleteness } from "./host-path.ts";
 import { lagSec, statusOf } from "./host-status.ts";
 import type { HostRates } from "./rates.ts";
 import { type Chunks, jsonReply, type Reply } from "./reply.ts";
 import type {
+  AgentSources,
   ExporterStatus,
   FilesStatus,
   HttpSources,
@@ -46,6 +48,7 @@ function* describeAgent(sources: HttpSources, rates: HostRates): Chunks {
     receivers: receivers.map(describeReceiver),
     refusals: agent.refusals().map(describeRefusal),
     exporters: agent.exporters().map(describeExporter),
+    mismatches: describeMismatches(agent.mismatches()),
     restart_needed: agent.restartNeeded(),
     db: {
       hosts: database.hostCount,
@@ -59,6 +62,14 @@ function* describeAgent(sources: HttpSources, rates: HostRates): Chunks {
     },
   };
   yield encoder.encode(`\n],${JSON.stringify(tail).slice(1)}\n`);
+}
+
+/** What was found that does not add up since start, by kind of account, and the last of it. */
+function describeMismatches({ checkedSec: checked, counts, latest }: ReturnType<AgentSources["mismatches"]>) {
+  const told = latest.map(({ whenSec: when, kind, machineGuid: guid, hostname, text }) => {
+    return { when, kind, guid, hostname, text };
+  });
+  return { checked, ...counts, latest: told };
 }
 
 /** Of hosts in modes `save` and `map`; zeros when there can be none. */
@@ -90,7 +101,7 @@ function describeHost(host: Host, sources: HttpSources, rates: HostRates, viaGui
     status: statusOf(host, nowUs),
     lag: Math.round(lagSec(host, nowUs) * 1000) / 1000,
     last: Math.floor(host.lastCollectedUs / 1e6),
-    complete_to: completeToSec(host),
+    ...describeCompleteness(host),
     clock_offset: Number.isNaN(host.clockOffsetSec) ? null : host.clockOffsetSec,
     version: host.version || (host.isLocal ? sources.version : ""),
     os: host.os,
@@ -110,18 +121,14 @@ function describeHost(host: Host, sources: HttpSources, rates: HostRates, viaGui
   };
 }
 
-/** Up to this second nothing is missing here that the host's sender may still have; 0 = nothing is here. */
-function completeToSec({ missingFromSec, lastCollectedUs }: Host): number {
-  return missingFromSec > 0 ? missingFromSec - 1 : Math.floor(lastCollectedUs / 1e6);
-}
-
 /** Every counter of the database account, and what does not add up: always 0 unless we are wrong. */
 function describeBalance(balance: Balance) {
   return { ...balance, dropped: { ...balance.dropped }, imbalance: imbalance(balance) };
 }
 
 function describeLink(link: LinkStatus) {
-  const { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, replayed, lost } = link.account;
+  const { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, replayed } = link.account;
+  const { lost, imbalance } = link.account;
   return {
     from: link.from,
     to: link.to,
@@ -149,6 +156,7 @@ function describeLink(link: LinkStatus) {
         disconnect: lost.disconnect,
         refused: lost.refused,
       },
+      imbalance,
     },
   };
 }

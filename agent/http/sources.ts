@@ -2,6 +2,7 @@ import type { Clock, Random } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
+import type { Mismatches } from "../rrd/mismatches.ts";
 
 /** Everything the HTTP room asks others for; `app` supplies it. */
 export interface HttpSources {
@@ -29,6 +30,8 @@ export interface AgentSources {
   receivers(): readonly ReceiverStatus[];
   /** The last streams that were refused, the latest first. */
   refusals(): readonly RefusalStatus[];
+  /** What ought to have added up and did not. */
+  mismatches(): Pick<Mismatches, "checkedSec" | "counts" | "latest">;
   /** The database's files; null = no host of this configuration has any. */
   files(): FilesStatus | null;
   /** Labels of a host, automatic ones (names that start with `_`) left out. */
@@ -64,6 +67,8 @@ export interface LinkAccount {
   readonly recovered: number;
   /** Values that went as points of the ring, or as the base that the parent goes on from. */
   readonly replayed: number;
+  /** What does not add up; anything but 0 is a bug of ours. */
+  readonly imbalance: number;
   readonly lost: {
     readonly notConnected: number;
     readonly overflow: number;

@@ -16,6 +16,7 @@ import {
   written,
 } from "../wire/encode-values.ts";
 import { DIMENSION_TEXT_BYTES_MAX, isWireId } from "../wire/wire-text.ts";
+import { WrittenRows } from "./written-rows.ts";
 
 /** Heads of SET lines, shared by all charts of the process that have the same dimensions. */
 export class SetHeadsCache {
@@ -66,6 +67,8 @@ class ChartState {
  * them, BEGIN with the right interval, and the values, copied from the child's own lines where they allow it.
  */
 export class ChartStream {
+  /** On this connection, by whoever writes its rows. */
+  readonly written = new WrittenRows();
   private readonly buffer: SendBuffer;
   private readonly cache: SetHeadsCache;
   private pattern: SimplePattern;
@@ -97,6 +100,7 @@ export class ChartStream {
   /** A new connection: nothing was said on it yet. What was kept of charts that are gone goes too. */
   restart(): void {
     this.states.length = 0;
+    this.written.reset();
     this.begins = new HeadPool(16);
     this.isUnsent = true;
     this.agreed = PLAIN;
@@ -118,6 +122,7 @@ export class ChartStream {
    * may happen every second for all charts, so their definitions are not made anew.
    */
   rewrite(): void {
+    this.written.reset();
     for (const state of this.states) {
       if (state === undefined) continue;
       state.sentVersion = 0;
@@ -178,6 +183,7 @@ export class ChartStream {
     const at = this.writeBegin(state, elapsedUs);
     Buffer.prototype.copy.call(raw, buffer.bytes, at, row.rawStart, row.rawEnd);
     buffer.tail = at + rawBytes;
+    this.written.add(1, row.setCount);
     return row.setCount;
   }
 
@@ -187,6 +193,7 @@ export class ChartStream {
     if (!buffer.reserve(BEGIN_BYTES_MAX + state.heads.bytesMax)) return -1;
     const at = this.writeBegin(state, elapsedUs);
     buffer.tail = writeSets(buffer.view, at, state.heads, row);
+    this.written.add(1, written.sets);
     return written.sets;
   }
 

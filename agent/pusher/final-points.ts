@@ -135,16 +135,20 @@ export class FinalPoints {
     const heads = state.setHeads();
     const isReset = isResetAt(chart, timeSec);
     let lines = "";
+    let sets = 0;
     for (let i = 0; i < count; i++) {
       readStored(chart, i, timeSec, timeSec, values, i);
       if (Number.isNaN(values[i]!)) continue;
       const { collected, rest } = dimensionState(chart, i);
       lines += finalSetLine(heads[i]!, collected, rest, values[i]!, isReset);
+      sets++;
     }
     if (lines === "") return true;
     const nowSec = Math.floor(this.clock.nowUs() / 1e6);
     const begin = finalBeginLine(chart.id, chart.definition.updateEverySec, timeSec, nowSec);
-    return this.buffer.append(Buffer.from(begin + lines + FINAL_END_LINE));
+    if (!this.buffer.append(Buffer.from(begin + lines + FINAL_END_LINE))) return false;
+    this.stream.written.add(1, sets);
+    return true;
   }
 
   private release(state: PointedChart): void {

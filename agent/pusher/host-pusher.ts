@@ -54,7 +54,7 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     this.settings = settings;
     this.world = world;
     this.share = share;
-    this.output = new LinkOutput(settings, share.heads, world.clock);
+    this.output = new LinkOutput(settings, share.heads, world);
     this.parent = new ParentCommands(this.output, world.clock);
     this.choice = new ParentChoice(host, settings, world);
     this.watch = new ParentWatch(this.output, this.choice);
@@ -276,6 +276,7 @@ export class HostPusher implements CommitListener, ConnectionEvents {
     const socket = connection?.socket ?? null;
     if (connection === null || socket === null) return;
     const taken = this.output.offer(socket, nowMs, isUrgent);
+    if (this.output.isCutShort) this.share.later(this);
     this.share.counters.bytesOut += Math.max(0, taken);
     // The write itself may have told of the end already.
     if (taken >= 0 || this.connection !== connection) return;

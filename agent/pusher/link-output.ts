@@ -12,11 +12,15 @@ import { EndConfirmation, type EndReport } from "./end-confirmation.ts";
 import { FinalPoints } from "./final-points.ts";
 import { HostFactsLines } from "./host-facts-lines.ts";
 import { LinkAccount, type LossReason } from "./link-account.ts";
-import type { PusherSettings } from "./pusher-world.ts";
+import { PathReport } from "./path-report.ts";
+import type { PusherSettings, PusherWorld } from "./pusher-world.ts";
 import { Replication } from "./replication.ts";
 
 /** How often the buffer may give memory back. */
 const RELAX_MS = 60_000;
+
+/** Time that answers may take at once: whatever else waits has its turn between. */
+const TURN_MS = 20;
 
 /** A parent of our kind has said so by then; any other asks for all that it lacks of a chart before that streams. */
 const GREETING_MS_MAX = 5000;
@@ -30,6 +34,7 @@ export class LinkOutput {
   private readonly buffer: SendBuffer;
   private readonly stream: ChartStream;
   private readonly facts: HostFactsLines;
+  private readonly report: PathReport;
   private limitBytes: number;
   private relaxMs = 0;
   /** A connection stands. */
@@ -52,6 +57,8 @@ export class LinkOutput {
   private isAcknowledged = false;
   /** Position up to which the parent had stored everything, and had fetched all that it lacked; −1 = it had not. */
   private fetchedBytes = -1;
+  /** When it said so last. */
+  private heardMs = 0;
   /** Null: the parent does not ask for the past. */
   replication: Replication | null = null;
   /** Null: the parent takes values as they are collected. */
@@ -61,17 +68,22 @@ export class LinkOutput {
   private replicatingMs = 0;
   /** How far back the ring reaches. */
   private reachSec = 0;
+  private turnEndMs = 0;
+  private readonly isTurnOver = () => this.clock.monotonicMs() >= this.turnEndMs;
+  /** There is room for more of an answer that was not written for want of time: call {@link offer} again soon. */
+  isCutShort = false;
   /** Since when values were lost that a parent may still fetch; NaN = there are none. */
   private lossMs = Number.NaN;
 
-  constructor(settings: PusherSettings, heads: SetHeadsCache, clock: Clock) {
-    this.clock = clock;
+  constructor(settings: PusherSettings, heads: SetHeadsCache, world: PusherWorld) {
+    this.clock = world.clock;
     this.limitBytes = settings.bufferSizeBytes;
     this.buffer = new SendBuffer(this.limitBytes);
     this.account = new LinkAccount(this.limitBytes);
     this.account.followEnd(settings.confirmsEnd, false);
     this.end = new EndConfirmation(settings.confirmsEnd, this);
     this.facts = new HostFactsLines(this.buffer);
+    this.report = new PathReport(world, this.buffer);
     const pattern = new SimplePattern(settings.sendChartsMatching);
     this.stream = new ChartStream(this.buffer, heads, pattern, settings.initialClockResyncIterations);
   }
@@ -120,9 +132,14 @@ export class LinkOutput {
     this.facts.tell(host);
   }
 
-  /** Appends labels and variables of the host that changed. @returns whether there is anything to be sent now. */
+  /**
+   * Appends labels and variables of the host that changed and, for a parent of our kind, once a minute how its values
+   * come to it. @returns whether there is anything to be sent now.
+   */
   tellFacts(host: Host): boolean {
-    return this.facts.tell(host) || this.replication?.hasNews === true;
+    const hasChanged = this.facts.tell(host);
+    const hasTold = this.isAcknowledged && this.report.tell(host, this.account, this.stream.written);
+    return hasChanged || hasTold || this.replication?.hasNews === true;
   }
 
   /** Tells that a chart is retired, where that can be told. @returns false when the buffer is full. */
@@ -196,6 +213,8 @@ export class LinkOutput {
    * @param report what it says of the end of the path; null = nothing.
    */
   acknowledge(bytes: number, missingFromSec: number, report: EndReport | null): void {
+    const nowMs = this.clock.monotonicMs();
+    this.heardMs = nowMs;
     this.confirmedBytes = Math.max(this.confirmedBytes, Math.min(bytes, this.buffer.takenBytes));
     this.account.settle(Number.POSITIVE_INFINITY, this.confirmedBytes, true);
     // Told after the parent had asked for all that it lacked.
@@ -207,7 +226,6 @@ export class LinkOutput {
     this.fetchedBytes = missingFromSec === 0 ? this.confirmedBytes : -1;
     const stored = this.end.heard(this.confirmedBytes, report);
     if (stored === null || report === null) return;
-    const nowMs = this.clock.monotonicMs();
     this.account.confirm(stored.bytes, nowMs, 1000 * report.reachSec);
     // Who had lost them on the way could fetch them from our ring, and nowhere else.
     if (stored.isAll) this.account.confirmEarlier(nowMs, 1000 * Math.min(this.end.reachSec, this.reachSec));
@@ -220,6 +238,10 @@ export class LinkOutput {
 
   get isReplicating(): boolean {
     return this.replication !== null && this.points === null;
+  }
+
+  get silentMs(): number {
+    return this.clock.monotonicMs() - this.heardMs;
   }
 
   /** Position behind all that the host has stored so far; NaN = some of that was not written to the stream. */
@@ -245,7 +267,7 @@ export class LinkOutput {
     const { buffer, account } = this;
     this.stream.settle();
     this.points?.write();
-    this.replication?.write(this.limitBytes, Math.floor(this.clock.nowUs() / 1e6));
+    if (this.replication !== null) this.answer(this.replication);
     this.end.tell(buffer);
     account.mark(buffer.appendedBytes, buffer.takenBytes, nowMs);
     if (this.isBlocked && !isUrgent) return 0;
@@ -260,6 +282,11 @@ export class LinkOutput {
       account.handOver(buffer.takenBytes, nowMs);
     }
     return result === "closed" ? -1 : taken;
+  }
+
+  private answer(replication: Replication): void {
+    this.turnEndMs = this.clock.monotonicMs() + TURN_MS;
+    this.isCutShort = !replication.write(this.limitBytes, Math.floor(this.clock.nowUs() / 1e6), this.isTurnOver);
   }
 
   /** A connection begins, and {@link noteQueue} will tell what its peer has confirmed. */
@@ -293,6 +320,7 @@ export class LinkOutput {
     if (nowMs < this.relaxMs) return;
     this.relaxMs = nowMs + RELAX_MS;
     this.buffer.relax();
+    this.replication?.sweep();
   }
 
   /** What was handed over long enough ago is delivered, as far as the peer has confirmed it. */
@@ -349,6 +377,7 @@ export class LinkOutput {
     this.end.end(this.buffer.appendedBytes);
     this.buffer.clear();
     this.stream.restart();
+    this.report.restart();
     this.isConnected = false;
     this.isBlocked = false;
     this.isWatched = false;
@@ -358,6 +387,7 @@ export class LinkOutput {
     this.movedMs = Number.NaN;
     this.isAcknowledged = false;
     this.replication = null;
+    this.isCutShort = false;
     this.points = null;
     this.wasUpToDate = false;
     this.fetchedBytes = -1;

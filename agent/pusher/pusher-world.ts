@@ -42,6 +42,8 @@ export interface PusherWorld {
   /** Shown as the collecting agent of hosts that name none. */
   readonly program: string;
   readonly version: string;
+  /** This agent, for parents of our kind. */
+  readonly self: { readonly machineGuid: string; readonly hostname: () => string };
 }
 
 /** Events of all links since start, for the agent's own charts. */

@@ -1,6 +1,8 @@
+import type { Timer } from "../base/clock.ts";
 import type { Host } from "../rrd/host.ts";
 import { SetHeadsCache } from "./chart-stream.ts";
 import { HostPusher } from "./host-pusher.ts";
+import { addTotals, type HostLinkTotals, type LinkTotals, NO_TOTALS, totalsOf } from "./link-totals.ts";
 import type { DirtyLink, PusherShare } from "./pusher-share.ts";
 import type { LinkState, LinkStatus, PusherCounters, PusherSettings, PusherWorld } from "./pusher-world.ts";
 
@@ -19,8 +21,13 @@ export class Pushers implements PusherShare {
   private readonly byHost = new Map<Host, HostPusher>();
   private waiting: DirtyLink[] = [];
   private flushing: DirtyLink[] = [];
+  /** Links that have more to do than they had time for. */
+  private readonly unfinished = new Set<DirtyLink>();
+  private turn: Timer | null = null;
   private queuesMs = Number.NEGATIVE_INFINITY;
   private queuesDueMs = 0;
+  /** Of links that are over. */
+  private gone = NO_TOTALS;
 
   constructor(world: PusherWorld) {
     this.world = world;
@@ -50,6 +57,8 @@ export class Pushers implements PusherShare {
     this.byHost.delete(host);
     if (host.listener === pusher) host.listener = null;
     pusher.close();
+    this.unfinished.delete(pusher);
+    this.gone = addTotals(this.gone, totalsOf(pusher));
   }
 
   /**
@@ -71,6 +80,11 @@ export class Pushers implements PusherShare {
 
   dirty(link: DirtyLink): void {
     this.waiting.push(link);
+  }
+
+  later(link: DirtyLink): void {
+    this.unfinished.add(link);
+    this.turn ??= this.world.clock.setTimer(0, () => this.nextTurn());
   }
 
   willLook(): boolean {
@@ -118,6 +132,18 @@ export class Pushers implements PusherShare {
     return [...this.byHost.values()].map((pusher) => pusher.status());
   }
 
+  /** The accounts of all links together, those that are over included; undefined until there is one. */
+  get totals(): LinkTotals | undefined {
+    let totals = this.gone;
+    for (const pusher of this.byHost.values()) totals = addTotals(totals, totalsOf(pusher));
+    return this.byHost.size === 0 && totals.offered === 0 ? undefined : totals;
+  }
+
+  /** The accounts of the first `most` links, in order of attachment. */
+  accounts(most: number): HostLinkTotals[] {
+    return [...this.byHost.values().take(Math.min(most, this.byHost.size))].map(totalsOf);
+  }
+
   /** Links by state. */
   get stateCounts(): Record<LinkState, number> {
     const counts = { connected: 0, connecting: 0, waiting: 0, off: 0 };
@@ -130,6 +156,17 @@ export class Pushers implements PusherShare {
     let fill = 0;
     for (const pusher of this.byHost.values()) fill = Math.max(fill, pusher.output.fill);
     return 100 * fill;
+  }
+
+  /** One link at a time: whatever else happens comes in between. */
+  private nextTurn(): void {
+    this.turn = null;
+    const [link] = this.unfinished;
+    if (link === undefined) return;
+    this.unfinished.delete(link);
+    link.flush(this.world.clock.monotonicMs());
+    const [next] = this.unfinished;
+    if (next !== undefined) this.later(next);
   }
 
   private get isDrained(): boolean {

@@ -11,6 +11,7 @@ import {
   replaySetHead,
   replaySetLine,
 } from "../wire/encode-replay.ts";
+import type { WrittenRows } from "./written-rows.ts";
 
 /** Points in one piece of an answer: between two pieces, live values of other charts go out. */
 const PIECE_POINTS_MAX = 2000;
@@ -49,6 +50,8 @@ export interface ReplayEvents {
   redoneSec(chart: Chart): number;
   /** It is told up to here now. */
   retold(chart: Chart, toSec: number): void;
+  /** Defines the chart as it is now, if it has changed since. @returns false when there is no room. */
+  ensureDefined(chart: Chart): boolean;
 }
 
 /**
@@ -58,20 +61,25 @@ export interface ReplayEvents {
 export class ReplayAnswers {
   private readonly buffer: SendBuffer;
   private readonly events: ReplayEvents;
+  private readonly written: WrittenRows;
+  /** Rows of the piece at hand. */
+  private pieceRows = 0;
   /** The parent is an agent of our kind: states are told in full. */
   tellsAll = false;
-  private readonly open: OpenAnswer[] = [];
+  /** By chart; the one that was asked for first comes first. */
+  private readonly open = new Map<Chart, OpenAnswer>();
   /** Ids of charts that are not here, to be answered all the same. */
   private readonly refused: string[] = [];
   private values = new Float64Array(0);
 
-  constructor(buffer: SendBuffer, events: ReplayEvents) {
+  constructor(buffer: SendBuffer, events: ReplayEvents, written: WrittenRows) {
     this.buffer = buffer;
+    this.written = written;
     this.events = events;
   }
 
   get isIdle(): boolean {
-    return this.open.length === 0 && this.refused.length === 0;
+    return this.open.size === 0 && this.refused.length === 0;
   }
 
   /**
@@ -79,12 +87,19 @@ export class ReplayAnswers {
    * that it knows of. One answer a chart is open at a time; a second request takes its place.
    */
   ask(chart: Chart, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
-    const same = this.open.findIndex((answer) => answer.chart === chart);
-    if (same >= 0) this.open.splice(same, 1);
+    this.open.delete(chart);
     // A parent may not know where the chart's slots begin.
     const U = chart.definition.updateEverySec;
     const cursorSec = Math.floor(afterSec / U) * U;
-    this.open.push({ chart, startsStreaming, afterSec, beforeSec, cursorSec, correctedSec: cursorSec, dueSec: 0 });
+    this.open.set(chart, {
+      chart,
+      startsStreaming,
+      afterSec,
+      beforeSec,
+      cursorSec,
+      correctedSec: cursorSec,
+      dueSec: 0,
+    });
   }
 
   /** There is no such chart; more of these than of charts are not answered. */
@@ -94,29 +109,32 @@ export class ReplayAnswers {
 
   /** The chart is gone. */
   drop(chart: Chart): void {
-    const at = this.open.findIndex((answer) => answer.chart === chart);
-    if (at >= 0) this.refuse(this.open.splice(at, 1)[0]!.chart.id);
+    if (this.open.delete(chart)) this.refuse(chart.id);
   }
 
-  /** Writes pieces while there is room. @param limitBytes of the buffer. @param nowSec wall clock. */
-  write(limitBytes: number, nowSec: number): void {
-    while (this.refused.length > 0) {
-      if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return;
+  /**
+   * Writes pieces while there is room. Seconds without any value take none, but time.
+   * @param limitBytes of the buffer. @param nowSec wall clock. @param isTurnOver it has taken as long as it may.
+   * @returns false when only time ran out: call it again soon.
+   */
+  write(limitBytes: number, nowSec: number, isTurnOver: () => boolean): boolean {
+    while (this.refused.length > 0 && this.hasRoom(limitBytes)) {
+      if (!this.buffer.append(Buffer.from(emptyAnswer(this.refused[0]!, nowSec)))) return true;
       this.refused.shift();
     }
-    let index = 0;
-    while (index < this.open.length && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
-      const answer = this.open[index]!;
-      if (this.waitsForPoint(answer, nowSec)) {
-        index++;
-        continue;
+    const points = Math.min(PIECE_POINTS_MAX, limitBytes / BUFFER_BYTES_PER_POINT);
+    for (const answer of this.open.values()) {
+      if (this.waitsForPoint(answer, nowSec)) continue;
+      while (this.open.get(answer.chart) === answer) {
+        if (!this.hasRoom(limitBytes) || !this.writePiece(answer, points, nowSec)) return true;
+        if (isTurnOver()) return this.open.size === 0;
       }
-      const isWhole = this.writePiece(answer, Math.min(PIECE_POINTS_MAX, limitBytes / BUFFER_BYTES_PER_POINT), nowSec);
-      if (isWhole === null) return;
-      if (!isWhole) continue;
-      this.open.splice(index, 1);
-      if (answer.startsStreaming) this.events.streaming(answer.chart);
     }
+    return true;
+  }
+
+  private hasRoom(limitBytes: number): boolean {
+    return this.buffer.pendingBytes < limitBytes * BUFFER_SHARE;
   }
 
   /**
@@ -132,10 +150,12 @@ export class ReplayAnswers {
     return nowSec < answer.dueSec && nowSec >= answer.dueSec - waitSec;
   }
 
-  /** @returns whether the answer is whole; null when there was no room for the piece. */
-  private writePiece(answer: OpenAnswer, points: number, nowSec: number): boolean | null {
+  /** Writes the next points of an answer, and closes it when it is whole. @returns false when there was no room. */
+  private writePiece(answer: OpenAnswer, points: number, nowSec: number): boolean {
     const { chart, startsStreaming } = answer;
     const U = chart.definition.updateEverySec;
+    // Rows of a dimension that the parent has not heard of would be lost, or end the link.
+    if (!this.events.ensureDefined(chart)) return false;
     // The clock may have gone back while the answer was on its way.
     if (startsStreaming) answer.cursorSec = Math.min(answer.cursorSec, this.events.redoneSec(chart));
     const held = Math.max(answer.cursorSec, chart.firstEntrySec);
@@ -145,14 +165,19 @@ export class ReplayAnswers {
       : Math.min(Math.floor(answer.beforeSec / U) * U, chart.lastEntrySec);
     const slots = Math.max(1, Math.floor(points / Math.max(1, chart.dimensions.count)));
     const toSec = Math.min(endSec, held + slots * U);
+    this.pieceRows = 0;
     let text = replayBeginLine(chart.id);
     if (toSec > held) text += this.rows(answer, held, toSec, nowSec);
     const isWhole = toSec >= endSec;
     if (isWhole) text += this.end(answer, nowSec);
-    if (!this.buffer.append(Buffer.from(text))) return null;
+    if (!this.buffer.append(Buffer.from(text))) return false;
+    this.written.add(this.pieceRows, this.pieceRows * chart.dimensions.count);
     answer.cursorSec = toSec;
     if (startsStreaming) this.events.retold(chart, toSec);
-    return isWhole;
+    if (!isWhole) return true;
+    this.open.delete(chart);
+    if (startsStreaming) this.events.streaming(chart);
+    return true;
   }
 
   /** The points in (afterSec, toSec]. */
@@ -177,15 +202,19 @@ export class ReplayAnswers {
         if (!Number.isNaN(value)) isEmpty = false;
         row += replaySetLine(heads[i]!, value, isReset);
       }
-      if (!isEmpty || timeSec <= correctedSec) text += replayRowLine(timeSec - U, timeSec, nowSec) + row;
+      const lines = replayRowLine(timeSec - U, timeSec, nowSec) + row;
+      if (!isEmpty || timeSec <= correctedSec) text += this.counted(lines);
       // Netdata 1.37 in mode ram, save or map writes the first live value of a chart that is new to it over the last
       // replayed one, so that all others show a second late. Told twice, that one stays; where points go by their time
       // it makes no difference.
-      if (isNewThere && timeSec === chart.lastEntrySec) {
-        text += replayRowLine(timeSec - U, timeSec, nowSec) + row;
-      }
+      if (isNewThere && timeSec === chart.lastEntrySec) text += this.counted(lines);
     }
     return text;
+  }
+
+  private counted(row: string): string {
+    this.pieceRows++;
+    return row;
   }
 
   private end({ chart, startsStreaming, afterSec, beforeSec }: OpenAnswer, nowSec: number): string {

@@ -31,8 +31,9 @@ class ReplicatedChart {
   isOffered = false;
   /** Newest second that its definition offered; 0 = none. */
   offeredSec = 0;
-  /** Values that wait in the ring. */
+  /** Values that wait in the ring, and when the first of them was collected; 0 = not known. */
   heldValues = 0;
+  heldFromSec = 0;
   /** The chart's clock went back to here since the parent was told: what follows is told once more. */
   redoneSec = Number.POSITIVE_INFINITY;
 
@@ -53,6 +54,8 @@ export class Replication implements ReplayEvents {
   private readonly points: FinalPoints | null;
   private readonly answers: ReplayAnswers;
   private readonly states: (ReplicatedChart | undefined)[] = [];
+  /** Charts whose id is written in another way than it is. */
+  private readonly byWireId = new Map<string, Chart>();
   private undefined: ReplicatedChart[] = [];
   /** Charts that are defined and wait for the parent. */
   private defined = 0;
@@ -63,6 +66,8 @@ export class Replication implements ReplayEvents {
   private toldMissingSec = 0;
   /** Position behind the newest line that such a parent may answer with a request. */
   private toldBytes = 0;
+  /** Older points that the parent has not been told of: (after, before] of their charts. */
+  private readonly untold = new Map<Chart, { afterSec: number; beforeSec: number }>();
 
   /**
    * Every chart that has a past is offered, collected now or not.
@@ -80,7 +85,7 @@ export class Replication implements ReplayEvents {
     this.buffer = buffer;
     this.stream = stream;
     this.account = account;
-    this.answers = new ReplayAnswers(buffer, this);
+    this.answers = new ReplayAnswers(buffer, this, stream.written);
     for (const chart of host.chartList()) {
       if (chart.slotsPassed > 0 && stream.wants(chart)) this.define(this.stateOf(chart));
     }
@@ -97,6 +102,7 @@ export class Replication implements ReplayEvents {
   hold(chart: Chart, values: number): void {
     const state = this.stateOf(chart);
     state.heldValues += values;
+    state.heldFromSec ||= Math.floor(chart.lastCollectedUs / 1e6);
     this.account.hold(values);
     if (state.phase === "defined") {
       if (state.restarts !== chart.restarts) state.redoneSec = Math.min(state.redoneSec, chart.lastEntrySec);
@@ -109,12 +115,12 @@ export class Replication implements ReplayEvents {
 
   /** Something is to be written. */
   get hasNews(): boolean {
-    return this.undefined.length > 0;
+    return this.undefined.length > 0 || this.untold.size > 0;
   }
 
   /** Every chart is live or idle, and nothing is left to answer. */
   get isUpToDate(): boolean {
-    return this.undefined.length === 0 && this.defined === 0 && this.answers.isIdle;
+    return !this.hasNews && this.defined === 0 && this.answers.isIdle;
   }
 
   /**
@@ -144,7 +150,7 @@ export class Replication implements ReplayEvents {
 
   /** The parent asks for the points in (afterSec, beforeSec]. @param chartId as it was written to it. */
   ask(chartId: string, startsStreaming: boolean, afterSec: number, beforeSec: number): void {
-    const chart = this.host.chart(chartId) ?? this.states.find((state) => isNamed(state, chartId))?.chart;
+    const chart = this.host.chart(chartId) ?? this.byWireId.get(chartId);
     const state = chart === undefined ? undefined : this.states[chart.index];
     // One that is to be defined once more is known by what it was.
     if (chart === undefined || state?.chart !== chart || !state.isOffered) this.answers.refuse(chartId);
@@ -159,17 +165,26 @@ export class Replication implements ReplayEvents {
     const state = this.stateOf(chart);
     // It has never been collected while this connection stood.
     if (state.phase === "new" && state.restarts < 0) this.define(state);
-    this.say(["PAST", wireChartId(chart.id), `${afterSec}`, `${beforeSec}`]);
+    const known = this.untold.get(chart);
+    this.untold.set(chart, {
+      afterSec: Math.min(afterSec, known?.afterSec ?? afterSec),
+      beforeSec: Math.max(beforeSec, known?.beforeSec ?? beforeSec),
+    });
+    this.tellPast();
   }
 
-  /** Writes definitions and answers while there is room. @param limitBytes of the buffer. @param nowSec wall clock. */
-  write(limitBytes: number, nowSec: number): void {
+  /**
+   * Writes definitions and answers while there is room.
+   * @param limitBytes of the buffer. @param nowSec wall clock. @param isTurnOver it has taken as long as it may.
+   * @returns false when only time ran out: call it again soon.
+   */
+  write(limitBytes: number, nowSec: number, isTurnOver: () => boolean): boolean {
     while (this.undefined.length > 0 && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
-      if (!this.writeDefinition(this.undefined[0]!, nowSec)) return;
+      if (!this.writeDefinition(this.undefined[0]!, nowSec)) return true;
       this.undefined.shift();
     }
     if (this.isTributary) this.tell();
-    if (!this.waitsForChild) this.answers.write(limitBytes, nowSec);
+    return this.waitsForChild || this.answers.write(limitBytes, nowSec, isTurnOver);
   }
 
   streaming(chart: Chart): void {
@@ -180,8 +195,20 @@ export class Replication implements ReplayEvents {
     state.restarts = chart.restarts;
     state.redoneSec = Number.POSITIVE_INFINITY;
     this.points?.begin(chart);
-    this.account.release(state.heldValues);
+    const goneValues = Math.round(state.heldValues * this.shareGone(state));
+    this.account.giveUp(goneValues);
+    this.account.release(state.heldValues - goneValues);
     state.heldValues = 0;
+    state.heldFromSec = 0;
+  }
+
+  /** Charts that are gone are not waited for any more. Call every now and then. */
+  sweep(): void {
+    this.states.forEach((state, index) => {
+      if (state?.chart.isRemoved !== true) return;
+      this.forget(state);
+      this.states[index] = undefined;
+    });
   }
 
   redoneSec(chart: Chart): number {
@@ -193,6 +220,10 @@ export class Replication implements ReplayEvents {
     if (state !== undefined && state.redoneSec < toSec) state.redoneSec = toSec;
   }
 
+  ensureDefined(chart: Chart): boolean {
+    return this.stream.ensureDefined(chart);
+  }
+
   /** What the host's own sender still brings would come too late for a parent that wants all in order. */
   private get waitsForChild(): boolean {
     return this.needsOrder && this.host.missingFromSec > 0 && this.host.isConnected;
@@ -201,6 +232,13 @@ export class Replication implements ReplayEvents {
   private redefine(state: ReplicatedChart): void {
     if (state.phase === "live") state.redoneSec = Math.min(state.redoneSec, state.chart.lastEntrySec);
     this.define(state);
+  }
+
+  /** What part of the held values the ring has no place for any more, 0…1: the parent let it wait for too long. */
+  private shareGone({ chart, heldFromSec }: ReplicatedChart): number {
+    if (chart.slotsPassed <= this.host.historyEntries || heldFromSec === 0) return 0;
+    const goneSec = chart.firstEntrySec - heldFromSec;
+    return goneSec <= 0 ? 0 : goneSec / (chart.lastEntrySec - heldFromSec);
   }
 
   private define(state: ReplicatedChart): void {
@@ -218,6 +256,8 @@ export class Replication implements ReplayEvents {
     const lastSec = hasPast ? chart.lastEntrySec : 0;
     if (!this.buffer.append(Buffer.from(definitionEndLine(firstSec, lastSec, nowSec)))) return false;
     state.isOffered = true;
+    const wireId = wireChartId(chart.id);
+    if (wireId !== chart.id) this.byWireId.set(wireId, chart);
     state.offeredSec = lastSec;
     state.phase = "defined";
     state.restarts = chart.restarts;
@@ -229,10 +269,21 @@ export class Replication implements ReplayEvents {
   /** What a parent of our kind has to know of the whole host. */
   private tell(): void {
     const { missingFromSec } = this.host;
+    // Before it is said that nothing is missing.
+    if (!this.tellPast()) return;
     if (missingFromSec !== this.toldMissingSec && this.say(["MISSING", `${missingFromSec}`])) {
       this.toldMissingSec = missingFromSec;
     }
     if (!this.hasToldAll && this.undefined.length === 0) this.hasToldAll = this.say(["DEFINED"]);
+  }
+
+  /** @returns false when there is no room for all of it. */
+  private tellPast(): boolean {
+    for (const [chart, { afterSec, beforeSec }] of this.untold) {
+      if (!this.say(["PAST", wireChartId(chart.id), `${afterSec}`, `${beforeSec}`])) return false;
+      this.untold.delete(chart);
+    }
+    return true;
   }
 
   private say(words: readonly string[]): boolean {
@@ -256,9 +307,8 @@ export class Replication implements ReplayEvents {
     if (state.phase === "defined") this.defined--;
     this.account.giveUp(state.heldValues);
     this.answers.drop(state.chart);
+    this.untold.delete(state.chart);
+    const wireId = wireChartId(state.chart.id);
+    if (this.byWireId.get(wireId) === state.chart) this.byWireId.delete(wireId);
   }
-}
-
-function isNamed(state: ReplicatedChart | undefined, chartId: string): boolean {
-  return state !== undefined && wireChartId(state.chart.id) === chartId;
 }

@@ -2,10 +2,9 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { SocketOwner, StreamSocket } from "../base/stream-socket.ts";
 import type { ReplicationSettings } from "../config/child-settings.ts";
-import type { Chart } from "../rrd/chart.ts";
 import type { Host } from "../rrd/host.ts";
+import type { Mismatches } from "../rrd/mismatches.ts";
 import type { Capabilities } from "../wire/capabilities.ts";
-import { StreamDecoder } from "../wire/decode.ts";
 import { extensionLine, replayChartLine } from "../wire/encode-replay.ts";
 import type { LineProblem } from "../wire/stream-handler.ts";
 import { CommandOutput } from "./command-output.ts";
@@ -14,10 +13,12 @@ import { EndMarks } from "./end-marks.ts";
 import { HostBackfill } from "./host-backfill.ts";
 import { HostWriter, type WriterEvents } from "./host-writer.ts";
 import { LagGuard } from "./lag-guard.ts";
+import { type InputTurns, PacedInput, type PacedInputEvents } from "./paced-input.ts";
 import type { Refusals } from "./refusals.ts";
 import { ReplayPace } from "./replay-pace.ts";
 import { ReplayPlan } from "./replay-plan.ts";
 import type { ReplayShare } from "./replay-share.ts";
+import { SenderReports } from "./sender-reports.ts";
 
 /** A connection that sent something within this time still owns its machine GUID (streaming.md §11.10). */
 const ACTIVE_MS = 30_000;
@@ -44,8 +45,11 @@ export interface ConnectionContext {
   readonly ended: (connection: ChildConnection) => void;
   /** What may be asked for of the past, of all connections together. */
   readonly replayShare: ReplayShare;
+  readonly inputTurns: InputTurns;
   /** What is not taken is remembered here. */
   readonly refusals: Refusals;
+  /** What does not add up is told here. */
+  readonly mismatches: Mismatches;
   /** This agent, for children of our kind. */
   readonly self: { readonly machineGuid: string; readonly hostname: () => string };
 }
@@ -63,7 +67,7 @@ export interface ChildIdentity {
 }
 
 /** One accepted child: its socket, its decoder, its host. */
-export class ChildConnection implements SocketOwner, WriterEvents {
+export class ChildConnection implements SocketOwner, WriterEvents, PacedInputEvents {
   readonly host: Host;
   readonly address: string;
   /** Name it gave itself on this connection. */
@@ -76,7 +80,7 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   bytesIn = 0;
   private readonly context: ConnectionContext;
   private readonly writer: HostWriter;
-  private readonly decoder: StreamDecoder<Chart>;
+  private readonly input: PacedInput;
   private readonly lag: LagGuard;
   private readonly commands: CommandOutput;
   private readonly isTributary: boolean;
@@ -87,6 +91,8 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   private isGreeted = false;
   private socket: StreamSocket | null;
   private endReason = "closed by the child";
+  /** We end it: what was not decoded by then is of no interest. */
+  private isLeaving = false;
   private problems = 0;
   private problemsSinceMs = 0;
   private readonly reported = new Set<LineProblem>();
@@ -113,24 +119,35 @@ export class ChildConnection implements SocketOwner, WriterEvents {
         this.commands.add(replayChartLine(chart.id, startsStreaming, afterSec, beforeSec));
       });
       this.backfill = new HostBackfill(identity.host, plan);
+    } else if (identity.host.missingFromSec > 0) {
+      // Nobody can be asked for it: what waits for it would wait for ever.
+      identity.host.missingFromSec = 0;
+      identity.host.files?.hostChanged();
     }
-    this.writer = new HostWriter(identity.host, this, this.backfill);
-    this.decoder = new StreamDecoder(this.writer);
+    const { host, address } = identity;
+    const reports = this.isTributary ? new SenderReports(host, address, context.clock, context.mismatches) : null;
+    this.writer = new HostWriter(host, this, this.backfill, reports);
+    this.input = new PacedInput(context.clock, context.inputTurns, this.writer, this);
     this.lag = new LagGuard(identity.host.updateEverySec);
   }
 
-  data(_socket: StreamSocket, chunk: Buffer): void {
+  data(socket: StreamSocket, chunk: Buffer): void {
     if (this.socket === null) return;
+    const { context } = this;
+    this.lastDataMs = context.clock.monotonicMs();
+    this.bytesIn += chunk.length;
+    context.counters.bytesIn += chunk.length;
+    if (this.isTributary && !this.isGreeted) this.greet();
+    this.turn(() => this.input.take(socket, chunk, context.clock.nowUs()));
+  }
+
+  turn(take: () => boolean): void {
     const { context, writer, host } = this;
     const nowUs = context.clock.nowUs();
     const samplesBefore = writer.samples;
     const { clockSetbacks, balance } = host;
     const aheadBefore = balance.dropped.clock;
-    this.lastDataMs = context.clock.monotonicMs();
-    this.bytesIn += chunk.length;
-    context.counters.bytesIn += chunk.length;
-    if (this.isTributary && !this.isGreeted) this.greet();
-    const isFollowed = this.decoder.feed(chunk, nowUs);
+    const isFollowed = take();
     context.counters.samples += writer.samples - samplesBefore;
     if (writer.samples > samplesBefore && this.backfill?.isTrusting !== true) this.watchClock(nowUs);
     this.sendCommands();
@@ -147,7 +164,7 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   tick(): void {
     this.backfill?.tick();
     if (this.isGreeted) {
-      const storedBytes = this.bytesIn - this.decoder.partialBytes;
+      const storedBytes = this.bytesIn - this.input.pendingBytes;
       const nowUs = this.context.clock.nowUs();
       const windowSec = this.backfill?.isTrusting === true ? this.replayWindowSec : 0;
       const end = this.endMarks.report(this.host, storedBytes, windowSec);
@@ -158,13 +175,18 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   }
 
   end(): void {
+    this.finishInput();
     this.disconnect("closed by the child");
   }
 
   close(): void {
     if (this.socket === null) return;
+    if (this.isLeaving) this.tellDiscarded(this.input.waitingBytes);
+    else this.finishInput();
+    // What came last may have made us end the connection.
+    if (this.socket === null) return;
     this.socket = null;
-    this.decoder.end();
+    this.input.end();
     this.backfill?.end();
     this.context.counters.closed++;
     this.context.log.info("receiver.child_disconnected", {
@@ -179,12 +201,18 @@ export class ChildConnection implements SocketOwner, WriterEvents {
 
   /** Ends the connection from our side. */
   disconnect(reason: string): void {
-    if (this.socket === null) return;
+    if (this.socket === null || this.isLeaving) return;
+    this.isLeaving = true;
     this.endReason = reason;
     this.socket.end();
   }
 
-  /** True if nothing came for longer than the child may be silent: the timeout, or 10 of its intervals. */
+  /** It is not read, because what it sent before still waits to be stored. */
+  get isBehind(): boolean {
+    return this.input.waitingBytes > 0;
+  }
+
+  /** True if nothing was read for longer than the child may be silent: the timeout, or 10 of its intervals. */
   isSilent(nowMs: number, timeoutSec: number): boolean {
     return nowMs - this.lastDataMs > 1000 * Math.max(timeoutSec, 10 * this.host.updateEverySec);
   }
@@ -219,6 +247,21 @@ export class ChildConnection implements SocketOwner, WriterEvents {
   /** A child of our kind asks what the last agent of the path has stored. */
   extension([word, what]: readonly string[]): void {
     if (word === "CONFIRM" && this.isGreeted) this.endMarks.ask(this.host, what === "end");
+  }
+
+  /** The child has gone: what it sent before is stored, as far as that takes no time that others need. */
+  private finishInput(): void {
+    if (this.input.pendingBytes === 0) return;
+    let leftBytes = 0;
+    this.turn(() => {
+      leftBytes = this.input.finish();
+      return true;
+    });
+    this.tellDiscarded(leftBytes);
+  }
+
+  private tellDiscarded(bytes: number): void {
+    if (bytes > 0) this.context.log.warn("receiver.bytes_discarded", { host: this.host.hostname, bytes });
   }
 
   private greet(): void {

@@ -1,4 +1,4 @@
-import { forgetState, restoreDimension, restoreTimes, storePast } from "../rrd/backfill.ts";
+import { forgetState, refusePast, restoreDimension, restoreTimes, storePast } from "../rrd/backfill.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { Host } from "../rrd/host.ts";
 import { trustClock } from "../rrd/interval.ts";
@@ -47,11 +47,22 @@ export class HostBackfill {
     this.noteClock(childNowSec, nowSec);
     trustClock(this.host, this.isTrusting);
     forgetState(chart);
-    this.plan.defined(chart, firstSec, this.isTrusting ? lastSec : 0, Math.floor(nowSec));
+    const fromSec = this.plan.defined(chart, firstSec, this.heldUpTo(lastSec, nowSec), Math.floor(nowSec));
+    if (fromSec > 0 && this.isTributary) this.noteMissing(fromSec);
+  }
+
+  /** Other charts may go on before the next tick. */
+  private noteMissing(fromSec: number): void {
+    const { missingFromSec } = this.host;
+    if (missingFromSec === 0 || fromSec < missingFromSec) this.host.missingFromSec = fromSec;
   }
 
   replay(chart: Chart, row: ReplayRow, nowUs: number): void {
-    if (!this.isTrusting) return;
+    this.plan.heard();
+    if (!this.isTrusting) {
+      refusePast(chart, row);
+      return;
+    }
     const { endSec, values, isReset } = row;
     const firstSec = chart.slotsPassed > 0 ? chart.firstEntrySec : Number.POSITIVE_INFINITY;
     storePast(chart, { endSec, values, isReset, isCorrection: endSec <= this.plan.correctsUpTo(chart) }, nowUs);
@@ -63,8 +74,7 @@ export class HostBackfill {
   }
 
   chartState(chart: Chart, collectedUs: number, updatedUs: number, nowUs: number): void {
-    if (!this.isTrusting || collectedUs === 0) return;
-    if (restoreTimes(chart, collectedUs, updatedUs, nowUs)) this.restored = chart;
+    if (this.isTrusting && restoreTimes(chart, collectedUs, updatedUs, nowUs)) this.restored = chart;
   }
 
   /** What is told late looks as if the child were behind: what was told soonest counts. */
@@ -84,7 +94,12 @@ export class HostBackfill {
     const hasPoints = asked !== null && asked.afterSec < asked.beforeSec;
     if (hasPoints && !isOffered) this.host.listener?.past?.(chart, asked.afterSec, asked.beforeSec);
     this.restored = null;
-    this.plan.answered(chart, end.isStreaming, end.beforeSec, this.isTrusting ? end.lastSec : 0);
+    this.plan.answered(chart, end.isStreaming, end.beforeSec, this.heldUpTo(end.lastSec, nowUs / 1e6));
+  }
+
+  /** Newest second that can be asked for: what a child says to hold of the future could not be stored. */
+  private heldUpTo(lastSec: number, nowSec: number): number {
+    return this.isTrusting ? Math.min(lastSec, Math.floor(nowSec) + AHEAD_SEC_MAX) : 0;
   }
 
   /** The child is an agent of our kind: it can be asked for older points of charts that stream. */
@@ -94,19 +109,28 @@ export class HostBackfill {
   }
 
   /** A line of a child of our kind; one that means nothing to us is passed over. */
-  extension([word, first = "", second = "", third = ""]: readonly string[]): void {
+  extension([word, first = "", second = "", third = ""]: readonly string[], nowUs: number): void {
     if (word === "DEFINED") this.plan.completed();
-    else if (word === "MISSING") this.childMissingSec = secondOf(first);
+    else if (word === "MISSING") this.childMissingSec = this.secondOf(first, nowUs);
     else if (word === "PAST") {
       const chart = this.host.chart(first);
-      if (chart !== undefined) this.plan.grown(chart, secondOf(second), secondOf(third));
+      if (chart !== undefined) this.plan.grown(chart, this.secondOf(second, nowUs), this.secondOf(third, nowUs));
     }
+  }
+
+  /** Seconds that are to come, or so old that they are not asked for, are cut to the nearest that is; 0 = no second. */
+  private secondOf(word: string, nowUs: number): number {
+    const second = Number(word);
+    if (!Number.isSafeInteger(second) || second <= 0) return 0;
+    const nowSec = Math.floor(nowUs / 1e6);
+    return Math.min(nowSec, Math.max(second, nowSec - this.plan.windowSec));
   }
 
   /** Call once a second: keeps {@link Host.missingFromSec}. */
   tick(): void {
     const { host, plan } = this;
     this.ticks++;
+    plan.tick();
     if (!this.isTributary && this.ticks === DEFINED_AFTER_TICKS) plan.completed();
     const known = [plan.missingFromSec, this.childMissingSec];
     // What an earlier connection left open counts until this one has asked for it.
@@ -139,9 +163,4 @@ export class HostBackfill {
     this.plan.end();
     trustClock(this.host, false);
   }
-}
-
-function secondOf(word: string): number {
-  const second = Number(word);
-  return Number.isSafeInteger(second) && second > 0 ? second : 0;
 }

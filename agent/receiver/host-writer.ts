@@ -19,6 +19,7 @@ import type {
   StreamHandler,
 } from "../wire/stream-handler.ts";
 import type { HostBackfill } from "./host-backfill.ts";
+import type { ReadRows, SenderReports } from "./sender-reports.ts";
 
 /** Longest id of a refused chart or dimension that is remembered; real ones have some tens of characters. */
 const ID_LENGTH_MAX = 200;
@@ -48,16 +49,31 @@ export class HostWriter implements StreamHandler<Chart> {
   private readonly host: Host;
   private readonly events: WriterEvents;
   private readonly backfill: HostBackfill | null;
+  private readonly reports: SenderReports | null;
+  /** Rows that were not committed but came whole: replayed, or of a chart that a limit refused. */
+  private otherRows = 0;
+  private otherValues = 0;
   /** Charts, and dimensions of charts, that a limit of the database refused. */
   private readonly refused = new Set<string>();
+  /** There are more, or one with too long an id: what comes of them cannot be told from what is broken. */
+  private isRefusedUnknown = false;
   /** The chart, or the dimension, asked for last is one of them. */
   private isRefused = false;
 
-  /** @param backfill null: replication was not agreed; what comes of it is passed over. */
-  constructor(host: Host, events: WriterEvents, backfill: HostBackfill | null = null) {
+  /**
+   * @param backfill null: replication was not agreed; what comes of it is passed over.
+   * @param reports null: the sender is not an agent of our kind.
+   */
+  constructor(
+    host: Host,
+    events: WriterEvents,
+    backfill: HostBackfill | null = null,
+    reports: SenderReports | null = null,
+  ) {
     this.host = host;
     this.events = events;
     this.backfill = backfill;
+    this.reports = reports;
   }
 
   defineChart(line: ChartLine): Chart | null {
@@ -85,6 +101,7 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   defineDimension(chart: Chart, line: DimensionLine): number {
+    if (!this.isThere(chart)) return -1;
     const index = this.host.defineDimension(chart, {
       id: line.id,
       name: line.name === line.id ? line.id : line.name,
@@ -103,6 +120,7 @@ export class HostWriter implements StreamHandler<Chart> {
     const chart = this.host.chart(cutId(id)) ?? null;
     // Not for a known one: its next BEGIN is one that was foretold, for which nobody asks.
     if (chart === null) this.isRefused = this.refused.has(id);
+    if (chart === null && this.isRefused) this.otherRows++;
     return chart;
   }
 
@@ -131,7 +149,7 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   setVariable(chart: Chart | null, name: string, value: number): void {
-    setVariable(this.host, chart, name, value);
+    if (chart?.isRemoved !== true) setVariable(this.host, chart, name, value);
   }
 
   setLabels(labels: readonly Label[]): void {
@@ -139,24 +157,27 @@ export class HostWriter implements StreamHandler<Chart> {
   }
 
   setChartLabels(chart: Chart, labels: readonly Label[]): void {
+    if (chart.isRemoved) return;
     const own = labels.filter(({ name }) => !COLLECT_LABELS.has(name));
     setChartLabels(this.host, chart, own);
   }
 
   definitionEnd(chart: Chart, firstSec: number, lastSec: number, senderNowSec: number, nowUs: number): void {
-    this.backfill?.definitionEnd(chart, firstSec, lastSec, senderNowSec, nowUs);
+    if (this.isThere(chart)) this.backfill?.definitionEnd(chart, firstSec, lastSec, senderNowSec, nowUs);
   }
 
   replay(chart: Chart, row: ReplayRow, nowUs: number): void {
+    this.otherRows++;
+    this.otherValues += row.setCount;
     this.backfill?.replay(chart, row, nowUs);
   }
 
   dimensionState(chart: Chart, dimension: number, state: DimensionState): void {
-    this.backfill?.dimensionState(chart, dimension, state);
+    if (!chart.isRemoved) this.backfill?.dimensionState(chart, dimension, state);
   }
 
   chartState(chart: Chart, collectedUs: number, updatedUs: number, nowUs: number): void {
-    this.backfill?.chartState(chart, collectedUs, updatedUs, nowUs);
+    if (!chart.isRemoved) this.backfill?.chartState(chart, collectedUs, updatedUs, nowUs);
   }
 
   replayEnd(chart: Chart, end: ReplayEnd, nowUs: number): void {
@@ -169,14 +190,21 @@ export class HostWriter implements StreamHandler<Chart> {
     commitFinal(chart, row, nowUs);
   }
 
-  extension(words: readonly string[]): void {
-    this.backfill?.extension(words);
+  extension(words: readonly string[], nowUs: number): void {
+    this.reports?.take(words, this.isRefusedUnknown ? null : this.read);
+    this.backfill?.extension(words, nowUs);
     this.events.extension?.(words);
+  }
+
+  isGone(chart: Chart): boolean {
+    return chart.isRemoved;
   }
 
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void {
     const isLimit = this.isRefused && (kind === "no_chart" || kind === "no_dimension");
     if (isValue) this.drop(1, isLimit ? "limit" : "malformed");
+    // An agent of our kind writes no line that cannot be used: what is missing here then has been lost on its way.
+    if (isValue && isLimit) this.otherValues++;
     if (!isLimit) this.events.problem(kind, line);
   }
 
@@ -188,8 +216,19 @@ export class HostWriter implements StreamHandler<Chart> {
     this.events.disable();
   }
 
+  /** A child may speak on of a chart that was removed since it named it: by now others have the place it had. */
+  private isThere(chart: Chart): boolean {
+    return !chart.isRemoved || this.host.readmit(chart);
+  }
+
+  /** What came so far in whole rows. */
+  private get read(): ReadRows {
+    return { rows: this.updates + this.otherRows, values: this.samples + this.otherValues };
+  }
+
   private remember(refused: string): void {
     if (this.refused.size < REFUSED_MAX && refused.length <= 2 * ID_LENGTH_MAX) this.refused.add(refused);
+    else this.isRefusedUnknown = true;
   }
 
   private drop(values: number, reason: DropReason): void {

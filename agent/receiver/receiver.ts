@@ -5,12 +5,14 @@ import type { ChildSettings } from "../config/child-settings.ts";
 import type { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
 import type { HostOptions } from "../rrd/host-options.ts";
+import type { Mismatches } from "../rrd/mismatches.ts";
 import { promptOf, REFUSALS, type Refusal } from "../wire/answers.ts";
 import { answerTo, supported } from "../wire/capabilities.ts";
 import { parseStreamRequest, type ReceivedRequest } from "../wire/handshake.ts";
 import { AcceptRate, permissionOf, refusalOf } from "./admission.ts";
 import { ChildConnection, type ConnectionContext } from "./child-connection.ts";
 import { emptyReceiverCounters, type ReceiverCounters } from "./counters.ts";
+import { InputTurns } from "./paced-input.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplayShare } from "./replay-share.ts";
 
@@ -38,6 +40,7 @@ export interface ReceiverOptions {
   /** GUID of this agent's own host. */
   readonly ownGuid: string;
   readonly settings: ReceiverSettings;
+  readonly mismatches: Mismatches;
   /** Called after each chunk of any child. */
   readonly afterData: () => void;
   /** A child was accepted with this API key: whoever passes it on follows the settings of that key. */
@@ -67,8 +70,10 @@ export class Receiver {
       counters: this.counters,
       afterData: options.afterData,
       refusals: this.refusals,
+      mismatches: options.mismatches,
       ended: (connection) => this.ended(connection),
       replayShare: new ReplayShare(),
+      inputTurns: new InputTurns(),
       self: {
         machineGuid: options.ownGuid,
         hostname: () => options.database.localhost?.hostname ?? "",
@@ -121,7 +126,7 @@ export class Receiver {
       connection.tick();
       if (!connection.isSilent(nowMs, this.settings.receiveTimeoutSec)) continue;
       this.counters.timeout++;
-      connection.disconnect("silent for too long");
+      connection.disconnect(connection.isBehind ? "takes too long to store what it sent" : "silent for too long");
     }
     if (nowMs - this.minuteMs < MINUTE_MS) return;
     this.minuteMs = nowMs;

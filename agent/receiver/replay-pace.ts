@@ -1,9 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 
-/** Values that may be open at first, at least, and at most. */
+/** Values that may be open at first, at least, and at most: half of what all children together may be asked for. */
 const OPEN_FIRST = 20_000;
 const OPEN_MIN = 2000;
-const OPEN_MAX = 400_000;
+const OPEN_MAX = 200_000;
 /** An answer that comes within this shows that the way has room for more; one that takes longer than that, for less. */
 const SOON_MS = 250;
 const LATE_MS = 1000;

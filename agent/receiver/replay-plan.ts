@@ -16,8 +16,16 @@ export interface ReplayRequest {
 
 /** Slots that are asked for together with the live stream, where older ones can be asked for later. */
 const LIVE_SLOTS = 10;
+/** Values of one request while all that may be asked of all children is taken. */
+const SCARCE_VALUES_MAX = 1000;
 /** Requests without points that one child may be asked at a time: each still costs it a whole state. */
 const ASKED_CHARTS_MAX = 200;
+/** Clocks that are believed, and what was on its way, may be wrong by so much together. */
+const UNSURE_SEC = 60;
+/** Seconds without a row or an answer after which what a child was asked for does not keep others waiting any more. */
+const QUIET_TICKS_MAX = 10;
+/** Charts looked through for ones that are gone at the earliest. */
+const SWEEP_AT = 1024;
 
 /** A chart as its child offered it on this connection. */
 class ChartReplay {
@@ -69,8 +77,13 @@ export class ReplayPlan implements ReplayAsker {
   private canAskLater = false;
   /** {@link Host.missingFromSec} when the connection began. */
   private readonly missedSec: number;
+  /** Newest second of the host when the connection began; 0 = it had none. */
+  private readonly newestSec: number;
   /** The child has said that it has defined all its charts. */
   private isComplete = false;
+  /** Calls of {@link tick} since the child answered anything. */
+  private quietTicks = 0;
+  private sweepAt = SWEEP_AT;
 
   constructor(
     host: Host,
@@ -85,6 +98,7 @@ export class ReplayPlan implements ReplayAsker {
     this.pace = pace;
     this.send = send;
     this.missedSec = host.missingFromSec;
+    this.newestSec = Math.floor(host.lastCollectedUs / 1e6);
   }
 
   /** The child is an agent of our kind. */
@@ -95,6 +109,11 @@ export class ReplayPlan implements ReplayAsker {
   /** All charts that the child has are defined. */
   completed(): void {
     this.isComplete = true;
+  }
+
+  /** Older points than this are not asked for, s. */
+  get windowSec(): number {
+    return this.settings.windowSec;
   }
 
   /** Nothing that the child has is missing, or {@link missingFromSec} tells of it. */
@@ -110,10 +129,12 @@ export class ReplayPlan implements ReplayAsker {
 
   /** Oldest second that is missing in a chart although newer ones may be there; 0 = none is. */
   get missingFromSec(): number {
-    if (!this.canAskLater) return 0;
+    // All that is to be asked for is in turn, or asked for.
+    if (!this.canAskLater || (!this.isWaiting && this.askedCharts === 0)) return 0;
     let oldest = Number.POSITIVE_INFINITY;
     for (const { afterSec, beforeSec, chart } of this.byChart.values()) {
-      if (afterSec < beforeSec) oldest = Math.min(oldest, afterSec + chart.definition.updateEverySec);
+      // What was asked for at another update_every may be less than a slot of this one.
+      if (afterSec < beforeSec) oldest = Math.min(oldest, afterSec + chart.definition.updateEverySec, beforeSec);
     }
     return Number.isFinite(oldest) ? oldest : 0;
   }
@@ -121,14 +142,15 @@ export class ReplayPlan implements ReplayAsker {
   /**
    * The child has defined a chart and waits to be asked.
    * @param firstSec its oldest point, @param lastSec its newest; 0 = none. @param nowSec our clock.
+   * @returns the oldest second that is missing here; 0 = none is.
    */
-  defined(chart: Chart, firstSec: number, lastSec: number, nowSec: number): void {
+  defined(chart: Chart, firstSec: number, lastSec: number, nowSec: number): number {
     const replay = this.replayOf(chart);
     replay.lastSec = lastSec;
     if (replay.asked !== null || (replay.isQueued && !replay.isLive)) {
       // It has been asked to stream, or will be as soon as it has answered for older points.
       replay.isLive = false;
-      return;
+      return 0;
     }
     const wasQueued = replay.isQueued;
     replay.isLive = false;
@@ -137,16 +159,21 @@ export class ReplayPlan implements ReplayAsker {
     replay.afterSec = Math.min(afterSec, lastSec);
     replay.beforeSec = lastSec;
     if (wasQueued) this.backlog.splice(this.backlog.indexOf(replay), 1);
+    const isMissing = replay.afterSec < lastSec;
+    const fromSec = isMissing ? Math.min(replay.afterSec + chart.definition.updateEverySec, lastSec) : 0;
     this.queue(replay);
+    return fromSec;
   }
 
   /** The child got older points of a chart that it streams. */
   grown(chart: Chart, afterSec: number, beforeSec: number): void {
     const replay = this.byChart.get(chart);
-    if (replay === undefined || !this.settings.isEnabled || afterSec >= beforeSec) return;
+    if (replay === undefined || !this.settings.isEnabled) return;
     const U = chart.definition.updateEverySec;
-    const fromSec = Math.floor(afterSec / U) * U;
-    const toSec = Math.ceil(beforeSec / U) * U;
+    const reachSec = beforeSec - this.host.historyEntries * U;
+    const fromSec = Math.floor(Math.max(afterSec, reachSec) / U) * U;
+    const toSec = Math.floor(beforeSec / U) * U;
+    if (fromSec >= toSec) return;
     const isEmpty = replay.afterSec >= replay.beforeSec;
     replay.afterSec = isEmpty ? fromSec : Math.min(replay.afterSec, fromSec);
     replay.beforeSec = isEmpty ? toSec : Math.max(replay.beforeSec, toSec);
@@ -158,65 +185,106 @@ export class ReplayPlan implements ReplayAsker {
     return this.byChart.get(chart)?.asked ?? null;
   }
 
+  /** A row of an answer came. */
+  heard(): void {
+    this.quietTicks = 0;
+  }
+
   /** An answer is whole. @param beforeSec how far it says to have come. */
   answered(chart: Chart, isStreaming: boolean, beforeSec: number, lastSec: number): void {
     const replay = this.byChart.get(chart);
     if (replay === undefined) return;
     const { asked } = replay;
+    // To a question that nobody asked.
+    if (asked === null) return;
+    this.heard();
     this.close(replay);
     replay.lastSec = Math.max(replay.lastSec, lastSec);
     replay.isLive ||= isStreaming;
     // A child may take smaller steps than it was asked for; none at all would never end.
-    const cameTo =
-      asked !== null && beforeSec > asked.afterSec ? Math.min(beforeSec, asked.beforeSec) : asked?.beforeSec;
-    if (asked !== null && asked.beforeSec > 0 && asked.afterSec === replay.afterSec) replay.afterSec = cameTo!;
+    const cameTo = beforeSec > asked.afterSec ? Math.min(beforeSec, asked.beforeSec) : asked.beforeSec;
+    if (asked.beforeSec > 0 && asked.afterSec === replay.afterSec) replay.afterSec = cameTo;
     if (!replay.isLive) {
       replay.beforeSec = Math.max(replay.beforeSec, replay.lastSec);
       this.queue(replay);
     } else if (!this.canAskLater) replay.afterSec = replay.beforeSec;
     else if (replay.afterSec < replay.beforeSec) this.queue(replay);
-    if (this.starting.length + this.backlog.length > 0) this.share.wait(this);
-    this.share.ask();
+    this.takeTurn();
   }
 
   askNext(): boolean {
-    const replay = this.hasRoom ? (this.starting.shift() ?? this.backlog.shift()) : undefined;
+    const replay = this.mayAsk ? (this.starting.shift() ?? this.backlog.shift()) : undefined;
     if (replay === undefined) return false;
     replay.isQueued = false;
     this.ask(replay, replay.isLive ? this.olderOf(replay) : this.startOf(replay));
-    return this.starting.length + this.backlog.length > 0 && this.hasRoom;
+    return this.isWaiting && this.mayAsk;
+  }
+
+  /** Call once a second: a child that does not answer must not keep others from being asked. */
+  tick(): void {
+    if (this.askedCharts === 0) this.quietTicks = 0;
+    else this.quietTicks++;
+    if (this.quietTicks < QUIET_TICKS_MAX || this.pace.open === 0) return;
+    for (const replay of this.byChart.values()) replay.askedValues = 0;
+    this.giveAll();
   }
 
   /** The connection is over. */
   end(): void {
     this.share.leave(this);
-    this.share.give(this.pace.open);
-    this.pace.open = 0;
     this.byChart.clear();
     this.starting.length = 0;
     this.backlog.length = 0;
-    this.share.ask();
+    this.giveAll();
   }
 
-  private get hasRoom(): boolean {
-    return this.askedCharts < ASKED_CHARTS_MAX && this.pace.hasRoom;
+  /** Nothing of what is asked for counts any more. */
+  private giveAll(): void {
+    this.share.give(this.pace.open);
+    this.pace.open = 0;
+    this.share.ask();
   }
 
   private queue(replay: ChartReplay): void {
     replay.isQueued = true;
     if (replay.isLive) this.backlog.push(replay);
     else this.starting.push(replay);
-    this.share.wait(this);
+    this.takeTurn();
+  }
+
+  /** Asks what there is room for; one request may be open whatever others have taken. */
+  private takeTurn(): void {
+    if (this.isWaiting) this.share.wait(this);
     this.share.ask();
+    if (this.isWaiting && this.askedCharts === 0) this.askNext();
+  }
+
+  private get isWaiting(): boolean {
+    return this.starting.length + this.backlog.length > 0;
+  }
+
+  private get mayAsk(): boolean {
+    return this.askedCharts < ASKED_CHARTS_MAX && this.pace.hasRoom && this.quietTicks < QUIET_TICKS_MAX;
   }
 
   private replayOf(chart: Chart): ChartReplay {
     let replay = this.byChart.get(chart);
     if (replay === undefined) {
+      if (this.byChart.size >= this.sweepAt) this.sweep();
       replay = new ChartReplay(chart);
       this.byChart.set(chart, replay);
     }
     return replay;
+  }
+
+  /** A child that runs for years makes and retires charts all the time. */
+  private sweep(): void {
+    for (const [chart, replay] of this.byChart) {
+      if (!chart.isRemoved || replay.isQueued) continue;
+      this.close(replay);
+      this.byChart.delete(chart);
+    }
+    this.sweepAt = Math.max(SWEEP_AT, 2 * this.byChart.size);
   }
 
   /** What is missing begins after this second. */
@@ -227,10 +295,19 @@ export class ReplayPlan implements ReplayAsker {
     const U = chart.definition.updateEverySec;
     let ownSec = chart.slotsPassed > 0 ? chart.lastEntrySec : 0;
     if (isFirst && this.missedSec > 0) ownSec = Math.min(ownSec, this.missedSec - U);
-    // The child's clock was put back: what it says of those seconds now is what counts.
-    if (ownSec > lastSec) ownSec = 0;
+    if (ownSec > lastSec) ownSec = isFirst ? this.sameUpTo(lastSec, nowSec) : 0;
     const afterSec = Math.max(ownSec, firstSec - U, nowSec - settings.windowSec, lastSec - host.historyEntries * U);
     return Math.floor(afterSec / U) * U;
+  }
+
+  /**
+   * Up to where a child holds what we hold, although it ends before us: it has lost its newest values, or its clock was
+   * put back, and then what it says of those seconds now is what counts. It can have collected none of them once more
+   * before the newest value that we have of it.
+   */
+  private sameUpTo(lastSec: number, nowSec: number): number {
+    const unheardSec = nowSec - this.newestSec;
+    return unheardSec < 0 ? 0 : Math.max(0, lastSec - unheardSec - UNSURE_SEC);
   }
 
   /** The request with which a chart begins to stream, or the next step on its way there. */
@@ -254,13 +331,18 @@ export class ReplayPlan implements ReplayAsker {
 
   private stepOf(chart: Chart): number {
     const U = chart.definition.updateEverySec;
-    const slots = Math.floor(this.pace.requestValues / Math.max(1, chart.dimensions.count));
+    const valuesMax = Math.min(
+      this.pace.requestValues,
+      this.share.isFull ? SCARCE_VALUES_MAX : Number.POSITIVE_INFINITY,
+    );
+    const slots = Math.floor(valuesMax / Math.max(1, chart.dimensions.count));
     return Math.max(1, Math.min(slots, Math.floor(this.settings.stepSec / U))) * U;
   }
 
   private ask(replay: ChartReplay, request: ReplayRequest): void {
     const { chart } = replay;
-    const slots = (request.beforeSec - request.afterSec) / chart.definition.updateEverySec;
+    // A part of a slot is none: the chart may have another update_every by now.
+    const slots = Math.floor((request.beforeSec - request.afterSec) / chart.definition.updateEverySec);
     replay.asked = request;
     replay.heldSec = request.beforeSec > 0 ? request.afterSec : chart.lastEntrySec;
     replay.askedValues = (slots + 1) * Math.max(1, chart.dimensions.count);

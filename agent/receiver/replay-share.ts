@@ -13,6 +13,11 @@ export class ReplayShare {
   private readonly waiting = new Set<ReplayAsker>();
   private isAsking = false;
 
+  /** There is no room for what is asked for in turn. */
+  get isFull(): boolean {
+    return this.outstanding >= OUTSTANDING_VALUES_MAX;
+  }
+
   /** @param values that an answer may hold. */
   take(values: number): void {
     this.outstanding += values;
@@ -36,7 +41,7 @@ export class ReplayShare {
   ask(): void {
     if (this.isAsking) return;
     this.isAsking = true;
-    while (this.outstanding < OUTSTANDING_VALUES_MAX) {
+    while (!this.isFull) {
       const [first] = this.waiting;
       if (first === undefined) break;
       this.waiting.delete(first);

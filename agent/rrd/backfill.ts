@@ -58,6 +58,14 @@ export function storePast(chart: Chart, row: PastRow, nowUs: number): void {
   else if (values > 0 || row.isCorrection) storeAt(chart, row, timeSec, nowUs);
 }
 
+/** Final values of a past second that cannot be stored, because the times of their sender are not to be trusted. */
+export function refusePast(chart: Chart, row: Pick<PastRow, "values">): void {
+  const { balance } = chart.host;
+  const values = countValues(chart, row.values);
+  balance.backfilled += values;
+  balance.dropped.clock += values;
+}
+
 /** The second of the slot that a time belongs to. */
 export function slotSecond(chart: Chart, timeSec: number): number {
   const U = chart.definition.updateEverySec;
@@ -117,11 +125,12 @@ export function forgetState(chart: Chart): void {
  * The chart goes on at the times of the agent that sends it, whatever our clock says. Slots up to there that it does
  * not hold are empty; what it holds of later ones, from a time when the sender's clock was ahead, is forgotten.
  * @param collectedUs its last collection. @param updatedUs its last boundary. @param nowUs wall clock.
- * @returns false, and does nothing, when that is more than 5 s ahead of our clock.
+ * @returns false, and does nothing, when that is more than 5 s ahead of our clock, or no time at all.
  */
 export function restoreTimes(chart: Chart, collectedUs: number, updatedUs: number, nowUs: number): boolean {
   const { host } = chart;
-  if (Math.max(collectedUs, updatedUs) > nowUs + AHEAD_US_MAX) return false;
+  // Before 1970 no slot has a place.
+  if (collectedUs <= 0 || updatedUs < 0 || Math.max(collectedUs, updatedUs) > nowUs + AHEAD_US_MAX) return false;
   host.settle(chart);
   const boundaryUs = alignUs(updatedUs, chart);
   if (chart.slotsPassed > 0 && host.ring !== null) passTo(chart, boundaryUs / 1e6);
@@ -151,8 +160,14 @@ function reach(chart: Chart, timeSec: number): void {
   const ring = chart.host.ring!;
   const firstSec = chart.lastEntrySec - (chart.slotsPassed - 1) * U;
   if (chart.slotsPassed === 0) {
+    const { lastUpdatedUs } = chart;
     ring.eachRecord(chart, (segment, record) => segment.dateFirst(record, timeSec));
     advanceTo(chart, timeSec, 1);
+    // It goes on from a later time without a slot: that of its first value, or one that it was told.
+    if (lastUpdatedUs > chart.lastUpdatedUs) {
+      passTo(chart, alignUs(lastUpdatedUs, chart) / 1e6);
+      chart.lastUpdatedUs = lastUpdatedUs;
+    }
   } else if (timeSec > chart.lastEntrySec) {
     passTo(chart, timeSec - U);
     advanceTo(chart, timeSec, 1);

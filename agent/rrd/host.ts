@@ -22,6 +22,7 @@ import { chartFactsBytes } from "./host-facts.ts";
 import type { HostOptions, HostShare, MemoryMode, RestoredDimension, SystemInfo } from "./host-options.ts";
 import { EARLY_US_MAX, trustsClock } from "./interval.ts";
 import { type Label, NO_LABELS } from "./label.ts";
+import { type HostPath, UNTOLD_PATH } from "./path.ts";
 import { NO_SEGMENT, Ring, UNPLACED } from "./ring.ts";
 import { phaseOf } from "./store/geometry.ts";
 
@@ -74,6 +75,8 @@ export class Host {
   /** Newest collection of any of its charts, µs. */
   lastCollectedUs = 0.5;
   readonly balance: Balance = emptyBalance();
+  /** How its values come here, as its senders told it last: kept when they go. */
+  path: HostPath = UNTOLD_PATH;
   /** Told of every commit with raw values; null when nobody streams this host. */
   listener: CommitListener | null = null;
   readonly pool = new DimensionPool();

@@ -224,7 +224,8 @@ export class Ring {
   /** Gives the chart a record in each of its segments, and tells whether one segment holds it all. */
   private settle(chart: Chart): void {
     const { pool } = chart.host;
-    const first = pool.segment[chart.start]!;
+    // The place of a chart without dimensions is another's.
+    const first = chart.dimensions.count === 0 ? UNPLACED : pool.segment[chart.start]!;
     let isOne = first < NO_SEGMENT;
     let isRow = isOne;
     for (let place = chart.start; place < chart.start + chart.dimensions.count; place++) {

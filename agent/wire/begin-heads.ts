@@ -35,6 +35,12 @@ export class BeginHeads {
     return view.getFloat64(last, true) === this.words[word];
   }
 
+  /** Forgets all of them; no chart may know its place any more. */
+  clear(): void {
+    this.words = new Float64Array(64);
+    this.used = 0;
+  }
+
   private grow(): void {
     if (this.used <= this.words.length) return;
     const words = new Float64Array(Math.ceil(this.used * 1.25));

@@ -19,6 +19,9 @@ const DIGITS_LONG = 18;
 const SEARCH_MAX = 64;
 /** Size at which the buffer of partial lines starts; most never need more. */
 const CARRY_BYTES = 512;
+/** Iterations between two looks at whether the turn is over; lines that are not as expected count for more. */
+const STEPS_PER_LOOK = 32;
+const ODD_STEPS = 16;
 
 /**
  * Turns the bytes of one connection into calls of a {@link StreamHandler}, whatever the cuts between chunks.
@@ -48,26 +51,38 @@ export class StreamDecoder<Chart> {
   /** Where the SETs of the open iteration begin in the chunk at hand; −1: they are not all in it, or not alike. */
   rawStart = -1;
   nowUs = 0.5;
+  /** Bytes of the chunk fed last that were looked at: all of them, unless its turn was over before. */
+  readBytes = 0;
   private readonly handler: StreamHandler<Chart>;
+  private readonly isTurnOver: () => boolean;
   private readonly lines: LineReader<Chart>;
   private readonly long: SplitInteger = { value: 0.5, rest: 0 };
   private carry: Buffer | null = null;
   private carryBytes = 0;
+  private steps = 0;
+  /** Nothing more of this chunk is looked at. */
+  private isStopped = false;
+  private isEnded = false;
 
-  constructor(handler: StreamHandler<Chart>) {
+  /** @param isTurnOver asked now and then: what is left of the chunk at hand has to wait. */
+  constructor(handler: StreamHandler<Chart>, isTurnOver: () => boolean = () => false) {
     this.handler = handler;
+    this.isTurnOver = isTurnOver;
     this.lines = new LineReader(this, handler);
     this.nowUs = 0;
   }
 
   /**
-   * Takes the next bytes of the stream.
+   * Takes the next bytes of the stream, as many as the turn allows: {@link readBytes} says how many that were.
    * @param chunk borrowed. @param nowUs wall clock of the read, one for all its lines.
    * @returns false when a line is longer than {@link LINE_BYTES_MAX}: the stream cannot be followed any more.
    */
   feed(chunk: Buffer, nowUs: number): boolean {
     this.nowUs = nowUs;
     this.rawStart = -1;
+    this.isStopped = this.isEnded;
+    this.readBytes = chunk.length;
+    if (this.isEnded) return true;
     let start = 0;
     if (this.carryBytes > 0) {
       const newline = chunk.indexOf(NEWLINE);
@@ -80,6 +95,7 @@ export class StreamDecoder<Chart> {
     }
     const end = chunk.lastIndexOf(NEWLINE) + 1;
     if (end > start && !this.decode(chunk, start, end)) return false;
+    if (this.isStopped) return true;
     return end < chunk.length ? this.keep(chunk, Math.max(start, end)) : true;
   }
 
@@ -88,8 +104,13 @@ export class StreamDecoder<Chart> {
     return this.carryBytes;
   }
 
-  /** The stream is over: the values of an iteration or row that has no end are reported as abandoned. */
+  /**
+   * The stream is over: the values of an iteration or row that has no end are reported as abandoned. Called inside
+   * {@link feed}, by whoever has seen enough, nothing more of the chunk is looked at.
+   */
   end(): void {
+    this.isEnded = true;
+    this.isStopped = true;
     this.lines.end();
     this.carryBytes = 0;
     this.carry = null;
@@ -143,14 +164,26 @@ export class StreamDecoder<Chart> {
    */
   private decode(bytes: Buffer, start: number, end: number): boolean {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    let position = this.run(bytes, view, start, end);
-    while (position < end) {
+    let position = this.isStopped ? start : this.run(bytes, view, start, end);
+    while (position < end && !this.isStopped) {
       const newline = bytes.indexOf(NEWLINE, position);
       if (newline - position >= LINE_BYTES_MAX) return false;
       this.lines.read(bytes, position, newline, true);
-      position = this.run(bytes, view, newline + 1, end);
+      position = newline + 1;
+      this.step(ODD_STEPS);
+      if (!this.isStopped) position = this.run(bytes, view, position, end);
     }
+    if (position < end) this.readBytes = position;
+    else this.isStopped = this.isEnded;
     return true;
+  }
+
+  /** Work was done: is the turn over? */
+  private step(count: number): void {
+    this.steps += count;
+    if (this.steps < STEPS_PER_LOOK) return;
+    this.steps = 0;
+    if (this.isTurnOver()) this.isStopped = true;
   }
 
   /** Takes expected lines only. @returns position of the first line that is not one. */
@@ -167,6 +200,8 @@ export class StreamDecoder<Chart> {
       if (view.getInt32(position, true) === END_LINE) {
         position += 4;
         this.finish(bytes, position);
+        this.step(1);
+        if (this.isStopped) return position;
       } else if (!this.skipTo(view, position, end)) return position;
     }
     return position;

@@ -38,7 +38,7 @@ export class LineReader<Chart> {
   constructor(decoder: StreamDecoder<Chart>, handler: StreamHandler<Chart>) {
     this.decoder = decoder;
     this.handler = handler;
-    this.charts = new KnownCharts(handler);
+    this.charts = new KnownCharts(handler, decoder.begins);
     this.labels = new LabelLines(decoder, handler);
     this.replay = new ReplayLines(handler, this.charts);
     this.final = new FinalLines(decoder, handler, this.charts);
@@ -110,7 +110,9 @@ export class LineReader<Chart> {
         this.readDefinitionEnd();
         break;
       case "TRIBUTARY":
-        this.handler.extension(words.list(1));
+        // It tells of all that stands before it.
+        this.replay.settle(decoder.nowUs);
+        this.handler.extension(words.list(1), decoder.nowUs);
         break;
       default:
         if (this.labels.read(keyword, words) || this.replay.read(keyword, words, decoder.nowUs)) break;

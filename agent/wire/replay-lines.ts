@@ -60,6 +60,11 @@ export class ReplayLines<Chart> {
     if (words.has(3, FLAG_RESET)) this.row.isReset = true;
   }
 
+  /** No RSET of the open row follows. */
+  settle(nowUs: number): void {
+    this.finishRow(nowUs);
+  }
+
   /** The stream is over: a row that was not seen to be whole counts as abandoned. */
   abandon(): void {
     const { setCount } = this.row;

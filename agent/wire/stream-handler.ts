@@ -149,7 +149,9 @@ export interface StreamHandler<Chart> {
   /** END2. */
   commitFinal(chart: Chart, row: FinalRow, nowUs: number): void;
   /** A line that only agents of our kind write. @param words behind `TRIBUTARY`, at most 19. */
-  extension(words: readonly string[]): void;
+  extension(words: readonly string[], nowUs: number): void;
+  /** The chart left the database: what is known of its lines may be forgotten. */
+  isGone(chart: Chart): boolean;
   /** @param line the whole line, borrowed. @param isValue a SET, RSET or SET2 whose value is lost by this. */
   problem(kind: LineProblem, line: Uint8Array, isValue: boolean): void;
   /** SETs of an iteration that was not ended properly. */

@@ -28,8 +28,9 @@ export class AccountWatch implements AsyncDisposable {
     }
   }
 
-  private look({ hosts, links }: AgentReport): void {
+  private look({ hosts, links, mismatches }: AgentReport): void {
     this.looks++;
+    this.problems.push(...mismatches.latest.map(({ text }) => text));
     for (const { account } of links) {
       if (linkImbalance(account) !== 0) this.problems.push(JSON.stringify(account));
     }

@@ -40,6 +40,14 @@ export interface AgentReport {
     readonly last: number;
     /** Up to this second nothing is missing here that its sender may still have. */
     readonly complete_to: number;
+    readonly missing_from: number;
+    /** The origin first. */
+    readonly path: readonly {
+      readonly guid: string;
+      readonly told: number;
+      readonly complete_to: number;
+      readonly account: LinkAccount;
+    }[];
     readonly balance: DatabaseAccount;
     /** Empty = its files can be used, or it has none. */
     readonly files_problem: string;
@@ -59,6 +67,7 @@ export interface AgentReport {
   }[];
   /** The latest first. */
   readonly refusals: readonly { readonly reason: string; readonly hostname: string; readonly advice: string }[];
+  readonly mismatches: { readonly checked: number; readonly latest: readonly { readonly text: string }[] };
   readonly receivers: readonly { readonly guid: string; readonly address: string; readonly key: string }[];
 }
 

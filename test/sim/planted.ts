@@ -9,38 +9,41 @@ export interface Planted {
   /** Of a world that it can be found in, if not of any. */
   readonly plan?: Partial<Plan>;
   plant(world: World): void;
-  /** Must occur in what the simulation says. */
-  readonly found: string;
+  /** All of these must occur in what the simulation says. */
+  readonly found: readonly string[];
 }
 
 /** In a time in which nothing else is wrong. */
 const AT_SEC = 150;
 const OUTAGE_SEC = 30;
 
+/** What the receiving agent itself says when its sender wrote more than it has read. */
+const UNEQUAL = "found in a stream account: the sender wrote ";
+
 /** What agents of today can be wrong in. */
 export const PLANTED: readonly Planted[] = [
   {
     what: "one SET is lost on its way",
     plant: losesLine(/^SET [^\n]*\n/m),
-    found: "1 values of the child are missing",
+    found: ["1 values of the child are missing", UNEQUAL],
   },
-  { what: "one END is lost on its way", plant: losesLine(/^END\n/m), found: "in a quiet minute" },
-  { what: "one BEGIN is lost on its way", plant: losesLine(/^BEGIN [^\n]*\n/m), found: "in a quiet minute" },
+  { what: "one END is lost on its way", plant: losesLine(/^END\n/m), found: ["in a quiet minute", UNEQUAL] },
+  { what: "one BEGIN is lost on its way", plant: losesLine(/^BEGIN [^\n]*\n/m), found: ["in a quiet minute", UNEQUAL] },
   {
     what: "one iteration is lost on its way",
     plant: losesLine(/^BEGIN "?sim.stamp"? [\s\S]*?END\n/m),
-    found: "sim.stamp 0 at 1",
+    found: ["sim.stamp 0 at 1", UNEQUAL],
   },
-  { what: "one value is another", plant: altersLine(/^SET "?d0"? = (\d+)\n/m, (value) => value + 7), found: "sim." },
+  { what: "one value is another", plant: altersLine(/^SET "?d0"? = (\d+)\n/m, (value) => value + 7), found: ["sim."] },
   {
     what: "one interval is another",
     plant: altersLine(/^BEGIN "?sim.stamp"? (\d{6,})\n/m, (value) => value - 900_000),
-    found: "sim.stamp 0 at 1",
+    found: ["sim.stamp 0 at 1"],
   },
   {
     what: "one acknowledgement is skipped",
     plant: losesLine(/^TRIBUTARY "STORED" [^\n]*\n/m, "its parent"),
-    found: "was confirmed nothing for",
+    found: ["was confirmed nothing for"],
   },
   {
     what: "a replay range begins one second late",
@@ -48,7 +51,7 @@ export const PLANTED: readonly Planted[] = [
       cutsLinkOnce(world);
       altersLine(/^REPLAY_CHART "?sim.stamp"? "?true"? (\d+) \d+\n/m, (second) => second + 1, "its parent")(world);
     },
-    found: "values of the child are missing",
+    found: ["values of the child are missing"],
   },
   {
     what: "what the next agent has is confirmed although the end was asked for",
@@ -57,9 +60,9 @@ export const PLANTED: readonly Planted[] = [
       cutsLink(world, world.hops.at(-1)!);
       everyLine(world, /^(TRIBUTARY "STORED" "(\d+)" "\d+" "\d+") "\d+"/gm, '$1 "$2"');
     },
-    found: "values of the child are not confirmed, but its end lacks",
+    found: ["values of the child are not confirmed, but its end lacks"],
   },
-  { what: "one iteration is not offered to the link", plant: skipsCommit, found: "its link was offered" },
+  { what: "one iteration is not offered to the link", plant: skipsCommit, found: ["its link was offered"] },
   {
     what: "one value is counted twice",
     plant: (world) => {
@@ -68,7 +71,34 @@ export const PLANTED: readonly Planted[] = [
         if (host !== undefined) host.balance.stored++;
       });
     },
-    found: "the account of child is off by -1",
+    found: [
+      "the account of child is off by -1",
+      "child found in a database account: the account of what was stored of it is off by -1 values: counted twice",
+    ],
+  },
+  {
+    what: "one replayed row is lost on its way",
+    plant: (world) => {
+      cutsLinkOnce(world);
+      losesLine(/^RBEGIN '' [^\n]*\n/m)(world);
+    },
+    found: [UNEQUAL],
+  },
+  {
+    what: "what a child says of its way is lost once",
+    plant: losesLine(/^TRIBUTARY "HOP" [^\n]*\n/m),
+    found: ["was told by child"],
+  },
+  {
+    what: "an agent says that it is complete further than it is",
+    plant: (world) => {
+      cutsLinkOnce(world);
+      world.time.at((T0_SEC + AT_SEC + OUTAGE_SEC - 5) * 1e6, () => {
+        const [{ to }] = world.hops as [World["hops"][number]];
+        for (const host of to.flatMap(({ hosts }) => hosts)) host.lastCollectedUs += OUTAGE_SEC * 1e6;
+      });
+    },
+    found: ["says it is complete up to"],
   },
 ];
 

@@ -5,6 +5,7 @@ import { readStored } from "../../agent/rrd/read.ts";
 import { T0_SEC } from "../simulated-host.ts";
 import { overSec } from "./fault.ts";
 import { type Looseness, type StoredPoint, USUAL_AGE_US } from "./looseness.ts";
+import { PathProperties } from "./path-properties.ts";
 import type { ChartReference } from "./reference.ts";
 import type { SimulatedMachine } from "./simulated-machine.ts";
 import type { Hop, World } from "./world.ts";
@@ -62,6 +63,7 @@ interface Flow {
 export class Properties {
   private readonly world: World;
   private readonly expected: Expectations;
+  readonly paths: PathProperties;
   private readonly out = new Float64Array(LOOK_BACK_SEC + 10_000);
   /** Of ended lives, by machine: values received of the child. */
   private readonly receivedBefore = new Map<SimulatedMachine, number>();
@@ -80,6 +82,11 @@ export class Properties {
   constructor(world: World, expected: Expectations) {
     this.world = world;
     this.expected = expected;
+    this.paths = new PathProperties(world, {
+      isQuiet: (fromSec, toSec) => this.isQuiet(fromSec, toSec),
+      isTickOfDeath: (second) => this.isTickOfDeath(second),
+      isComplete: expected.nothingLost,
+    });
     for (const fault of world.plan.faults) {
       const toSec = overSec(fault) + SETTLED_SEC;
       const last = this.troubles.at(-1);
@@ -98,6 +105,7 @@ export class Properties {
       this.checkPoints(machine, wallSec - LOOK_BACK_SEC, wallSec);
     }
     for (const hop of this.world.hops) this.checkFlow(hop);
+    this.paths.check();
   }
 
   /** Often: nothing may grow beyond its limit. */
@@ -180,6 +188,7 @@ export class Properties {
       this.checkAccounts(machine);
       this.checkPoints(machine, T0_SEC - BEFORE_SEC, T0_SEC + this.world.plan.seconds);
     }
+    this.paths.check();
     if (this.expected.nothingLost) this.checkNothingLost();
   }
 
@@ -221,6 +230,7 @@ export class Properties {
 
   private checkLife(machine: SimulatedMachine, isInside: boolean): void {
     if (!isInside) this.checkAccounts(machine);
+    if (!isInside) this.paths.checkMismatches(machine);
     this.deathsSec.push(this.world.second);
     const host = hostOn(machine, this.world.child.guid);
     const before = this.receivedBefore.get(machine) ?? 0;

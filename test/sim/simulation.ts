@@ -31,6 +31,9 @@ export interface SimulationResult {
   readonly faults: readonly string[];
   readonly pointsChecked: number;
   readonly quietMinutes: number;
+  /** Ways, and values below a second said to be complete, that were looked at. */
+  readonly pathsChecked: number;
+  readonly valuesChecked: number;
   /** From the end of the last fault on, in steps of some seconds. */
   readonly wellAfterSec: number;
   /** Looks at what the end of the path had confirmed; 0 = nobody asked. */
@@ -122,6 +125,8 @@ export function simulate({
     faults: plan.faults.map(faultText),
     pointsChecked: properties.pointsChecked,
     quietMinutes: properties.quietMinutes,
+    pathsChecked: properties.paths.pathsChecked,
+    valuesChecked: properties.paths.valuesChecked,
     wellAfterSec,
     endLooks: endWatch?.looks ?? 0,
     world,

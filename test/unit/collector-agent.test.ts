@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createAgentCollector } from "../../agent/collector/agent-charts.ts";
-import type { AgentSources, ExporterCounters } from "../../agent/collector/agent-sources.ts";
+import type { AgentSources, ExporterCounters, LinkCounters } from "../../agent/collector/agent-sources.ts";
 import { createProcessUsage } from "../../agent/collector/process-usage.ts";
 import { createTestContext, SteppedClock } from "../collector-world.ts";
 import type { RecordedChart } from "../recorded-charts.ts";
@@ -38,11 +38,25 @@ const EXPORTER: ExporterCounters = {
   lostSkipped: 26,
 };
 
+/** What a test may change. */
+interface TestSources {
+  exporterList: ExporterCounters[];
+  linkList: LinkCounters[];
+  hasRooms: boolean;
+}
+
+const STREAM = { offered: 110, delivered: 111, lost: 112, recovered: 113, inFlight: 114, queued: 115, backlog: 116 };
+
+function link(number: number): LinkCounters {
+  return { ...STREAM, machineGuid: `guid-${number}`, hostname: `edge-${number}` };
+}
+
 /** Sources in which every number is another one. */
-function createSources(): AgentSources & { exporterList: ExporterCounters[]; hasRooms: boolean } {
+function createSources(): AgentSources & TestSources {
   return {
     hasRooms: true,
     exporterList: [EXPORTER],
+    linkList: [link(1)],
     process: () => ({ userUs: 1, systemUs: 2, uptimeSec: 3, rssBytes: 4, heapBytes: 5 }),
     http() {
       if (!this.hasRooms) return undefined;
@@ -70,6 +84,26 @@ function createSources(): AgentSources & { exporterList: ExporterCounters[]; has
       if (!this.hasRooms) return undefined;
       const links = { connected: 50, connecting: 51, waiting: 52, bufferUsed: 0.123_45 };
       return { ...links, connects: 53, rejected: 54, lost: 55, overflows: 56, receivedBytes: 7, sentBytes: 8 };
+    },
+    balance: () => ({
+      account: {
+        collected: 90,
+        received: 91,
+        backfilled: 92,
+        stored: 93,
+        base: 94,
+        merged: 95,
+        unkept: 96,
+        dropped: 97,
+      },
+      hostsIncomplete: 98,
+      mismatches: { database: 99, link: 100, stream: 101 },
+    }),
+    streams() {
+      return this.hasRooms ? STREAM : undefined;
+    },
+    links(most) {
+      return this.linkList.slice(0, most);
     },
     exporters() {
       return this.exporterList;
@@ -138,6 +172,11 @@ const TABLE = [
   "tributary.pusher_links |  | Outgoing Links | links | streaming | s 130310 | connected abs 1/1 50, connecting abs 1/1 51, waiting abs 1/1 52",
   "tributary.pusher_buffer |  | Fullest Send Buffer | percentage | streaming | l 130311 | used abs 1/100 1235",
   "tributary.pusher_events |  | Pusher Events | events/s | streaming | l 130312 | connects inc 1/1 53, rejected inc 1/1 54, lost inc 1/1 55, overflows inc 1/1 56",
+  "tributary.db_account |  | Values In And What Became Of Them | values/s | agent | l 130153 | collected inc 1/1 90, received inc 1/1 91, fetched inc 1/1 92, stored inc 1/1 93, base inc 1/1 94, merged inc 1/1 95, unkept inc 1/1 96, dropped inc 1/1 97",
+  "tributary.hosts_incomplete |  | Hosts Of Which Something Is Being Fetched | hosts | agent | l 130154 | incomplete abs 1/1 98",
+  "tributary.mismatches |  | Times That Accounts Did Not Add Up | mismatches | agent | l 130155 | database abs 1/1 99, link abs 1/1 100, stream abs 1/1 101",
+  "tributary.stream_values |  | Values Of All Outgoing Streams | values/s | streaming | l 130313 | offered inc 1/1 110, delivered inc 1/1 111, lost inc 1/1 112, recovered inc 1/1 113",
+  "tributary.stream_waiting |  | Values That Are On Their Way | values | streaming | s 130314 | in_flight abs 1/1 114, queued abs 1/1 115, backlog abs 1/1 116",
 ];
 
 test("the agent shows itself as the table says", () => {
@@ -151,9 +190,9 @@ test("parts that are switched off have no charts", () => {
   const { charts, collect } = start(sources);
   collect(1);
   const ids = [...charts.all.keys()];
-  expect(
-    ids.filter((id) => /receiver|pusher|streaming|exporting|netdata\.(clients|requests|net|resp)/.test(id)),
-  ).toEqual([]);
+  expect(ids.filter((id) => /receiver|pusher|stream|exporting|netdata\.(clients|requests|net|resp)/.test(id))).toEqual(
+    [],
+  );
   expect(ids).toContain("tributary.db");
 });
 
@@ -199,6 +238,48 @@ describe("exporters", () => {
     ]);
     expect([...charts.all.keys()].filter((id) => id.startsWith("netdata.exporting_"))).toEqual([]);
     expect(charts.all.has("tributary.exporting_backend_queue")).toBe(true);
+  });
+});
+
+describe("outgoing streams", () => {
+  const linkIds = (charts: ReturnType<typeof start>["charts"]) => {
+    return [...charts.all.values()].filter(({ id, isObsolete }) => id.startsWith("tributary.link_") && !isObsolete);
+  };
+
+  test("one alone is its own sum; of several each has two charts", () => {
+    const sources = createSources();
+    const { charts, collect } = start(sources);
+    collect(1);
+    expect(linkIds(charts)).toEqual([]);
+    sources.linkList = [link(1), link(2)];
+    collect(2);
+    expect(linkIds(charts).map(describeChart)).toEqual(
+      [1, 2].flatMap((number) => [
+        `tributary.link_guid-${number}_values | tributary.link_values | Values Of One Outgoing Stream | values/s | stream edge-${number} | l 130320 | offered inc 1/1 110, delivered inc 1/1 111, lost inc 1/1 112, recovered inc 1/1 113`,
+        `tributary.link_guid-${number}_waiting | tributary.link_waiting | Values Of One Stream That Are On Their Way | values | stream edge-${number} | s 130321 | in_flight abs 1/1 114, queued abs 1/1 115, backlog abs 1/1 116`,
+      ]),
+    );
+    // Those of a stream that is over go; the one that is left keeps its own.
+    sources.linkList = [{ ...link(1), hostname: "renamed" }];
+    collect(3);
+    expect(linkIds(charts).map(({ id, meta }) => [id, meta.family])).toEqual([
+      ["tributary.link_guid-1_values", "stream renamed"],
+      ["tributary.link_guid-1_waiting", "stream renamed"],
+    ]);
+  });
+
+  test.each([
+    { setting: undefined, streams: 10 },
+    { setting: "auto" as const, streams: 10 },
+    { setting: true, streams: 500 },
+    { setting: false, streams: 0 },
+  ])("of 500, with charts set to $setting, $streams have charts of their own", ({ setting, streams }) => {
+    const sources = { ...createSources(), linkList: Array.from({ length: 500 }, (_, index) => link(index)) };
+    const module = createAgentCollector(sources);
+    const settings = setting === undefined ? {} : { charts: { "tributary.link_values": setting } };
+    const context = createTestContext(module, { settings });
+    module.start(context).collect(SECOND_US);
+    expect(linkIds(context.charts).length).toBe(2 * streams);
   });
 });
 

@@ -40,6 +40,7 @@ const LINK: LinkStatus = {
     backlog: 2,
     recovered: 6,
     replayed: 7,
+    imbalance: 0,
     lost: { notConnected: 4, overflow: 3, disconnect: 2, refused: 1 },
   },
 };
@@ -93,6 +94,7 @@ interface Agent {
   receivers: unknown[];
   refusals: unknown[];
   exporters: unknown[];
+  mismatches: unknown;
   restart_needed: string[];
   db: Record<string, number>;
 }
@@ -101,12 +103,27 @@ describe("/api/v1/agent", () => {
   const database = parentAt(NOW);
   const rooms = { links: () => [LINK], receivers: () => [RECEIVER], exporters: () => [EXPORTER] };
   const files = () => ({ diskBytes: 500, diskLimitBytes: 1000, degradedHosts: 2, filesSetAside: 3 });
-  const agent = { ...rooms, files, refusals: () => [REFUSAL], restartNeeded: () => ["db.history"] };
+  const mismatches = () => ({
+    checkedSec: NOW,
+    counts: { database: 1, link: 2, stream: 3 },
+    latest: [{ whenSec: NOW - 5, kind: "stream" as const, machineGuid: "child", hostname: "edge", text: "off" }],
+  });
+  const agent = { ...rooms, files, mismatches, refusals: () => [REFUSAL], restartNeeded: () => ["db.history"] };
+  const { notConnected: not_connected, ...reasons } = LINK.account.lost;
+  const values = { ...LINK.account, delivered: 78, lost: { ...reasons, not_connected } };
+  const hops = [
+    { machineGuid: "proxy", hostname: "site", completeToSec: NOW - 1, toldUs: NOW * 1e6, values },
+    { machineGuid: "child", hostname: "edge", completeToSec: NOW - 42, toldUs: (NOW - 40) * 1e6, values },
+  ];
+  database.host(RECEIVER.machineGuid)!.path = { hops, version: 1 };
   const api = newApi(database, new FixedClock(NOW + 2), agent);
 
   test("tells hosts with their accounts, links, receivers and exporters", async () => {
     const got = (await ask(api, "/api/v1/agent").json()) as Agent;
     expect([got.v, got.now, got.self, got.version]).toEqual([1, NOW + 2, LINK.from, "9.9.9"]);
+    const { notConnected: not_connected, ...lost } = LINK.account.lost;
+    const { inFlight: in_flight, imbalance: _, ...values } = LINK.account;
+    const hop = { ...values, in_flight, delivered: 78, lost: { ...lost, not_connected } };
     const synth = got.hosts[2]!;
     const { balance, ...rest } = synth;
     expect(rest).toEqual({
@@ -121,7 +138,12 @@ describe("/api/v1/agent", () => {
       via: RECEIVER.viaGuid,
       charts: 2,
       clock_offset: null,
-      complete_to: rest["last"],
+      complete_to: NOW,
+      missing_from: 0,
+      path: [
+        { guid: "child", hostname: "edge", told: NOW - 40, complete_to: NOW - 42, account: { ...hop, imbalance: 2 } },
+        { guid: "proxy", hostname: "site", told: NOW, complete_to: NOW - 1, account: { ...hop, imbalance: 2 } },
+      ],
       dims: 8,
       rate: 0,
       mode: "ram",
@@ -188,6 +210,7 @@ describe("/api/v1/agent", () => {
           recovered: 6,
           replayed: 7,
           lost: { not_connected: 4, overflow: 3, disconnect: 2, refused: 1 },
+          imbalance: 0,
         },
       },
     ]);
@@ -195,6 +218,13 @@ describe("/api/v1/agent", () => {
     expect(got.receivers).toEqual([{ guid, via, address, key: "1a2b", since: NOW - 100, bytes }]);
     const { whenSec: when, machineGuid, keyEnd, ...refusal } = REFUSAL;
     expect(got.refusals).toEqual([{ ...refusal, when, guid: machineGuid, key: keyEnd }]);
+    expect(got.mismatches).toEqual({
+      checked: NOW,
+      database: 1,
+      link: 2,
+      stream: 3,
+      latest: [{ when: NOW - 5, kind: "stream", guid: "child", hostname: "edge", text: "off" }],
+    });
     expect(got.restart_needed).toEqual(["db.history"]);
     const disk = { disk_bytes: 500, disk_limit_bytes: 1000, degraded_hosts: 2, files_set_aside: 3 };
     expect(got.db).toMatchObject(disk);

@@ -138,10 +138,14 @@ describe("a parent that says nothing any more", () => {
     await live(200);
     expect(socket.isClosed).toBe(false);
     const quiet = new PusherScene({ expectsValues: true });
-    const other = await quiet.accept();
-    other.send(GREETING);
+    const known = await quiet.accept();
+    known.send(GREETING);
+    await quiet.pass(20);
+    known.reset();
+    await settle();
+    const unused = await quiet.accept();
     await quiet.pass(200);
-    expect(other.isClosed).toBe(false);
+    expect([unused.isClosed, unused.stream.length]).toEqual([false, 0]);
   });
 });
 

@@ -91,8 +91,8 @@ export class FakeSocket implements StreamSocket {
   resume(): void {}
 
   /** The peer sends bytes. */
-  send(text: string): void {
-    if (!this.isClosed) this.owner.data(this, Buffer.from(text));
+  send(bytes: string | Buffer): void {
+    if (!this.isClosed) this.owner.data(this, Buffer.from(bytes as Buffer));
   }
 
   /** The peer closes in order. */
@@ -176,6 +176,7 @@ export class PusherScene {
       tcpQueues: net?.tcpQueues ?? (() => this.queues()),
       program: "tributary",
       version: "0.1.0",
+      self: { machineGuid: "00000000-0000-0000-0000-000000000099", hostname: () => "edge-7" },
     });
     this.host = newHost({ isLocal: true, hostname: "edge-7", ...host });
     this.settings = {

@@ -6,6 +6,7 @@ import { parseConfig } from "../../agent/config/load.ts";
 import type { Config } from "../../agent/config/schema.ts";
 import { Receiver, type ReceiverSettings } from "../../agent/receiver/receiver.ts";
 import { Database, type DatabaseLimits } from "../../agent/rrd/database.ts";
+import { Mismatches } from "../../agent/rrd/mismatches.ts";
 import { PROMPT_V1, REFUSALS } from "../../agent/wire/answers.ts";
 import { FakeClock } from "./door-fixture.ts";
 
@@ -86,10 +87,12 @@ class World {
     const line = (level: keyof Log) => {
       return (event: string, fields: LogFields = {}) => void this.lines.push({ level, event, fields });
     };
+    const log = { error: line("error"), warn: line("warn"), info: line("info"), debug: line("debug") };
     this.receiver = new Receiver({
       database: this.database,
       clock: this.clock,
-      log: { error: line("error"), warn: line("warn"), info: line("info"), debug: line("debug") },
+      log,
+      mismatches: new Mismatches(this.clock, log),
       ownGuid: OWN,
       settings: { ...settingsOf(toml), isAllowed },
       afterData: () => {},
@@ -333,6 +336,25 @@ describe("what is agreed with a child", () => {
   });
 });
 
+describe("what is missing of a host", () => {
+  const missingAfter = (query: string) => {
+    const world = new World();
+    const { socket } = world.connect(child());
+    const host = world.database.host(GUID)!;
+    socket.end();
+    host.missingFromSec = 1_700_000_000;
+    expect(world.connect(child(GUID, query)).answer).not.toBe("");
+    world.sweep(1);
+    return host.missingFromSec;
+  };
+
+  test("stays so while its child may still be asked for it", () => {
+    expect(missingAfter("&ver=4800&tributary=1")).toBe(1_700_000_000);
+  });
+
+  test("is given up when its child cannot be asked", () => expect(missingAfter("")).toBe(0));
+});
+
 describe("a connected child", () => {
   test("that is silent for the limit is closed", () => {
     const world = new World();
@@ -345,6 +367,30 @@ describe("a connected child", () => {
     world.sweep(2);
     expect(socket.isOpen).toBe(false);
     expect(world.receiver.counters).toMatchObject({ timeout: 1, closed: 1 });
+  });
+
+  test("whose one read is not stored within that time is closed, and what is left of it is told of", () => {
+    const world = new World();
+    const { socket } = world.connect(child());
+    const { clock, lines } = world;
+    // Each look at the clock takes so long that hardly anything is stored in a turn, and no turn follows.
+    let lookMs = clock.monotonicMs();
+    clock.monotonicMs = () => {
+      lookMs += 10;
+      return lookMs;
+    };
+    clock.setTimer = () => ({ [Symbol.dispose]: () => {} });
+    const text = `CHART a.b "" "" "" "" "" line 1 1\nDIMENSION x\n${"BEGIN a.b 0\nSET x = 1\nEND\n".repeat(1000)}`;
+    socket.owner!.data(socket, Buffer.from(text));
+    world.receiver.sweep();
+    expect(socket.isOpen).toBe(true);
+    lookMs += 121_000;
+    world.receiver.sweep();
+    expect(socket.isOpen).toBe(false);
+    const of = (event: string) => lines.find((line) => line.event === event)?.fields;
+    expect(of("receiver.child_disconnected")).toMatchObject({ reason: "takes too long to store what it sent" });
+    expect(of("receiver.bytes_discarded")!["bytes"]).toBeGreaterThan(20_000);
+    expect(world.receiver["context"].inputTurns.waiting).toBe(0);
   });
 
   test("is forgotten an hour after it left, not before, and not when it is back", () => {

@@ -16,8 +16,9 @@ class Asked {
   readonly plan: ReplayPlan;
   nowMs = 0;
 
-  constructor(settings = SETTINGS, share = new ReplayShare(), missingFromSec = 0) {
+  constructor(settings = SETTINGS, share = new ReplayShare(), missingFromSec = 0, newestSec = 0) {
     this.host.missingFromSec = missingFromSec;
+    this.host.lastCollectedUs = newestSec * 1e6;
     const pace = new ReplayPace({ monotonicMs: () => this.nowMs });
     this.plan = new ReplayPlan(this.host, settings, share, pace, (request) => this.requests.push(request));
   }
@@ -108,6 +109,24 @@ describe("how far back a child is asked for depends on", () => {
     expect(asked.take()).toEqual(["t.a true -301 -20"]);
   });
 
+  test("what may be otherwise, when it ends before us after it was away", () => {
+    const asked = new Asked(SETTINGS, new ReplayShare(), 0, NOW - 30);
+    const chart = asked.chart("a", NOW - 30);
+    asked.plan.defined(chart, NOW - 700, NOW - 200, NOW);
+    // Nothing was heard of it for 30 s.
+    expect(asked.take()).toEqual(["t.a true -290 -200"]);
+    asked.plan.answered(chart, true, NOW - 200, NOW - 200);
+    // What it does before our eyes is a clock that was put back.
+    asked.plan.defined(chart, NOW - 700, NOW - 200, NOW);
+    expect(asked.take()).toEqual(["t.a true -701 -200"]);
+  });
+
+  test("all that it holds, when it ends before us and our own clock was put back, too", () => {
+    const asked = new Asked(SETTINGS, new ReplayShare(), 0, NOW + 1);
+    asked.plan.defined(asked.chart("a", NOW), NOW - 700, NOW - 200, NOW);
+    expect(asked.take()).toEqual(["t.a true -701 -200"]);
+  });
+
   test("what was missing when the last connection ended", () => {
     const asked = new Asked(SETTINGS, new ReplayShare(), NOW - 40);
     const chart = asked.chart("a", NOW);
@@ -184,8 +203,8 @@ describe("the pace of one child", () => {
   test("grows as long as answers come soon", () => {
     const asked = child();
     const counts = Array.from({ length: 6 }, () => answer(asked, 20));
-    // 20,000 values and 100 of a state each; 400,000 are the limit of all children.
-    expect(counts).toEqual([1, 2, 4, 8, 16, 20]);
+    // 20,000 values and 100 of a state each; 200,000 are half of what all children may be asked for.
+    expect(counts).toEqual([1, 2, 4, 8, 10, 10]);
   });
 
   test("stays where an answer takes its time, and falls where live values would wait for more than a second", () => {
@@ -207,10 +226,96 @@ test("all children together are asked for so much at a time, each in turn; one t
   const share = new ReplayShare();
   const children = Array.from({ length: 30 }, () => new Asked(SETTINGS, share));
   for (const asked of children) {
-    for (let i = 0; i < 100; i++) asked.plan.defined(asked.chart(`c${i}`, NOW - 600, 100), NOW - 3000, NOW, NOW);
+    for (let i = 0; i < 5; i++) asked.plan.defined(asked.chart(`c${i}`, NOW - 600, 100), NOW - 3000, NOW, NOW);
   }
   // 20,000 values and 100 of a state each.
-  expect(children.map((asked) => asked.take().length)).toEqual(children.map((_, i) => (i < 20 ? 1 : 0)));
+  const [full, scarce] = [children.slice(0, 20), children.slice(20)].map((some) =>
+    some.flatMap((asked) => asked.take()),
+  );
+  expect(full).toEqual(Array(20).fill("t.c0 false -600 -400"));
+  // The others still get one small request each.
+  expect(scarce).toEqual(Array(10).fill("t.c0 false -600 -590"));
   for (const asked of children.slice(0, 3)) asked.plan.end();
   expect(children.map((asked) => asked.take().length)).toEqual(children.map((_, i) => (i >= 20 && i < 23 ? 1 : 0)));
+});
+
+describe("a child that misbehaves", () => {
+  const defined = (asked: Asked, chart: Chart, more = 0) => asked.plan.defined(chart, NOW - 3000, NOW + more, NOW);
+
+  test("and answers what nobody asked is not asked because of it", () => {
+    const asked = new Asked();
+    const charts = Array.from({ length: 250 }, (_, n) => asked.chart(`c${n}`, NOW - 50));
+    for (const chart of charts) defined(asked, chart);
+    const before = asked.take().length;
+    for (let n = 0; n < 1000; n++) for (const chart of charts.slice(-5)) asked.plan.answered(chart, false, 0, 0);
+    expect([asked.take(), before]).toEqual([[], 200]);
+    asked.plan.answered(charts[0]!, true, NOW, NOW);
+    expect(asked.take()).toEqual(["t.c200 true -50 0"]);
+  });
+
+  test("and does not answer keeps nobody else waiting", () => {
+    const share = new ReplayShare();
+    const silent = Array.from({ length: 22 }, () => new Asked(SETTINGS, share));
+    for (const each of silent) {
+      for (let n = 0; n < 20; n++) defined(each, each.chart(`c${n}`, 0, 100));
+    }
+    expect(silent.map((each) => each.take().length)).toEqual(silent.map(() => 1));
+    // All is taken: one request at a time, and a small one.
+    const other = new Asked(SETTINGS, share);
+    const [first, second] = [other.chart("a", 0, 100), other.chart("b", 0, 100)];
+    defined(other, first);
+    defined(other, second);
+    expect(other.take()).toEqual(["t.a false -3001 -2991"]);
+    other.plan.answered(first, true, NOW, NOW);
+    expect(other.take()).toEqual(["t.b false -3001 -2991"]);
+    for (let n = 0; n < 10; n++) for (const each of silent) each.plan.tick();
+    other.plan.answered(second, false, NOW - 2991, NOW);
+    expect(other.take()).toEqual(["t.b false -2991 -2791"]);
+    // It may be asked again as soon as it has said anything.
+    silent[0]!.plan.answered(silent[0]!.host.chart("t.c0")!, false, NOW - 2801, NOW);
+    expect(silent[0]!.take().length).toBe(1);
+    for (const each of [...silent, other]) each.plan.end();
+    expect(share["outstanding"]).toBe(0);
+  });
+
+  test("and says to have got points of all times is asked for those that a ring of ours holds", () => {
+    const asked = new Asked();
+    asked.plan.allowLater();
+    const chart = asked.chart("a", NOW);
+    asked.plan.defined(chart, NOW - 3000, NOW, NOW);
+    asked.plan.answered(chart, true, NOW, NOW);
+    asked.take();
+    asked.plan.grown(chart, 1, NOW);
+    expect(asked.take()).toEqual(["t.a false -3600 -3000"]);
+  });
+
+  test.each([
+    ["says to have got less than a slot", 0],
+    ["changes update_every while it is asked", 60],
+  ])("and %s lacks nothing that is to come", (_, heldSec) => {
+    const share = new ReplayShare();
+    const asked = new Asked(SETTINGS, share);
+    asked.plan.allowLater();
+    const chart = asked.chart("a", NOW - heldSec);
+    asked.plan.defined(chart, NOW - 3000, NOW, NOW);
+    asked.host.defineChart({ id: "t.a", updateEverySec: 3600 });
+    if (heldSec === 0) asked.plan.answered(chart, true, NOW, NOW);
+    asked.plan.grown(chart, NOW - 10, NOW);
+    expect(asked.plan.missingFromSec).toBeLessThanOrEqual(NOW);
+    expect(asked.plan.missingFromSec > 0).toBe(heldSec > 0);
+    asked.plan.answered(chart, true, NOW - 50, NOW);
+    expect(Number.isInteger(share["outstanding"])).toBe(true);
+  });
+});
+
+test("charts that are gone are forgotten", () => {
+  const asked = new Asked();
+  for (let n = 0; n < 5000; n++) {
+    const chart = asked.chart(`c${n}`);
+    asked.plan.defined(chart, 0, 0, NOW);
+    asked.plan.answered(chart, true, 0, 0);
+    asked.host.retireChart(chart);
+    asked.host.removeObsolete(NOW * 1e6, -1);
+  }
+  expect(asked.plan["byChart"].size).toBeLessThanOrEqual(1024);
 });

@@ -10,9 +10,10 @@ import { Receiver } from "../../agent/receiver/receiver.ts";
 import { imbalance } from "../../agent/rrd/balance.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import { commitLocal } from "../../agent/rrd/commit.ts";
-import type { Database } from "../../agent/rrd/database.ts";
+import type { Database, DatabaseLimits } from "../../agent/rrd/database.ts";
 import type { Host } from "../../agent/rrd/host.ts";
 import type { MemoryMode } from "../../agent/rrd/host-options.ts";
+import { Mismatches } from "../../agent/rrd/mismatches.ts";
 import { ValueRow } from "../../agent/rrd/value-row.ts";
 import { apiSources } from "../http-fixture.ts";
 import { addHost, dimension, newDatabase, stored } from "../simulated-host.ts";
@@ -70,6 +71,7 @@ export class Node {
   readonly local: Host;
   readonly receiver: Receiver;
   readonly pushers: Pushers;
+  readonly mismatches: Mismatches;
   /** Lines of parents and children that broke off, with their text. */
   readonly guid: string;
   private readonly tree: Tree;
@@ -79,7 +81,8 @@ export class Node {
     this.tree = tree;
     this.guid = guid;
     const { clock } = tree;
-    this.database = newDatabase();
+    this.database = newDatabase(tree.limits);
+    this.mismatches = new Mismatches(clock, silentLog);
     const options = { machineGuid: guid, hostname: guid.slice(-2), isLocal: true, memoryMode: localMode };
     this.local = addHost(this.database, { ...options, historyEntries: tree.history })!;
     this.pushers = new Pushers({
@@ -89,6 +92,7 @@ export class Node {
       log: silentLog,
       program: "tributary",
       version: "0",
+      self: { machineGuid: guid, hostname: () => guid.slice(-2) },
     });
     const settings: PusherSettings | null = parents === null ? null : tree.pushSettings(parents);
     this.receiver = new Receiver({
@@ -96,6 +100,7 @@ export class Node {
       clock,
       log: silentLog,
       ownGuid: guid,
+      mismatches: this.mismatches,
       settings: {
         childSettings: () => ({
           isKeyKnown: true,
@@ -140,6 +145,8 @@ export class Tree {
   readonly dial: Dial;
   /** Bytes that a connection takes in a second and direction. */
   bytesPerSec = Number.POSITIVE_INFINITY;
+  /** Of the databases of agents that are added from now on. */
+  limits: Partial<DatabaseLimits> = {};
   /** Agents that are added want to know what the end of the path has stored. */
   confirmsEnd = false;
   /** Names of parents that replicate but are not agents of our kind. */
@@ -152,6 +159,10 @@ export class Tree {
   readonly unreachable = new Set<string>();
   /** Names of agents to which everything is sent in vain, although connections to them stand. */
   readonly swallowed = new Set<string>();
+  /** What becomes of bytes between two agents, once the parent has answered. */
+  spoil: (bytes: Buffer) => Buffer = (bytes) => bytes;
+  /** Agents may find that they did not read what was written. */
+  mayDiffer = false;
   private readonly ends: { readonly server: End; readonly to: string }[] = [];
 
   constructor(history = 600) {
@@ -246,14 +257,14 @@ export class Tree {
       }
       for (const node of this.nodes.values()) node.tick();
       await this.deliver();
-      for (const node of this.nodes.values()) checkAccounts(node);
+      for (const node of this.nodes.values()) checkAccounts(node, this.mayDiffer);
     }
   }
 
   private take(end: End, bytes: Buffer, to: string): void {
     if (end.owner !== null) {
       if (bytes.includes("\nBEGIN2 ")) this.pointed.add(to);
-      end.owner.data(end, bytes);
+      end.owner.data(end, this.spoil(bytes));
       return;
     }
     if (bytes.subarray(0, 4).toString() === "GET ") {
@@ -287,7 +298,10 @@ function asAsked(head: Buffer, isForeign: boolean, bits: number): Buffer {
   return Buffer.from(isForeign ? text.replace("tributary=1", "tributary=0") : text, "latin1");
 }
 
-function checkAccounts({ database, pushers }: Node): void {
+function checkAccounts({ database, pushers, mismatches }: Node, mayDiffer: boolean): void {
+  for (const { kind, hostname, text } of mismatches.latest) {
+    if (kind !== "stream" || !mayDiffer) throw new Error(`${hostname}: ${text}`);
+  }
   for (const { hostname, balance } of database.hosts) {
     if (imbalance(balance) !== 0) throw new Error(`${hostname}: ${JSON.stringify(balance)}`);
   }

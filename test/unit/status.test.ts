@@ -14,6 +14,8 @@ function host(part: Partial<HostReport>): HostReport {
     lag: 0.25,
     last: 1_700_000_000,
     complete_to: 1_700_000_000,
+    missing_from: 0,
+    path: [],
     clock_offset: null,
     version: "0.1.0",
     hops: 0,
@@ -76,13 +78,16 @@ function link(part: Partial<LinkReport>): LinkReport {
       recovered: 0,
       replayed: 0,
       lost,
+      imbalance: 0,
     },
     ...part,
   };
 }
 
 function report(part: Partial<AgentReport>): AgentReport {
-  const nothing = { links: [], receivers: [], refusals: [], exporters: [], restart_needed: [], db: NO_TROUBLE };
+  const none = { links: [], receivers: [], refusals: [], exporters: [], restart_needed: [] };
+  const mismatches = { checked: 0, database: 0, link: 0, stream: 0, latest: [] };
+  const nothing = { ...none, mismatches, db: NO_TROUBLE };
   return { now: 0, self: null, version: "0.1.0", hosts: [host({})], ...nothing, ...part };
 }
 
@@ -163,6 +168,25 @@ accounts that do not add up, please report this: parent-1
 `);
   });
 
+  test("what is off now, here and below, and what was found to be off", () => {
+    const off = { ...link({}).account, imbalance: 5 };
+    const hop = { guid: "", hostname: "edge-7", told: 0, complete_to: 0 };
+    const path = [{ ...hop, account: { ...off, lost: { ...off.lost, overflow: 4 } } }];
+    const found = { when: 940, kind: "stream", hostname: "edge-7", text: "the sender wrote 8 values, 7 were read" };
+    const text = renderReport(
+      report({
+        now: 1000,
+        hosts: [{ ...EDGE, path }],
+        links: [link({ account: off })],
+        mismatches: { checked: 990, database: 0, link: 0, stream: 1, latest: [found] },
+      }),
+    );
+    expect(text.slice(text.indexOf("lost below"))).toBe(`lost below this agent, as told: edge-7 from edge-7 overflow 4
+accounts that do not add up, please report this: the stream of edge-7 to parent-2:19999; the stream of edge-7 from edge-7
+did not add up 1 time since the start, please report this: edge-7 60 s ago: the sender wrote 8 values, 7 were read
+`);
+  });
+
   test("what waits for a restart is no trouble, and told", () => {
     const text = renderReport(report({ restart_needed: ["db.history", "web.listen"] }));
     expect(text).toEndWith(`
@@ -180,7 +204,9 @@ All hosts up to date, nothing lost, every account adds up.
   });
 
   test("a host that is being caught up with, and a clock that is off", () => {
-    const hosts = [{ ...EDGE, complete_to: 1_699_999_999, last: 1_700_000_300, clock_offset: -12.5 }];
+    const hosts = [
+      { ...EDGE, complete_to: 1_699_999_999, missing_from: 1_700_000_000, last: 1_700_000_300, clock_offset: -12.5 },
+    ];
     const text = renderReport(report({ hosts }));
     expect(text).toContain("being fetched from the sender: edge-7 is complete up to 2023-11-14T22:13:19Z\n");
     expect(text).toContain("clocks that differ by more than 2 s: edge-7 is 12.5 s behind this machine\n");

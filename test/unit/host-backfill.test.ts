@@ -1,0 +1,173 @@
+import { describe, expect, test } from "bun:test";
+import { HostBackfill } from "../../agent/receiver/host-backfill.ts";
+import { HostWriter } from "../../agent/receiver/host-writer.ts";
+import { ReplayPace } from "../../agent/receiver/replay-pace.ts";
+import { ReplayPlan, type ReplayRequest } from "../../agent/receiver/replay-plan.ts";
+import { ReplayShare } from "../../agent/receiver/replay-share.ts";
+import { imbalance } from "../../agent/rrd/balance.ts";
+import type { Chart } from "../../agent/rrd/chart.ts";
+import type { Host } from "../../agent/rrd/host.ts";
+import { StreamDecoder } from "../../agent/wire/decode.ts";
+import { newHost, stored, T0_SEC } from "../simulated-host.ts";
+
+const NOW = T0_SEC;
+const FAR = Number.MAX_SAFE_INTEGER;
+
+/** A child of our kind, as text, with one chart. */
+class Child {
+  readonly host: Host;
+  readonly requests: ReplayRequest[] = [];
+  readonly backfill: HostBackfill;
+  private readonly decoder: StreamDecoder<Chart>;
+  private nowSec = NOW;
+
+  constructor(historyEntries = 3600) {
+    this.host = newHost({ historyEntries });
+    const settings = { isEnabled: true, windowSec: 86_400, stepSec: 600 };
+    const pace = new ReplayPace({ monotonicMs: () => 1000 * (this.nowSec - NOW) });
+    const plan = new ReplayPlan(this.host, settings, new ReplayShare(), pace, (request) => this.requests.push(request));
+    this.backfill = new HostBackfill(this.host, plan);
+    this.decoder = new StreamDecoder(new HostWriter(this.host, { problem() {}, disable() {} }, this.backfill));
+    this.backfill.allowLater();
+    this.send('CHART a.b "" "" "" "" "" line 1 1', "DIMENSION x");
+  }
+
+  get chart(): Chart {
+    return this.host.chart("a.b")!;
+  }
+
+  send(...lines: string[]): void {
+    this.decoder.feed(Buffer.from(lines.map((line) => `${line}\n`).join("")), this.nowSec * 1e6);
+    expect(imbalance(this.host.balance)).toBe(0);
+  }
+
+  pass(seconds: number): void {
+    this.nowSec += seconds;
+  }
+
+  /** Second that is missing from, as the next start of the agent will know it. */
+  missing(): number {
+    this.backfill.tick();
+    return this.host.missingFromSec;
+  }
+}
+
+describe("a child that says absurd seconds", () => {
+  test("of what it holds is asked for nothing that is to come", () => {
+    const child = new Child();
+    child.send(`CHART_DEFINITION_END 1 ${FAR} 0`);
+    expect(child.requests.map(({ afterSec, beforeSec }) => [afterSec, beforeSec])).toEqual([[NOW - 5, NOW + 5]]);
+    expect(child.missing()).toBeLessThanOrEqual(NOW);
+    child.send("RBEGIN a.b", `REND 1 1 ${FAR} false 0 ${FAR} 0`);
+    expect(child.requests.every(({ beforeSec }) => beforeSec <= NOW + 5)).toBe(true);
+    expect(child.missing()).toBeLessThanOrEqual(NOW);
+  });
+
+  test.each([
+    [`TRIBUTARY MISSING ${FAR}`, NOW],
+    ["TRIBUTARY MISSING 1", NOW - 86_400],
+    ["TRIBUTARY MISSING -5", 0],
+    ["TRIBUTARY MISSING NaN", 0],
+    ["TRIBUTARY MISSING 1e99", 0],
+    ["TRIBUTARY MISSING", 0],
+    [`TRIBUTARY PAST a.b 1 ${FAR}`, NOW - 3599],
+    [`TRIBUTARY PAST a.b ${FAR} 1`, 0],
+    [`TRIBUTARY PAST a.b ${FAR} ${FAR}`, 0],
+    ["TRIBUTARY PAST no.such 1 2", 0],
+  ])("%s", (line, missing) => {
+    const child = new Child();
+    child.send(
+      `CHART_DEFINITION_END 0 0 ${NOW}`,
+      "RBEGIN a.b",
+      `REND 1 0 0 true 0 0 ${NOW}`,
+      line,
+      "TRIBUTARY DEFINED",
+    );
+    expect(child.missing()).toBe(missing);
+    expect(child.requests.every(({ beforeSec }) => beforeSec <= NOW)).toBe(true);
+  });
+
+  test.each(["1000000 -100000000", "-1000000 1000000", "0 0", `${FAR} ${FAR}`, "1000000 1000000", "1 0"])(
+    "of its state: RSSTATE %s",
+    (state) => {
+      const child = new Child(120);
+      child.send('CHART other.c "" "" "" "" "" line 1 1', "DIMENSION x");
+      for (let second = 0; second < 100; second++) {
+        for (const id of ["a.b", "other.c"]) child.send(`BEGIN ${id} 1000000`, `SET x = ${second}`, "END");
+        child.pass(1);
+      }
+      const other = child.host.chart("other.c")!;
+      const held = stored(other, 0, NOW + 2, NOW + 90);
+      expect(held.some(Number.isNaN)).toBe(false);
+      child.send("RBEGIN a.b", `RSSTATE ${state}`, `REND 1 0 0 true 0 0 ${NOW}`);
+      for (let second = 0; second < 3; second++) {
+        child.send("BEGIN a.b 1000000", `SET x = ${second}`, "END");
+        child.pass(1);
+      }
+      // No slot was found for a time before 1970: it would be another's.
+      expect(child.chart.lastUpdatedUs).toBeGreaterThanOrEqual(0);
+      expect(stored(other, 0, NOW + 2, NOW + 90)).toEqual(held);
+    },
+  );
+});
+
+test("rows of a child whose clock is not trusted any more are accounted for", () => {
+  const child = new Child();
+  child.send(`CHART_DEFINITION_END ${NOW - 100} ${NOW} ${NOW}`);
+  child.send(
+    "RBEGIN a.b",
+    `RBEGIN '' ${NOW - 11} ${NOW - 10} ${NOW}`,
+    "RSET x 1 ''",
+    `REND 1 0 0 false 0 0 ${NOW + 60}`,
+  );
+  child.send("RBEGIN a.b", `RBEGIN '' ${NOW - 10} ${NOW - 9} ${NOW}`, "RSET x 1 ''", `REND 1 0 0 false 0 0 ${NOW}`);
+  expect(child.host.balance).toMatchObject({ backfilled: 2, stored: 1 });
+  expect(child.host.balance.dropped.clock).toBe(1);
+});
+
+test.each([
+  ["a row", `RBEGIN '' ${NOW - 11} ${NOW - 10} ${NOW}`],
+  ["a state", `RSSTATE ${NOW}000000 ${NOW}000000`],
+])("%s of a chart without dimensions is nothing to store, whatever other charts there are", (_, line) => {
+  const child = new Child();
+  child.send("BEGIN a.b 1000000", "SET x = 1", "END");
+  child.send('CHART none.c "" "" "" "" "" line 1 1', "RBEGIN none.c", line, `REND 1 0 0 true 0 0 ${NOW}`);
+  expect(child.host.chart("none.c")!.segment).toBeNull();
+  expect(child.host.balance).toMatchObject({ received: 1, backfilled: 0 });
+});
+
+test.each([
+  ["a dimension", 'DIMENSION x "" absolute 5 1'],
+  ["another dimension", "DIMENSION y"],
+  ["the end of its definition", `CHART_DEFINITION_END ${NOW - 100} ${NOW} ${NOW}`],
+  ["the state of a dimension", `RDSTATE x ${NOW}000000 5 5 5 2 0`],
+  ["its state", `RSSTATE ${NOW}000000 ${NOW}000000`],
+  ["a label", "CLABEL l v 1\nCLABEL_COMMIT"],
+  ["a variable", "VARIABLE CHART v = 1"],
+])("%s of a chart that was removed since it was named harms no other", (_, lines) => {
+  const child = new Child();
+  const { host } = child;
+  child.send('CHART other.c "" "" "" "" "" line 1 1', "DIMENSION x '' incremental");
+  for (let second = 0; second < 10; second++) {
+    child.send("BEGIN other.c 1000000", `SET x = ${second}`, "END");
+    child.pass(1);
+  }
+  child.send('CHART a.b "" "" "" "" "" line 1 1 obsolete', "RBEGIN a.b", "CLABEL before v 1");
+  host.removeObsolete((NOW + 10) * 1e6, -1);
+  expect(host.chartCount).toBe(1);
+  // The other one takes its place.
+  const other = host.chart("other.c")!;
+  host["compact"]();
+  expect(other.start).toBe(0);
+  const before = host.admission["bytes"];
+  child.send(...lines.split("\n"));
+  for (let second = 10; second < 13; second++) {
+    child.send("BEGIN other.c 1000000", `SET x = ${second}`, "END");
+    child.pass(1);
+  }
+  const values = stored(other, 0, NOW + 3, other.lastEntrySec);
+  expect(other.lastEntrySec).toBeGreaterThan(NOW + 9);
+  expect(values).toEqual(values.map(() => 1));
+  if (host.chartCount === 1) expect(host.admission["bytes"]).toBe(before);
+  expect(host.dimensionCount).toBe(host.chartList().reduce((sum, { dimensions }) => sum + dimensions.count, 0));
+});
