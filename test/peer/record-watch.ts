@@ -7,14 +7,14 @@ const STEP_MS = 100;
 
 /** Takes what a child commits on record, all the time it lives. */
 export class RecordWatch implements AsyncDisposable {
-  private readonly child: Pick<Mortal, "isAlive" | "deaths">;
+  private readonly child: Mortal;
   private readonly records: readonly CommitRecord[];
   private isOver = false;
   private looking: Promise<void> = Promise.resolve();
   private readonly watching: Promise<void>;
 
   /** Begins at once. */
-  constructor(child: Pick<Mortal, "isAlive" | "deaths">, records: readonly CommitRecord[]) {
+  constructor(child: Mortal, records: readonly CommitRecord[]) {
     this.child = child;
     this.records = records;
     this.watching = this.watch();

@@ -9,7 +9,6 @@ import { KnownChild, knownCharts } from "./known-child.ts";
 import { type Lab, peerTest } from "./peer.ts";
 import { freePorts } from "./ports.ts";
 import { type ProcessMemory, peakMemory } from "./process-memory.ts";
-import { RecordWatch } from "./record-watch.ts";
 import { NETDATA_KEY } from "./servers.ts";
 import { waitFor } from "./wait.ts";
 
@@ -19,6 +18,7 @@ const ALONE_SEC = 5;
 /** The rise and fall of memory between two collections of garbage takes some seconds. */
 const WARM_SEC = 40;
 const START_MS = 30_000;
+const ACCOUNT_MS = 1000;
 /** The longest delay between two attempts is a minute, +20 %, and netdata may say twice that it knows us already. */
 const RECOVERY_MS = 150_000;
 const BUFFER_BYTES = 1_048_576;
@@ -40,7 +40,6 @@ class SlowParent {
   readonly parent: { readonly port: number; readonly pid: number };
   /** Machine GUID at the parent → record. */
   readonly records: ReadonlyMap<string, CommitRecord>;
-  private readonly watch: RecordWatch;
 
   private constructor(child: Agent, parent: SlowParent["parent"], guid: string) {
     this.child = child;
@@ -50,7 +49,6 @@ class SlowParent {
       [guid, new CommitRecord(new HostView(port), isEverySecond)],
       [LEAF.guid, new CommitRecord(new HostView(port, LEAF.guid), isEverySecond)],
     ]);
-    this.watch = new RecordWatch({ isAlive: true, deaths: [] }, [...this.records.values()]);
   }
 
   static async start(lab: Lab, isOurs: boolean): Promise<SlowParent> {
@@ -75,9 +73,14 @@ enabled = true
       return await lab.agent({ config: ACCEPT, listen: `127.0.0.1:${port}` });
     };
     const slow = new SlowParent(child, await startParent(), (await reportOf(child)).self);
-    lab.use(slow.watch);
+    await slow.look();
     await slow.recover(Math.floor(Date.now() / 1000), START_MS);
     return slow;
+  }
+
+  /** Takes on record what the child shows: at some moments only, for answers are memory too. It is not killed here. */
+  async look(): Promise<void> {
+    for (const record of this.records.values()) await record.read();
   }
 
   /** Stops the parent for a time. @returns the child's most memory meanwhile. */
@@ -86,6 +89,7 @@ enabled = true
     process.kill(parent.pid, "SIGSTOP");
     const waking = lab.use({ [Symbol.dispose]: () => void process.kill(parent.pid, "SIGCONT") });
     const peak = await peakMemory(child.pid, 1000 * seconds);
+    await this.look();
     waking[Symbol.dispose]();
     return peak;
   }
@@ -103,7 +107,6 @@ enabled = true
 
   /** Compares what the parent shows with the record. @returns one verdict for each host. */
   async verify(sinceSec: number, endSec: number, isEqual: (one: number, other: number) => boolean): Promise<Verdict[]> {
-    await this.watch.end();
     const compare = ([guid, record]: [string, CommitRecord]) => {
       return record.compare(new HostView(this.parent.port, guid), [], [sinceSec, endSec], isEqual);
     };
@@ -135,7 +138,7 @@ describe.each([
     { needs: [...needs], isConcurrent: true },
     async (lab) => {
       const slow = await SlowParent.start(lab, isOurs);
-      const watch = lab.use(new AccountWatch(slow.child));
+      const watch = lab.use(new AccountWatch(slow.child, ACCOUNT_MS));
       const sinceSec = Math.floor(Date.now() / 1000);
       const before = await peakMemory(slow.child.pid, 1000 * WARM_SEC);
       const during = await slow.stall(lab, STILL_SEC);
@@ -143,6 +146,7 @@ describe.each([
       const endSec = Math.floor(Date.now() / 1000);
       await slow.recover(endSec, RECOVERY_MS);
       const recoveredMs = Math.round(performance.now() - startMs);
+      await slow.look();
       const verdicts = await slow.verify(sinceSec, endSec, isEqual);
       await watch[Symbol.asyncDispose]();
       process.stdout.write(

@@ -57,8 +57,9 @@ export class TreeAccounts implements AsyncDisposable {
     }
   }
 
-  private look(name: string, { hosts, links }: AgentReport): void {
+  private look(name: string, { hosts, links, mismatches }: AgentReport): void {
     this.looks++;
+    this.problems.push(...mismatches.latest.map(({ text }) => `${name}: ${text}`));
     for (const { account } of links) {
       if (linkImbalance(account) !== 0) this.problems.push(`${name}: ${JSON.stringify(account)}`);
     }
