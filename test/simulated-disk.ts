@@ -59,6 +59,8 @@ export class SimulatedDisk implements Files {
   /** Names that a power loss cannot take. */
   private durableFiles = new Map<string, Inode>();
   private pending: NameChange[] = [];
+  /** Files that lost a name, and may still have another, or get it back by a power loss. */
+  private readonly unnamed = new Set<Inode>();
   private faults: Fault[] = [];
   /** Counts the processes that used this disk: handles of an earlier one are dead. */
   private life = 0;
@@ -103,6 +105,7 @@ export class SimulatedDisk implements Files {
   writeBack(): void {
     this.durableFiles = new Map(this.files);
     this.pending = [];
+    this.releaseUnnamed();
     for (const inode of this.files.values()) inode.makeDurable(inode.copyToFlush());
   }
 
@@ -131,6 +134,7 @@ export class SimulatedDisk implements Files {
     if (!this.directories.has(directory)) throw failure("syncDirectory", directory, "ENOENT");
     for (const change of this.pending) if (change.directory === directory) applyNames(this.durableFiles, change);
     this.pending = this.pending.filter((change) => change.directory !== directory);
+    this.releaseUnnamed();
   }
 
   read(path: string): Buffer | null {
@@ -143,6 +147,7 @@ export class SimulatedDisk implements Files {
     this.begin("open", path);
     const inode = this.find("open", path);
     if (inode === null) return null;
+    inode.isHeld = true;
     return {
       bytes: inode.length,
       readInto: (target, offset) => {
@@ -198,7 +203,7 @@ export class SimulatedDisk implements Files {
     if (inode === null) throw failure("overwrite", path, "ENOENT");
     for (const { at, bytes } of parts) {
       assert(at + bytes.length <= inode.length, "a file that is written over grows: who maps it does not see the rest");
-      inode.content.set(bytes, at);
+      inode.overwrite(bytes, at);
     }
   }
 
@@ -316,8 +321,19 @@ export class SimulatedDisk implements Files {
 
   private change(directory: string, names: NameChange["names"]): void {
     const change: NameChange = { directory, names };
+    for (const [path] of names) if (this.files.has(path)) this.unnamed.add(this.files.get(path)!);
     applyNames(this.files, change);
     this.pending.push(change);
+  }
+
+  private releaseUnnamed(): void {
+    const changing = this.pending.flatMap(({ names }) => names.map(([, inode]) => inode));
+    const named = new Set([...this.files.values(), ...this.durableFiles.values(), ...changing]);
+    for (const inode of this.unnamed) {
+      if (named.has(inode)) continue;
+      inode.release();
+      this.unnamed.delete(inode);
+    }
   }
 
   private room(): number {

@@ -44,6 +44,8 @@ export class HostChart implements Chart {
   }
 
   commit(nowUs: number): void {
+    // It may have dimensions of before that nobody collects any more: they are absent, not beyond the row.
+    this.row.reserve(this.chart.dimensions.count);
     commitLocal(this.chart, this.row, nowUs);
     this.row.clear();
   }

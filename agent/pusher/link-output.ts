@@ -145,6 +145,7 @@ export class LinkOutput {
   /** Tells that a chart is retired, where that can be told. @returns false when the buffer is full. */
   retire(chart: Chart): boolean {
     this.points?.retire(chart);
+    this.replication?.retired(chart);
     return this.stream.retire(chart);
   }
 
@@ -196,6 +197,8 @@ export class LinkOutput {
     this.breakOff("not_connected");
     this.stream.trustIntervals();
     if (agreed.interpolated) this.points = new FinalPoints(clock, buffer, stream, account);
+    // What is stored from here on is told, whichever way it comes.
+    if (!agreed.replication) for (const chart of host.chartList()) this.points?.begin(chart);
     if (agreed.replication) this.replication = new Replication(host, buffer, stream, account, this.points);
     this.replicatingMs = this.clock.monotonicMs();
     this.reachSec = host.historyEntries * host.updateEverySec;
@@ -361,10 +364,14 @@ export class LinkOutput {
   /** The parent has, or will have with what is in the buffer, all that the ring holds. */
   private recover(): void {
     if (Number.isNaN(this.lossMs)) return;
+    const { account, buffer } = this;
     const nowMs = this.clock.monotonicMs();
     const reachMs = 1000 * this.reachSec;
-    this.account.recover(Math.min(1, reachMs / (nowMs - this.lossMs)), Math.max(this.lossMs, nowMs - reachMs));
+    account.recover(Math.min(1, reachMs / (nowMs - this.lossMs)), Math.max(this.lossMs, nowMs - reachMs));
     this.lossMs = Number.NaN;
+    // The kernel may have all of it by now: no further byte need come.
+    account.mark(buffer.appendedBytes, buffer.takenBytes, nowMs);
+    account.handOver(buffer.takenBytes, nowMs);
   }
 
   private restart(): void {

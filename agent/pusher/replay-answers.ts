@@ -154,7 +154,8 @@ export class ReplayAnswers {
   private writePiece(answer: OpenAnswer, points: number, nowSec: number): boolean {
     const { chart, startsStreaming } = answer;
     const U = chart.definition.updateEverySec;
-    // Rows of a dimension that the parent has not heard of would be lost, or end the link.
+    // Rows of a dimension that the parent has not heard of would be lost, or end the link; those of another interval
+    // would go as soon as it hears of that.
     if (!this.events.ensureDefined(chart)) return false;
     // The clock may have gone back while the answer was on its way.
     if (startsStreaming) answer.cursorSec = Math.min(answer.cursorSec, this.events.redoneSec(chart));
@@ -222,9 +223,11 @@ export class ReplayAnswers {
     // Not collected in this run: there is no state to go on from, and the first value brings a new definition.
     if (startsStreaming && chart.lastCollectedUs > 0) {
       chart.dimensions.list.forEach(({ id }, index) => {
-        const collectedUs = chart.lastCollectedUs;
+        const state = dimensionState(chart, index);
+        // Of one that was never collected there is nothing to go on from: its first value is none yet.
+        const collectedUs = state.collections > 0 ? chart.lastCollectedUs : 0;
         const stored = latestStored(chart, index);
-        text += dimensionStateLine(id, { ...dimensionState(chart, index), collectedUs, stored }, this.tellsAll);
+        text += dimensionStateLine(id, { ...state, collectedUs, stored }, this.tellsAll);
       });
       text += chartStateLine(chart.lastCollectedUs, chart.lastUpdatedUs);
     }

@@ -36,6 +36,8 @@ class ReplicatedChart {
   heldFromSec = 0;
   /** The chart's clock went back to here since the parent was told: what follows is told once more. */
   redoneSec = Number.POSITIVE_INFINITY;
+  /** It was retired since it was offered: the parent need not have it any more. */
+  wasRetired = false;
 
   constructor(chart: Chart) {
     this.chart = chart;
@@ -66,7 +68,7 @@ export class Replication implements ReplayEvents {
   private toldMissingSec = 0;
   /** Position behind the newest line that such a parent may answer with a request. */
   private toldBytes = 0;
-  /** Older points that the parent has not been told of: (after, before] of their charts. */
+  /** Older points that a parent of our kind has not been told of: (after, before] of their charts. */
   private readonly untold = new Map<Chart, { afterSec: number; beforeSec: number }>();
 
   /**
@@ -94,7 +96,7 @@ export class Replication implements ReplayEvents {
   /** The parent takes values of this chart as they come. */
   isLive(chart: Chart): boolean {
     const state = this.states[chart.index];
-    if (state === undefined || state.chart !== chart || state.phase !== "live") return false;
+    if (state === undefined || state.chart !== chart || state.phase !== "live" || state.wasRetired) return false;
     return this.points !== null || state.restarts === chart.restarts;
   }
 
@@ -115,7 +117,13 @@ export class Replication implements ReplayEvents {
 
   /** Something is to be written. */
   get hasNews(): boolean {
-    return this.undefined.length > 0 || this.untold.size > 0;
+    return this.undefined.length > 0 || (this.isTributary && this.untold.size > 0);
+  }
+
+  /** A chart is retired: should it come back, it is offered anew, as the parent may have forgotten it by then. */
+  retired(chart: Chart): void {
+    const state = this.states[chart.index];
+    if (state?.chart === chart) state.wasRetired = true;
   }
 
   /** Every chart is live or idle, and nothing is left to answer. */
@@ -159,18 +167,24 @@ export class Replication implements ReplayEvents {
     else this.answers.ask(chart, startsStreaming, state.offeredSec, 0);
   }
 
-  /** Older points of a chart came in, from its own sender. */
+  /** Points of a chart came in from its own sender, which replicates too. */
   grown(chart: Chart, afterSec: number, beforeSec: number): void {
-    if (!this.isTributary || !this.stream.wants(chart)) return;
+    if (!this.stream.wants(chart)) return;
     const state = this.stateOf(chart);
-    // It has never been collected while this connection stood.
-    if (state.phase === "new" && state.restarts < 0) this.define(state);
+    if (state.phase === "new" && state.restarts < 0) {
+      // It has never been collected while this connection stood, and may be retired before it is.
+      if (chart.slotsPassed > 0) this.define(state);
+    } else if (state.phase === "live" && state.restarts !== chart.restarts) {
+      // It goes on at another time.
+      this.redefine(state);
+    }
+    // One of our kind may not have said yet that it is.
     const known = this.untold.get(chart);
     this.untold.set(chart, {
       afterSec: Math.min(afterSec, known?.afterSec ?? afterSec),
       beforeSec: Math.max(beforeSec, known?.beforeSec ?? beforeSec),
     });
-    this.tellPast();
+    if (this.isTributary) this.tellPast();
   }
 
   /**
@@ -243,6 +257,7 @@ export class Replication implements ReplayEvents {
 
   private define(state: ReplicatedChart): void {
     state.phase = "new";
+    state.wasRetired = state.chart.isObsolete;
     state.restarts = state.chart.restarts;
     this.undefined.push(state);
   }

@@ -2,8 +2,9 @@ import { forgetState, refusePast, restoreDimension, restoreTimes, storePast } fr
 import type { Chart } from "../rrd/chart.ts";
 import type { Host } from "../rrd/host.ts";
 import { trustClock } from "../rrd/interval.ts";
+import { missFrom } from "../rrd/missing.ts";
 import type { DimensionState, ReplayEnd, ReplayRow } from "../wire/stream-handler.ts";
-import type { ReplayPlan } from "./replay-plan.ts";
+import type { ReplayPlan, ReplayRequest } from "./replay-plan.ts";
 
 /** A child whose clock is ahead of ours by more than this is dated by ours: its own would put values in the future. */
 const AHEAD_SEC_MAX = 5;
@@ -19,8 +20,6 @@ export class HostBackfill {
   private readonly host: Host;
   private readonly plan: ReplayPlan;
   private isTributary = false;
-  /** The chart that goes on where the child is, by the answer at hand. */
-  private restored: Chart | null = null;
   /** Charts that hold older values than before, which their files do not know yet. */
   private readonly reached = new Set<Chart>();
   /** {@link Host.missingFromSec} as the files know it. */
@@ -48,13 +47,8 @@ export class HostBackfill {
     trustClock(this.host, this.isTrusting);
     forgetState(chart);
     const fromSec = this.plan.defined(chart, firstSec, this.heldUpTo(lastSec, nowSec), Math.floor(nowSec));
-    if (fromSec > 0 && this.isTributary) this.noteMissing(fromSec);
-  }
-
-  /** Other charts may go on before the next tick. */
-  private noteMissing(fromSec: number): void {
-    const { missingFromSec } = this.host;
-    if (missingFromSec === 0 || fromSec < missingFromSec) this.host.missingFromSec = fromSec;
+    // Other charts may go on before the next tick, and whoever it is passed on to in order must know.
+    if (this.isTributary) missFrom(this.host, fromSec);
   }
 
   replay(chart: Chart, row: ReplayRow, nowUs: number): void {
@@ -74,7 +68,7 @@ export class HostBackfill {
   }
 
   chartState(chart: Chart, collectedUs: number, updatedUs: number, nowUs: number): void {
-    if (this.isTrusting && restoreTimes(chart, collectedUs, updatedUs, nowUs)) this.restored = chart;
+    if (this.isTrusting) restoreTimes(chart, collectedUs, updatedUs, nowUs);
   }
 
   /** What is told late looks as if the child were behind: what was told soonest counts. */
@@ -89,17 +83,21 @@ export class HostBackfill {
   replayEnd(chart: Chart, end: ReplayEnd, nowUs: number): void {
     this.noteClock(end.senderNowSec, nowUs / 1e6);
     const asked = this.plan.askedOf(chart);
-    // A chart that goes on is offered anew downstream; one that is not collected any more would not be.
-    const isOffered = asked?.startsStreaming === true && this.restored === chart;
-    const hasPoints = asked !== null && asked.afterSec < asked.beforeSec;
-    if (hasPoints && !isOffered) this.host.listener?.past?.(chart, asked.afterSec, asked.beforeSec);
-    this.restored = null;
+    if (asked !== null) this.passOn(chart, asked);
     this.plan.answered(chart, end.isStreaming, end.beforeSec, this.heldUpTo(end.lastSec, nowUs / 1e6));
   }
 
   /** Newest second that can be asked for: what a child says to hold of the future could not be stored. */
   private heldUpTo(lastSec: number, nowSec: number): number {
     return this.isTrusting ? Math.min(lastSec, Math.floor(nowSec) + AHEAD_SEC_MAX) : 0;
+  }
+
+  /** What an answer brought is passed on now: no value need follow. One that starts the stream may bring more. */
+  private passOn(chart: Chart, { startsStreaming, afterSec, beforeSec }: ReplayRequest): void {
+    const { firstEntrySec, lastEntrySec, slotsPassed } = chart;
+    const fromSec = startsStreaming ? Math.max(this.plan.correctsUpTo(chart), firstEntrySec) : afterSec;
+    const toSec = startsStreaming ? lastEntrySec : beforeSec;
+    if (slotsPassed > 0 && fromSec < toSec) this.host.listener?.past?.(chart, fromSec, toSec);
   }
 
   /** The child is an agent of our kind: it can be asked for older points of charts that stream. */

@@ -19,6 +19,7 @@ import type {
   StreamHandler,
 } from "../wire/stream-handler.ts";
 import type { HostBackfill } from "./host-backfill.ts";
+import { PointClock } from "./point-clock.ts";
 import type { ReadRows, SenderReports } from "./sender-reports.ts";
 
 /** Longest id of a refused chart or dimension that is remembered; real ones have some tens of characters. */
@@ -49,6 +50,7 @@ export class HostWriter implements StreamHandler<Chart> {
   private readonly host: Host;
   private readonly events: WriterEvents;
   private readonly backfill: HostBackfill | null;
+  private readonly pointClock = new PointClock();
   private readonly reports: SenderReports | null;
   /** Rows that were not committed but came whole: replayed, or of a chart that a limit refused. */
   private otherRows = 0;
@@ -187,7 +189,8 @@ export class HostWriter implements StreamHandler<Chart> {
   commitFinal(chart: Chart, row: FinalRow, nowUs: number): void {
     this.updates++;
     this.samples += row.setCount;
-    commitFinal(chart, row, nowUs);
+    const endSec = this.pointClock.date(row.endSec, row.senderNowSec, nowUs);
+    commitFinal(chart, endSec === row.endSec ? row : { ...row, endSec }, nowUs);
   }
 
   extension(words: readonly string[], nowUs: number): void {

@@ -175,8 +175,10 @@ export class ReplayPlan implements ReplayAsker {
     const toSec = Math.floor(beforeSec / U) * U;
     if (fromSec >= toSec) return;
     const isEmpty = replay.afterSec >= replay.beforeSec;
-    replay.afterSec = isEmpty ? fromSec : Math.min(replay.afterSec, fromSec);
     replay.beforeSec = isEmpty ? toSec : Math.max(replay.beforeSec, toSec);
+    // Whatever it says: no more than we can keep.
+    const keptSec = Math.min(Math.floor(this.settings.windowSec / U), this.host.historyEntries) * U;
+    replay.afterSec = Math.max(isEmpty ? fromSec : Math.min(replay.afterSec, fromSec), replay.beforeSec - keptSec);
     if (replay.isLive && replay.asked === null && !replay.isQueued) this.queue(replay);
   }
 

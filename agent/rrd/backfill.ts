@@ -142,6 +142,7 @@ export function restoreTimes(chart: Chart, collectedUs: number, updatedUs: numbe
   chart.lastCollectedUs = collectedUs;
   chart.iterations = Math.max(1, chart.iterations);
   chart.restarts++;
+  chart.isMoved = true;
   chart.syncClock = false;
   chart.isSteady = false;
   host.lastCollectedUs = Math.max(host.lastCollectedUs, collectedUs);

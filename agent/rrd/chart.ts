@@ -56,6 +56,8 @@ export class Chart {
   lastCollectedUs = 0.5;
   /** {@link lastCollectedUs} is right to its interval only: the one that follows it says nothing to others. */
   isDatedByGuess = false;
+  /** Others were not told of the iteration of {@link lastCollectedUs}: the next one's interval says nothing to them. */
+  isMoved = false;
   /** Last boundary that was stored; the newest value has this time. 0 before the first. */
   lastUpdatedUs = 0.5;
   /** Slots ever passed, empty ones included: `min(this, history)` of them are held. */

@@ -3,6 +3,7 @@ import type { Chart } from "./chart.ts";
 import { type CollectedRow, WIDE_FROM } from "./collected-row.ts";
 import { INCREMENTAL } from "./dimension.ts";
 import { ABSENT, markAbsent, STATE_WIDTH, WIDE_COUNTER } from "./dimension-pool.ts";
+import { AHEAD_US_MAX, setBackTo } from "./interval.ts";
 
 /** Final values of one chart at one second, as its sender interpolated them, and what it had collected; borrowed. */
 export interface FinalPoint {
@@ -38,6 +39,9 @@ export function commitFinal(chart: Chart, point: FinalPoint, nowUs: number): voi
   host.settle(chart);
   if (chart.isObsolete) host.reviveChart(chart);
   const timeSec = slotSecond(chart, point.endSec);
+  // Our clock was put back, as this point is not ahead of it.
+  const isAhead = chart.lastCollectedUs > nowUs + AHEAD_US_MAX && timeSec * 1e6 <= nowUs + AHEAD_US_MAX;
+  if (isAhead) setBackTo(chart, (timeSec - chart.definition.updateEverySec) * 1e6);
   const refusal = slotRefusal(chart, timeSec, nowUs);
   if (refusal !== null) {
     balance.dropped[refusal] += point.setCount;

@@ -51,9 +51,10 @@ export function commitGeneral(
   host.settle(chart);
   if (chart.isObsolete) host.reviveChart(chart);
   // The child measured it. Where our clock knows better, or was put right, that is no affair of who comes after us.
-  const measuredUs = isStreamed && isMeasured(chart, givenUs) ? givenUs : 0;
-  const wasGuessed = chart.isDatedByGuess;
+  const measuredUs = isStreamed && isMeasured(chart, givenUs) && !chart.isMoved ? givenUs : 0;
+  const wasGuessed = chart.isDatedByGuess || chart.isMoved;
   chart.isDatedByGuess = false;
+  chart.isMoved = false;
   const elapsedUs = isStreamed ? streamedInterval(chart, givenUs, nowUs) : localInterval(chart, nowUs);
   if (isStreamed && chart.lastCollectedUs + elapsedUs > nowUs + AHEAD_US_MAX) {
     // Whoever it is passed on to has a clock, and a guard, of its own.

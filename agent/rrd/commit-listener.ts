@@ -36,6 +36,6 @@ export interface CommitListener {
   readonly needsOrder?: boolean;
   /** Where the host goes from here. */
   readonly pathEnd?: PathEnd;
-  /** Points of (afterSec, beforeSec] were stored later than newer ones. */
+  /** Points of (afterSec, beforeSec] were stored that no commit has told of, nor need one follow. */
   past?(chart: Chart, afterSec: number, beforeSec: number): void;
 }

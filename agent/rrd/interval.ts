@@ -70,12 +70,18 @@ export function alignUs(timeUs: number, chart: Chart): number {
 function setBack(chart: Chart, nowUs: number): number {
   const U = chart.updateEveryUs;
   const before = alignUs(nowUs - U, chart);
-  goBack(chart, before);
-  chart.lastCollectedUs = before + START_PHASE_US;
+  setBackTo(chart, before);
+  chart.lastCollectedUs += START_PHASE_US;
   chart.isDatedByGuess = true;
+  return U;
+}
+
+/** A chart is ahead of our clock, which was put back: it goes on after an earlier boundary, µs. */
+export function setBackTo(chart: Chart, boundaryUs: number): void {
+  goBack(chart, boundaryUs);
+  chart.lastCollectedUs = boundaryUs;
   chart.host.clockSetbacks++;
   chart.restarts++;
-  return U;
 }
 
 /** The newest slot of a chart is that of an earlier boundary now; what was stored after it is forgotten. */

@@ -12,13 +12,13 @@ const DOWN_SEC = 5;
 /** An agent that was killed is back, and what came meanwhile is confirmed. */
 const BACK_SEC = 30;
 /** Each of three agents speaks once a second. */
-const BEHIND_VALUES = 4 * 20;
+const BEHIND_VALUES = 4 * 36;
 
 /** Every agent of the path is killed once, one after the other; `look` comes some time after each has begun anew. */
 function killInTurn(world: World, look: () => void): void {
-  const { child, proxy, parents } = world;
+  const { child, proxies, parents } = world;
   const [first] = parents;
-  for (const [place, machine] of [proxy!, first!, child].entries()) {
+  for (const [place, machine] of [proxies[0]!, first!, child].entries()) {
     const atSec = T0_SEC + 120 + 60 * place;
     world.time.at(atSec * 1e6, () => machine.kill());
     world.time.at((atSec + DOWN_SEC) * 1e6, () => machine.start());

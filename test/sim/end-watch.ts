@@ -1,13 +1,13 @@
 import type { LinkStatus } from "../../agent/pusher/pusher-world.ts";
 import { readStored } from "../../agent/rrd/read.ts";
-import type { ChartReference } from "./reference.ts";
+import type { ChartReference, DimensionReference } from "./reference.ts";
 import type { SimulatedMachine } from "./simulated-machine.ts";
 import type { World } from "./world.ts";
 
 /** A value that the child collected, by the last second that its ring got from it. */
 interface OpenValue {
   readonly reference: ChartReference;
-  readonly dimension: number;
+  readonly dimension: DimensionReference;
   readonly second: number;
 }
 
@@ -92,9 +92,11 @@ export class EndWatch {
     const host = this.end?.hosts.find(({ machineGuid }) => machineGuid === child.guid);
     if (host?.ring == null) return;
     this.open = this.open.filter(({ reference, dimension, second }) => {
-      const chart = host.chart(reference.chart.id);
-      const index = chart?.dimensions.indexOf(reference.chart.dimensions[dimension]!.id) ?? -1;
-      if (chart === undefined || index < 0) return true;
+      // What the child itself has given up nobody can fetch any more.
+      if (second < dimension.givenUpSec) return false;
+      const chart = host.chart(reference.id);
+      const index = chart?.dimensions.indexOf(dimension.meaning.id) ?? -1;
+      if (chart === undefined || index < 0 || this.world.reference.of(chart) !== reference) return true;
       return readStored(chart, index, second, second, this.out) === 0 || Number.isNaN(this.out[0]!);
     });
   }
@@ -106,24 +108,25 @@ export class EndWatch {
     this.delivered.length = 0;
     this.newestSec.clear();
     // What its ring holds from before was never offered to this link.
-    for (const [id, reference] of this.world.reference.charts) this.newestSec.set(reference, this.storedSec(id));
+    for (const reference of this.world.reference.all) this.newestSec.set(reference, this.storedSec(reference));
   }
 
   private note(): void {
-    for (const [id, reference] of this.world.reference.charts) {
-      const second = this.storedSec(id);
+    for (const reference of this.world.reference.all) {
+      const second = this.storedSec(reference);
       if (second <= (this.newestSec.get(reference) ?? 0)) continue;
       this.newestSec.set(reference, second);
-      for (const dimension of reference.dimensions.keys()) {
-        if (!Number.isNaN(reference.storedAt(dimension, second))) this.open.push({ reference, dimension, second });
+      for (const dimension of reference.all) {
+        if (!Number.isNaN(dimension.storedAt(second))) this.open.push({ reference, dimension, second });
       }
     }
   }
 
-  /** Newest second that the child holds of a chart; 0 = none. */
-  private storedSec(id: string): number {
-    const chart = this.world.child.hosts[0]?.chart(id);
-    return chart === undefined || chart.slotsPassed === 0 ? 0 : chart.lastEntrySec;
+  /** Newest second that the child holds of a chart at an interval; 0 = none. */
+  private storedSec(reference: ChartReference): number {
+    const chart = this.world.child.hosts[0]?.chart(reference.id);
+    const isHeld = chart !== undefined && chart.slotsPassed > 0 && this.world.reference.of(chart) === reference;
+    return isHeld ? chart.lastEntrySec : 0;
   }
 
   private fail(problem: string): void {

@@ -51,6 +51,12 @@ export function applyFault(world: World, fault: Fault): void {
     case "clock_step":
       step(machine, detail);
       return;
+    case "step_apart":
+      // Whoever has it cannot tell: the other end is not there.
+      network.setCut(a, b, true);
+      time.after((forSec * 1e6) / 2, () => step(world.machine(where[detail % 2]!), Math.floor(detail / 2)));
+      later(() => network.setCut(a, b, false));
+      return;
     case "disk_full":
       machine.disk.capacityBytes = machine.disk.usedBytes + (detail % 20_000);
       later(() => {

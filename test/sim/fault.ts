@@ -16,6 +16,7 @@ export type FaultKind =
   | "power_cut"
   | "restart"
   | "clock_step"
+  | "step_apart"
   | "disk_full"
   | "disk_fails";
 
@@ -50,9 +51,13 @@ const KINDS: readonly { kind: FaultKind; of: "link" | "machine"; weight: number;
   { kind: "power_cut", of: "machine", weight: 6, secMax: 60 },
   { kind: "restart", of: "machine", weight: 6, secMax: 10 },
   { kind: "clock_step", of: "machine", weight: 4, secMax: 0 },
+  { kind: "step_apart", of: "link", weight: 4, secMax: 120 },
   { kind: "disk_full", of: "machine", weight: 4, secMax: 180 },
   { kind: "disk_fails", of: "machine", weight: 3, secMax: 60 },
 ];
+
+/** Kinds after which the clocks of a world do not agree any more. */
+export const STEPS: ReadonlySet<FaultKind> = new Set<FaultKind>(["clock_step", "step_apart"]);
 
 /** A quiet minute before the first, and between two as often as not. */
 const FIRST_SEC = 90;
@@ -98,7 +103,7 @@ const SILENT_SEC = 130;
 
 /** Second in which a fault is over for certain. */
 export function overSec({ kind, atSec, forSec }: Fault): number {
-  if (kind === "clock_step") return atSec + STEP_SEC;
+  if (STEPS.has(kind)) return atSec + forSec + STEP_SEC;
   if (kind === "swallow") return atSec + SILENT_SEC;
   const isEnd = kind.startsWith("kill") || kind === "power_cut" || kind === "restart";
   if (!isEnd) return atSec + forSec;

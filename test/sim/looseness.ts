@@ -1,10 +1,9 @@
-import type { ChartReference } from "./reference.ts";
+import type { ChartReference, DimensionReference } from "./reference.ts";
 
 /** One value that a proxy or a parent has stored. */
 export interface StoredPoint {
   readonly reference: ChartReference;
-  /** Position of the dimension in its chart. */
-  readonly dimension: number;
+  readonly dimension: DimensionReference;
   /** Second of the keeper's clock. */
   readonly second: number;
   readonly value: number;
@@ -30,12 +29,14 @@ const EARLY_US = 150_000;
 export const USUAL_AGE_US = 600_000;
 /** From here on a chart goes back with the clock of its keeper (agent/rrd/interval.ts). */
 const SET_BACK_US = 5_000_000;
+/** A boundary further from the iteration that passes it stays empty. */
+const GAP_STEPS = 3;
 const ROUNDING = 1e-5;
 
 /** A link that replicates: every value is the child's of the same second. */
-export const exact: Looseness = ({ reference, dimension, second, value }) => {
-  if (reference.hasStored(dimension, second, value)) return "";
-  return `is ${value}, the child stored ${reference.storedAt(dimension, second)}`;
+export const exact: Looseness = ({ dimension, second, value }) => {
+  if (dimension.hasStored(second, value)) return "";
+  return `is ${value}, the child stored ${dimension.storedAt(second)}`;
 };
 
 /**
@@ -45,16 +46,11 @@ export const exact: Looseness = ({ reference, dimension, second, value }) => {
  */
 export const v1: Looseness = (point) => {
   const { second, value } = point;
-  let found = "";
   const offsetsUs = [...point.wallOffsetsUs];
   // A keeper whose clock was put back while the child was elsewhere counts the increase of all that time as one second's.
   const isSetBack = offsetsUs.some((offsetUs, i) => i > 0 && offsetUs < offsetsUs[i - 1]! - SET_BACK_US);
-  for (const offsetUs of offsetsUs) {
-    const problem = problemAt(point, second * 1e6 - offsetUs, isSetBack);
-    if (problem === "") return "";
-    found ||= problem;
-  }
-  return `is ${value}, ${found}`;
+  const isPossible = offsetsUs.some((offsetUs) => isWithin(value, rangeAt(point, second * 1e6 - offsetUs, isSetBack)));
+  return isPossible ? "" : `is ${value}, ${textOf(point, second * 1e6 - offsetsUs[0]!, isSetBack)}`;
 };
 
 /**
@@ -65,11 +61,19 @@ export const mixed: Looseness = (point) => {
   return exact(point) === "" ? "" : v1({ ...point, wallOffsetsUs: point.allWallOffsetsUs });
 };
 
+/** What the child collected of which a value may be made. */
+interface Range {
+  readonly low: number;
+  readonly high: number;
+  /** Positions of its iterations. */
+  readonly first: number;
+  readonly end: number;
+}
+
 /** @param trueUs of the second, if the keeper's clock was right in this way. */
-function problemAt(point: StoredPoint, trueUs: number, isSetBack: boolean): string {
-  const { reference, dimension, value, gapFromSec, second } = point;
-  const { atUs, dimensions, chart } = reference;
-  const stepUs = chart.updateEverySec * 1e6;
+function rangeAt(point: StoredPoint, trueUs: number, isSetBack: boolean): Range {
+  const { reference, dimension, gapFromSec, second } = point;
+  const stepUs = reference.updateEverySec * 1e6;
   const ageUs = point.ageUs(trueUs);
   const isGap = gapFromSec !== undefined;
   const fromUs = isGap ? trueUs - (Number.isNaN(gapFromSec) ? trueUs : (second - gapFromSec + 1) * 1e6) : trueUs;
@@ -77,17 +81,35 @@ function problemAt(point: StoredPoint, trueUs: number, isSetBack: boolean): stri
   const first = Math.max(0, reference.firstFrom(fromUs - ageUs) - 1);
   // It may have been stored only when the next one came.
   const isLoose = isGap || Math.max(ageUs, point.ageUs(trueUs + 2 * stepUs)) > USUAL_AGE_US;
-  const end = reference.firstFrom(trueUs + stepUs + EARLY_US + (isLoose ? stepUs : 0));
-  const { values } = dimensions[dimension]!;
-  const { algorithm } = chart.dimensions[dimension]!;
+  const end = endOf(reference, trueUs, isLoose ? 2 * stepUs : stepUs);
+  const { algorithm } = dimension.meaning;
   const isCountedLate = isSetBack && algorithm === "incremental";
-  const [low, high] = rangeOf(algorithm, values, isCountedLate ? 0 : first, end);
+  const [low, high] = rangeOf(algorithm, dimension.values, isCountedLate ? 0 : first, end);
+  return { low, high, first, end };
+}
+
+function isWithin(value: number, { low, high }: Range): boolean {
   const room = ROUNDING * Math.max(Math.abs(low), Math.abs(high), 1);
-  if (value >= low - room && value <= high + room) return "";
-  if (first >= end) return `the child collected nothing in that time`;
+  return value >= low - room && value <= high + room;
+}
+
+function textOf(point: StoredPoint, trueUs: number, isSetBack: boolean): string {
+  const { low, high, first, end } = rangeAt(point, trueUs, isSetBack);
+  if (first >= end) return "the child collected nothing in that time";
+  const { atUs } = point.reference;
   const from = (atUs[first]! - trueUs) / 1e6;
   const to = (atUs[end - 1]! - trueUs) / 1e6;
   return `the child collected ${low}…${high} from ${from.toFixed(3)} s to ${to.toFixed(3)} s after`;
+}
+
+/** Position behind the last iteration that a value may come from. @param lateUs which was collected so much later. */
+function endOf(reference: ChartReference, trueUs: number, lateUs: number): number {
+  const { atUs, updateEverySec } = reference;
+  const stepUs = updateEverySec * 1e6;
+  const end = reference.firstFrom(trueUs + lateUs + EARLY_US);
+  // When the child left seconds out, the last two boundaries before it goes on lie on the line to there (rrd.md §2.5).
+  const isNext = end > 0 && end < atUs.length && atUs[end]! - atUs[end - 1]! > 1.5 * stepUs;
+  return isNext && atUs[end]! <= trueUs + GAP_STEPS * stepUs + EARLY_US ? end + 1 : end;
 }
 
 function rangeOf(algorithm: string, values: readonly number[], first: number, end: number): [number, number] {
@@ -95,7 +117,7 @@ function rangeOf(algorithm: string, values: readonly number[], first: number, en
   let high = Number.NEGATIVE_INFINITY;
   let sum = 0;
   for (let i = first; i < end; i++) {
-    const value = values[i]!;
+    const value = values[i] ?? Number.NaN;
     if (Number.isNaN(value)) continue;
     sum += value;
     low = Math.min(low, value);

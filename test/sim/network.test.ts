@@ -95,7 +95,7 @@ class Scene {
 
   private machine(name: string, address: string): NetworkMachine {
     const buffers = { sendBytes: 1000, receiveBytes: 2000 };
-    const machine = { name, address, isOn: true, isMute: false, buffers };
+    const machine = { name, address, isOn: true, isMute: false, buffers, dialect: "ours" as const };
     this.network.machines.push(machine);
     return machine;
   }

@@ -3,7 +3,9 @@ import type { Host } from "../../agent/rrd/host.ts";
 import { hopImbalance } from "../../agent/rrd/path.ts";
 import { readStored } from "../../agent/rrd/read.ts";
 import { T0_SEC } from "../simulated-host.ts";
-import type { ChartReference } from "./reference.ts";
+import { STEPS } from "./fault.ts";
+import { isOurs } from "./plan.ts";
+import type { ChartReference, DimensionReference } from "./reference.ts";
 import type { SimulatedMachine } from "./simulated-machine.ts";
 import type { World } from "./world.ts";
 
@@ -68,11 +70,14 @@ export class PathProperties {
     if (host?.ring == null) return;
     const toSec = completeToSec(host);
     if (toSec === 0) return;
-    for (const [id, reference] of this.world.reference.charts) {
-      for (const dimension of reference.chart.dimensions.keys()) {
+    const { reference: known } = this.world;
+    for (const reference of known.all) {
+      // One that is no more is forgotten by each in its own time.
+      if (known.isRetired(reference.id)) continue;
+      for (const dimension of reference.all) {
         const second = this.missingOf(host, reference, dimension, toSec);
         if (Number.isNaN(second)) continue;
-        const what = `${id} ${dimension} at ${second - T0_SEC}`;
+        const what = `${reference.id} ${dimension.meaning.id} at ${second - T0_SEC}`;
         this.world.fail(`${machine.name} says it is complete up to ${toSec - T0_SEC}, but ${what} is missing`);
         return;
       }
@@ -80,17 +85,18 @@ export class PathProperties {
   }
 
   /** A second up to one that the child had stored and that is not there; NaN = there is none. */
-  private missingOf(host: Host, reference: ChartReference, dimension: number, toSec: number): number {
-    const { out, circumstances } = this;
-    const { chart } = reference;
-    const step = chart.updateEverySec;
-    const first = Math.ceil((toSec - LOOK_BACK_SEC) / step) * step;
-    const held = host.chart(chart.id);
-    const index = held?.dimensions.indexOf(chart.dimensions[dimension]!.id) ?? -1;
+  private missingOf(host: Host, reference: ChartReference, dimension: DimensionReference, toSec: number): number {
+    const { out, circumstances, world } = this;
+    const { updateEverySec: step } = reference;
+    const first = Math.ceil(Math.max(toSec - LOOK_BACK_SEC, dimension.givenUpSec) / step) * step;
+    if (!(first <= toSec)) return Number.NaN;
+    const held = host.chart(reference.id);
+    const isSame = held !== undefined && world.reference.of(held) === reference;
+    const index = isSame ? held.dimensions.indexOf(dimension.meaning.id) : -1;
     out.fill(Number.NaN);
-    if (held !== undefined && index >= 0) readStored(held, index, first, toSec, out);
+    if (isSame && index >= 0) readStored(held, index, first, toSec, out);
     for (let second = first; second <= toSec; second += step) {
-      if (Number.isNaN(reference.storedAt(dimension, second)) || circumstances.isTickOfDeath(second)) continue;
+      if (Number.isNaN(dimension.storedAt(second)) || circumstances.isTickOfDeath(second)) continue;
       this.valuesChecked++;
       if (Number.isNaN(out[(second - first) / step]!)) return second;
     }
@@ -101,6 +107,8 @@ export class PathProperties {
   private checkPath(): void {
     const { world } = this;
     const { second, child, hops } = world;
+    // Others do not tell.
+    if (!isOurs(world.plan)) return;
     if (!this.circumstances.isQuiet(second - TOLD_SEC, second)) return;
     const links = hops.map(({ from }) => from.links.find((link) => link.from === child.guid));
     const stands = links.every((link, place) => {
@@ -122,7 +130,7 @@ export class PathProperties {
       const ageSec = (target.wallUs - toldUs) / 1e6;
       if (!(ageSec >= -1 && ageSec < AGE_SEC_MAX)) world.fail(`${target.name} was told by ${hostname} ${ageSec} s ago`);
       // What a clock was put to is the child's time only as far as others trust it.
-      if (world.plan.faults.some(({ kind }) => kind === "clock_step")) continue;
+      if (world.plan.faults.some(({ kind }) => STEPS.has(kind))) continue;
       // What is complete there was complete when it was told: within the time since, and a slow chart's interval.
       const behindSec = child.wallUs / 1e6 - toSec - ageSec;
       if (!(behindSec > -5 && behindSec < 15)) {

@@ -1,15 +1,21 @@
 import { SeededRandom } from "../seeded-random.ts";
-import { type Fault, scheduleFaults } from "./fault.ts";
+import { type Dialect, takesPoints } from "./dialect.ts";
+import { type Fault, STEPS, scheduleFaults } from "./fault.ts";
 
-type Mode = "none" | "ram" | "save" | "map";
+export const PROXIES: readonly string[] = ["proxy", "proxy-2"];
+export const PARENTS: readonly string[] = ["parent-a", "parent-b"];
+
+export type Mode = "none" | "ram" | "save" | "map";
 
 /** Everything about a world that its seed decides. */
 export interface Plan {
   readonly seed: number;
   readonly seconds: number;
-  /** Child → proxy → parents, or child → parents. */
-  readonly hasProxy: boolean;
+  /** Between the child and the parents: 0…2. */
+  readonly proxies: number;
   readonly modes: { readonly child: Mode; readonly proxy: Mode; readonly parents: Mode };
+  /** How proxies, and parents, understand those that send to them. */
+  readonly dialects: { readonly proxies: Dialect; readonly parents: Dialect };
   readonly history: number;
   readonly flushEverySec: number;
   readonly saveEverySec: number;
@@ -31,26 +37,26 @@ const SLACK_SEC = 600;
 /** @param seconds of simulated time. @param livenessSec time after which everything must be well again. */
 export function planOf(seed: number, seconds: number, livenessSec: number): Plan {
   const random = new SeededRandom(seed);
-  const hasProxy = random.chance(75);
+  const proxies = random.pick([0, 1, 1, 1, 1, 2]);
   const faultSeed = random.below(2 ** 31);
-  const parents = ["parent-a", "parent-b"];
-  const senders = hasProxy ? ["child", "proxy"] : ["child"];
-  const links = hasProxy ? [["child", "proxy"] as const] : [];
+  const senders = ["child", ...PROXIES.slice(0, proxies)];
   const last = senders.at(-1)!;
+  const links = senders.slice(1).map((name, i) => [senders[i]!, name] as const);
   const all = [...links, [last, "parent-a"] as const, [last, "parent-a"] as const, [last, "parent-b"] as const];
   const endSec = seconds - END_SEC - livenessSec;
   // Most worlds have one time: with a clock that is off, values are dated by whoever gets them.
   const hasClockSteps = random.chance(30);
-  const faults = scheduleFaults(new SeededRandom(faultSeed), endSec, all, [...senders, ...parents]);
+  const faults = scheduleFaults(new SeededRandom(faultSeed), endSec, all, [...senders, ...PARENTS]);
   return {
     seed,
     seconds,
-    hasProxy,
+    proxies,
     modes: {
       child: random.pick<Mode>(["map", "map", "map", "save", "ram", "none"]),
       proxy: random.pick<Mode>(["map", "map", "save", "ram", "none"]),
       parents: random.pick<Mode>(["map", "map", "save", "ram"]),
     },
+    dialects: dialectsOf(random),
     history: random.chance(80) ? seconds + SLACK_SEC : 300,
     flushEverySec: random.pick([0, 10, 60]),
     saveEverySec: random.pick([20, 60, 300]),
@@ -60,6 +66,37 @@ export function planOf(seed: number, seconds: number, livenessSec: number): Plan
     resyncIterations: random.pick([0, 2, 60]),
     bufferBytes: random.pick([65_536, 262_144, 4_194_304]),
     confirm: random.chance(50) ? "end" : "hop",
-    faults: faults.filter(({ kind }) => hasClockSteps || kind !== "clock_step"),
+    faults: faults.filter(({ kind }) => hasClockSteps || !STEPS.has(kind)),
   };
+}
+
+/** All agents of a world are of our kind. */
+export function isOurs({ dialects, proxies }: Plan): boolean {
+  return dialects.parents === "ours" && (proxies === 0 || dialects.proxies === "ours");
+}
+
+/** Most trees are all of one kind, and what that can do is the most. */
+function dialectsOf(random: SeededRandom): Plan["dialects"] {
+  const proxies = random.pick<Dialect>([
+    "ours",
+    "ours",
+    "ours",
+    "ours",
+    "ours",
+    "replicates",
+    "replicates points",
+    "v1",
+  ]);
+  const parents = random.pick<Dialect>([
+    "ours",
+    "ours",
+    "ours",
+    "ours",
+    "replicates",
+    "replicates points",
+    "points",
+    "v1",
+  ]);
+  // Points that we send late carry what was collected last. An agent that takes them passes them on as they are.
+  return { proxies, parents: takesPoints(proxies) && !takesPoints(parents) ? "replicates points" : parents };
 }

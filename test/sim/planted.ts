@@ -1,6 +1,7 @@
 import type { CommitListener } from "../../agent/rrd/commit-listener.ts";
 import { T0_SEC } from "../simulated-host.ts";
 import type { Plan } from "./plan.ts";
+import type { SimulatedMachine } from "./simulated-machine.ts";
 import type { Hop, World } from "./world.ts";
 
 /** Something wrong that a simulation must find, planted from outside: the product knows nothing of it. */
@@ -16,6 +17,9 @@ export interface Planted {
 /** In a time in which nothing else is wrong. */
 const AT_SEC = 150;
 const OUTAGE_SEC = 30;
+/** A line on which live values get through, and what lies behind takes longer than this. */
+const SLOW_BYTES_PER_SEC = 3000;
+const FETCHING_SEC = 15;
 
 /** What the receiving agent itself says when its sender wrote more than it has read. */
 const UNEQUAL = "found in a stream account: the sender wrote ";
@@ -32,13 +36,13 @@ export const PLANTED: readonly Planted[] = [
   {
     what: "one iteration is lost on its way",
     plant: losesLine(/^BEGIN "?sim.stamp"? [\s\S]*?END\n/m),
-    found: ["sim.stamp 0 at 1", UNEQUAL],
+    found: ["sim.stamp d0 at 1", UNEQUAL],
   },
   { what: "one value is another", plant: altersLine(/^SET "?d0"? = (\d+)\n/m, (value) => value + 7), found: ["sim."] },
   {
     what: "one interval is another",
     plant: altersLine(/^BEGIN "?sim.stamp"? (\d{6,})\n/m, (value) => value - 900_000),
-    found: ["sim.stamp 0 at 1"],
+    found: ["sim.stamp d0 at 1"],
   },
   {
     what: "one acknowledgement is skipped",
@@ -50,6 +54,24 @@ export const PLANTED: readonly Planted[] = [
     plant: (world) => {
       cutsLinkOnce(world);
       altersLine(/^REPLAY_CHART "?sim.stamp"? "?true"? (\d+) \d+\n/m, (second) => second + 1, "its parent")(world);
+    },
+    found: ["values of the child are missing"],
+  },
+  { what: "one iteration comes after the next one", plant: swapsIterations, found: ["sim.stamp d0 at 1"] },
+  {
+    what: "a second is told twice in an answer, with another value the second time",
+    plant: (world) => {
+      cutsLinkOnce(world);
+      const row = /^RBEGIN '' \d+ \d+ \d+\nRSET "d0" (\d+) (?:[^R][^\n]*|R[^B][^\n]*)\n(?:RSET [^\n]*\n)+/m;
+      tampers(row, (line, value) => line + line.replace(value, String(Number(value) + 7)), "child")(world);
+    },
+    found: ["the child stored"],
+  },
+  {
+    what: "what is missing is forgotten when an agent starts",
+    plant: (world) => {
+      killsWhileFetching(world);
+      for (const machine of world.machines) machine.started = () => forgetMissing(machine);
     },
     found: ["values of the child are missing"],
   },
@@ -135,6 +157,48 @@ function tampers(
       return Buffer.from(changed, "latin1");
     };
   };
+}
+
+/** The first iteration of a chart from then on is told after the one that follows it. */
+function swapsIterations(world: World): void {
+  const iteration = /^BEGIN "?sim.stamp"? [\s\S]*?END\n/m;
+  let held = "";
+  let isDone = false;
+  world.network.tamper = (from, _to, bytes) => {
+    if (isDone || from !== world.child || world.second < AT_SEC) return bytes;
+    const text = bytes.toString("latin1");
+    const [found] = iteration.exec(text) ?? [""];
+    if (found === "") return bytes;
+    isDone = held !== "";
+    const changed = text.replace(found, held === "" ? "" : found + held);
+    held ||= found;
+    return Buffer.from(changed, "latin1");
+  };
+}
+
+/** The child's parent dies while it fetches, on a slow line, what an outage has left; it lives again at once. */
+export function killsWhileFetching(world: World): void {
+  const [{ from, to }] = world.hops as [World["hops"][number]];
+  const [parent] = to as [SimulatedMachine];
+  const link = world.network.link(from.name, parent.name);
+  const at = (second: number, run: () => void) => world.time.at((T0_SEC + AT_SEC + second) * 1e6, run);
+  at(0, () => {
+    world.network.reset(from.name, parent.name, "both");
+    world.network.setCut(from.name, parent.name, true);
+  });
+  at(2 * OUTAGE_SEC, () => {
+    world.network.setCut(from.name, parent.name, false);
+    link.bytesPerSec = SLOW_BYTES_PER_SEC;
+  });
+  at(2 * OUTAGE_SEC + FETCHING_SEC, () => {
+    parent.kill();
+    parent.start();
+    world.calm(from.name, parent.name);
+  });
+}
+
+function forgetMissing({ hosts }: SimulatedMachine): void {
+  for (const host of hosts) host.missingFromSec = 0;
 }
 
 /** Changes every match in what the child is sent by its parent. */

@@ -1,19 +1,19 @@
 import { linkImbalance } from "../../agent/pusher/link-account.ts";
 import { DROP_REASONS, emptyBalance, imbalance } from "../../agent/rrd/balance.ts";
+import type { Chart } from "../../agent/rrd/chart.ts";
 import type { Host } from "../../agent/rrd/host.ts";
-import { readStored } from "../../agent/rrd/read.ts";
-import { T0_SEC } from "../simulated-host.ts";
-import { overSec } from "./fault.ts";
-import { type Looseness, type StoredPoint, USUAL_AGE_US } from "./looseness.ts";
+import { replicates, takesPoints } from "./dialect.ts";
+import { exact, type Looseness } from "./looseness.ts";
 import { PathProperties } from "./path-properties.ts";
-import type { ChartReference } from "./reference.ts";
 import type { SimulatedMachine } from "./simulated-machine.ts";
+import { StoredValues } from "./stored-values.ts";
+import { SETTLED_SEC, Troubles } from "./troubles.ts";
 import type { Hop, World } from "./world.ts";
 
 /** What is expected of the agents of today; later ones can do more. */
 export interface Expectations {
   /** How far a value at a proxy or a parent may be from the child's. */
-  readonly looseness: Looseness;
+  readonly loosenessOf: (machine: string) => Looseness;
   /** After the last fault everything is well again within this. */
   readonly livenessSec: number;
   /**
@@ -27,18 +27,12 @@ export interface Expectations {
 
 /** Seconds that a check looks back over: more than lie between two. */
 const LOOK_BACK_SEC = 75;
-/** No clock was ever so far back before the world began. */
-const BEFORE_SEC = 3000;
-/** What a death may cost lies within this of it. */
-const DEATH_SEC = 2;
-/** Values at the end of a gap that lie on the line over it. */
-const GAP_VALUES = 2;
-/** After a fault, what was held up has come by then. */
-const SETTLED_SEC = 12;
 /** Newest value of a host that is well. */
 const SILENT_SEC = 10;
 /** How often confirmations are looked for. */
 const LOOK_US = 250_000;
+/** A clock that is further ahead is not followed (agent/receiver/host-backfill.ts). */
+const AHEAD_SEC = 5;
 /** A quiet minute begins when the one before was quiet for so long. */
 const QUIET_SEC = 5;
 
@@ -51,10 +45,16 @@ interface Flow {
   readonly fetched: number;
   /** On their way, as far as the sender knows. */
   readonly pending: number;
+  /** Values that only started something, or fell together with others: a ring has nothing to tell of them. */
+  readonly silent: number;
   /** Lives of all machines concerned. */
   readonly lives: number;
   /** Values that came and were not stored. */
   readonly dropped: number;
+  /** The receiver goes by its own clock: the sender's is too far ahead. */
+  readonly isDistrusted: boolean;
+  /** By chart of the sender: which beginning of it is the present one. */
+  readonly beginnings: ReadonlyMap<Chart, number>;
   /** When its connection came about; NaN = there is none. */
   readonly sinceSec: number;
 }
@@ -63,36 +63,27 @@ interface Flow {
 export class Properties {
   private readonly world: World;
   private readonly expected: Expectations;
+  private readonly troubles: Troubles;
+  readonly stored: StoredValues;
   readonly paths: PathProperties;
-  private readonly out = new Float64Array(LOOK_BACK_SEC + 10_000);
   /** Of ended lives, by machine: values received of the child. */
   private readonly receivedBefore = new Map<SimulatedMachine, number>();
-  /** When lives ended, of any machine. */
-  private readonly deathsSec: number[] = [];
   private readonly flows = new Map<Hop, Flow>();
   /** Values confirmed, and when that last changed. */
   private readonly confirmed = new Map<Hop, { values: number; atSec: number }>();
-  /** Times in which something was wrong, joined where they touch, s. */
-  private readonly troubles: { fromSec: number; toSec: number }[] = [];
-  /** Checks of stored values so far: a simulation that looks at nothing proves nothing. */
-  pointsChecked = 0;
   /** Quiet minutes over which a hop lost nothing. */
   quietMinutes = 0;
 
   constructor(world: World, expected: Expectations) {
     this.world = world;
     this.expected = expected;
+    this.troubles = new Troubles(world.plan.faults);
+    this.stored = new StoredValues(world, this.troubles, expected.loosenessOf);
     this.paths = new PathProperties(world, {
-      isQuiet: (fromSec, toSec) => this.isQuiet(fromSec, toSec),
-      isTickOfDeath: (second) => this.isTickOfDeath(second),
+      isQuiet: (fromSec, toSec) => this.troubles.isQuiet(fromSec, toSec),
+      isTickOfDeath: (second) => this.stored.isTickOfDeath(second),
       isComplete: expected.nothingLost,
     });
-    for (const fault of world.plan.faults) {
-      const toSec = overSec(fault) + SETTLED_SEC;
-      const last = this.troubles.at(-1);
-      if (last !== undefined && fault.atSec <= last.toSec) last.toSec = Math.max(last.toSec, toSec);
-      else this.troubles.push({ fromSec: fault.atSec, toSec });
-    }
     this.watchConfirmations();
     for (const machine of world.machines) machine.ending = (isInside) => this.checkLife(machine, isInside);
   }
@@ -102,7 +93,7 @@ export class Properties {
     for (const machine of this.world.machines) {
       this.checkAccounts(machine);
       const wallSec = Math.floor(machine.wallUs / 1e6);
-      this.checkPoints(machine, wallSec - LOOK_BACK_SEC, wallSec);
+      this.stored.check(machine, wallSec - LOOK_BACK_SEC, wallSec);
     }
     for (const hop of this.world.hops) this.checkFlow(hop);
     this.paths.check();
@@ -110,6 +101,7 @@ export class Properties {
 
   /** Often: nothing may grow beyond its limit. */
   checkBounds(): void {
+    this.noteRemoved();
     for (const machine of this.world.machines) {
       for (const { to, bufferUsedBytes, bufferLimitBytes } of machine.links) {
         if (bufferUsedBytes <= bufferLimitBytes) continue;
@@ -133,7 +125,7 @@ export class Properties {
         values === 0 ||
         isAll ||
         values !== before.values ||
-        !this.isQuiet(world.second - SETTLED_SEC, world.second)
+        !this.troubles.isQuiet(world.second - SETTLED_SEC, world.second)
       ) {
         this.confirmed.set(hop, { values, atSec: world.second });
       } else if (world.second - before.atSec > this.expected.confirmedSec) {
@@ -143,11 +135,6 @@ export class Properties {
       }
     }
     world.time.after(LOOK_US, () => this.watchConfirmations());
-  }
-
-  /** Nothing was wrong in a time. */
-  private isQuiet(fromSec: number, toSec: number): boolean {
-    return !this.troubles.some((trouble) => trouble.toSec >= fromSec && trouble.fromSec <= toSec);
   }
 
   /** When nothing has been wrong for {@link Expectations.livenessSec}. */
@@ -186,56 +173,30 @@ export class Properties {
   checkEnd(): void {
     for (const machine of this.world.machines) {
       this.checkAccounts(machine);
-      this.checkPoints(machine, T0_SEC - BEFORE_SEC, T0_SEC + this.world.plan.seconds);
+      this.stored.checkAll(machine);
     }
     this.paths.check();
-    if (this.expected.nothingLost) this.checkNothingLost();
-  }
-
-  /** Every value that the child stored is at the parent it streams to, but for the tick of each death. */
-  private checkNothingLost(): void {
-    const { world, out } = this;
-    const { guid } = world.child;
-    const { from, to } = world.hops.at(-1)!;
-    const address = from.links.find((link) => link.from === guid)?.to;
-    const target = to.find((machine) => address?.startsWith(machine.address) === true);
-    const host = target === undefined ? undefined : hostOn(target, guid);
-    if (target === undefined || host === undefined) return;
-    const fromSec = T0_SEC - BEFORE_SEC;
-    let lost = 0;
-    let example = "";
-    for (const [id, reference] of world.reference.charts) {
-      const chart = host.chart(id);
-      const { updateEverySec: step, dimensions } = reference.chart;
-      const first = Math.ceil(fromSec / step) * step;
-      for (const dimension of dimensions.keys()) {
-        const index = chart?.dimensions.indexOf(dimensions[dimension]!.id) ?? -1;
-        out.fill(Number.NaN);
-        if (chart !== undefined && index >= 0) readStored(chart, index, first, T0_SEC + world.plan.seconds, out);
-        for (let second = first; second < T0_SEC + world.second - 2 * step; second += step) {
-          const isThere = !Number.isNaN(out[(second - first) / step]!);
-          if (isThere || Number.isNaN(reference.storedAt(dimension, second)) || this.isTickOfDeath(second)) continue;
-          lost++;
-          example ||= `${id} ${dimension} at ${second - T0_SEC}`;
-        }
-      }
-    }
-    if (lost > 0) this.fail(target, `${lost} values of the child are missing, the first ${example}`);
-  }
-
-  private isTickOfDeath(second: number): boolean {
-    const wallSec = this.world.child.wallOffsetUs / 1e6;
-    return this.deathsSec.some((each) => Math.abs(each + T0_SEC + wallSec - second) <= DEATH_SEC);
+    if (this.expected.nothingLost) this.stored.checkNothingLost();
   }
 
   private checkLife(machine: SimulatedMachine, isInside: boolean): void {
     if (!isInside) this.checkAccounts(machine);
     if (!isInside) this.paths.checkMismatches(machine);
-    this.deathsSec.push(this.world.second);
+    this.stored.deathsSec.push(this.world.second);
     const host = hostOn(machine, this.world.child.guid);
     const before = this.receivedBefore.get(machine) ?? 0;
     this.receivedBefore.set(machine, before + (host?.balance.received ?? 0));
-    if (machine === this.world.child) for (const kept of this.world.reference.charts.values()) kept.interrupt();
+    if (machine !== this.world.child) return;
+    this.noteRemoved();
+    this.world.reference.interrupt();
+  }
+
+  /** A chart that has been retired for long leaves the child's memory, and its values with it. */
+  private noteRemoved(): void {
+    const { child, reference } = this.world;
+    const host = hostOn(child, child.guid);
+    if (host === undefined) return;
+    for (const { id } of reference.all) if (host.chart(id) === undefined) reference.removed(id);
   }
 
   /** Conservation: both accounts, and that the link was offered all there was. */
@@ -261,80 +222,6 @@ export class Properties {
     }
   }
 
-  /** No value at a wrong second, and no wrong value. */
-  private checkPoints(machine: SimulatedMachine, fromSec: number, toSec: number): void {
-    const host = hostOn(machine, this.world.child.guid);
-    if (host?.ring == null) return;
-    for (const [id, reference] of this.world.reference.charts) {
-      const chart = host.chart(id);
-      if (chart === undefined) continue;
-      const { updateEverySec: step, dimensions } = reference.chart;
-      for (const dimension of dimensions.keys()) {
-        const index = chart.dimensions.indexOf(dimensions[dimension]!.id);
-        if (index < 0) continue;
-        const first = Math.ceil(fromSec / step) * step;
-        const count = readStored(chart, index, first, toSec, this.out);
-        const problem = this.problemOfSeries(machine, reference, dimension, first, count);
-        if (problem === "") continue;
-        this.fail(machine, `${id} ${dimension} ${problem}`);
-        return;
-      }
-    }
-  }
-
-  /** Of the values in {@link out}. @returns empty = there is none. */
-  private problemOfSeries(
-    machine: SimulatedMachine,
-    reference: ChartReference,
-    dimension: number,
-    first: number,
-    count: number,
-  ): string {
-    const step = reference.chart.updateEverySec;
-    let lastSec = Number.NaN;
-    let afterGap = 0;
-    let gapFromSec = Number.NaN;
-    for (let i = 0; i < count; i++) {
-      const value = this.out[i]!;
-      if (Number.isNaN(value)) continue;
-      const second = first + i * step;
-      if (lastSec !== second - step) {
-        afterGap = GAP_VALUES;
-        gapFromSec = lastSec;
-      }
-      lastSec = second;
-      const isGap = afterGap-- > 0;
-      const point = { reference, dimension, second, value, gapFromSec: isGap ? gapFromSec : undefined };
-      const problem = this.problemOf(machine, point);
-      if (problem !== "") return `at ${second - T0_SEC} ${problem}`;
-    }
-    return "";
-  }
-
-  private problemOf(
-    machine: SimulatedMachine,
-    point: Omit<StoredPoint, "wallOffsetsUs" | "allWallOffsetsUs" | "ageUs">,
-  ): string {
-    this.pointsChecked++;
-    if (machine === this.world.child) {
-      const own = point.reference.storedAt(point.dimension, point.second);
-      return own === point.value ? "" : `is ${point.value}, it had stored ${own}`;
-    }
-    return this.expected.looseness({
-      ...point,
-      wallOffsetsUs: machine.wallOffsetsUs,
-      allWallOffsetsUs: this.world.machines.flatMap((each) => [...each.wallOffsetsUs]),
-      ageUs: (atUs) => this.ageUs(atUs),
-    });
-  }
-
-  /** How old what arrives at a time may be: as old as the trouble lasts. */
-  private ageUs(atUs: number): number {
-    const second = atUs / 1e6 - T0_SEC;
-    const trouble = this.troubles.find(({ fromSec, toSec }) => second >= fromSec - 1 && second <= toSec);
-    return USUAL_AGE_US + (trouble === undefined ? 0 : (second - trouble.fromSec + 1) * 1e6);
-  }
-
   /** Over a minute in which nothing is wrong, all that is offered to a hop comes. */
   private checkFlow(hop: Hop): void {
     const { world } = this;
@@ -342,17 +229,23 @@ export class Properties {
     const flow = this.flowOf(hop);
     this.flows.set(hop, flow);
     if (before === undefined || before.sinceSec !== flow.sinceSec || before.lives !== flow.lives) return;
-    if (!this.isQuiet(before.atSec - QUIET_SEC, flow.atSec)) return;
+    if (!this.troubles.isQuiet(before.atSec - QUIET_SEC, flow.atSec)) return;
     this.quietMinutes++;
     const offered = flow.offered - before.offered;
     const received = flow.received - before.received;
     const dropped = flow.dropped - before.dropped;
     const fetched = flow.fetched - before.fetched;
-    const isThere = offered - flow.pending <= received + fetched && received <= offered + before.pending;
-    if (dropped === 0 && isThere) return;
+    if (hop.to.every(({ name }) => this.expected.loosenessOf(name) === exact)) this.stored.checkQuiet(hop);
+    // Of points there are more, or fewer, than of iterations.
+    const isCounted = !hop.to.some(({ dialect }) => takesPoints(dialect));
+    const silent = flow.silent - before.silent;
+    const lacking = offered - flow.pending - silent - received - fetched;
+    const isThere = lacking <= unaskedValues(before, flow) && received <= offered + before.pending;
+    if (dropped === 0 && (isThere || !isCounted)) return;
     const names = hop.to.map(({ name }) => name).join(" and ");
     world.fail(
-      `${hop.from.name} was offered ${offered} values in a quiet minute, ${names} received ${received}, dropped ${dropped}`,
+      `${hop.from.name} was offered ${offered} values in a quiet minute, of which ${flow.pending} wait and ${silent} tell ` +
+        `nothing; ${names} received ${received}, fetched ${fetched}, dropped ${dropped}`,
     );
   }
 
@@ -367,20 +260,43 @@ export class Properties {
       received += (this.receivedBefore.get(machine) ?? 0) + (hostOn(machine, guid)?.balance.received ?? 0);
       fetched += hostOn(machine, guid)?.balance.backfilled ?? 0;
       lives += machine.lives;
-      const { dropped: reasons } = hostOn(machine, guid)?.balance ?? emptyBalance();
+      const host = hostOn(machine, guid);
+      const { dropped: reasons } = host?.balance ?? emptyBalance();
+      for (const reason of DROP_REASONS) dropped += reasons[reason];
       // A chart that comes back after longer than a ring begins anew.
-      for (const reason of DROP_REASONS) if (reason !== "gap_too_long") dropped += reasons[reason];
+      dropped -= reasons.gap_too_long;
+      // What a sender whose clock is too far ahead tells of the past is not believed.
+      if ((host?.clockOffsetSec ?? 0) > AHEAD_SEC) dropped -= reasons.clock;
     }
     const sinceSec = link?.state === "connected" ? link.sinceSec : Number.NaN;
     const offered = link?.values.offered ?? 0;
     const { inFlight = 0, queued = 0, backlog = 0 } = link?.values ?? {};
     const pending = inFlight + queued + backlog;
-    return { atSec: this.world.second, offered, received, fetched, pending, dropped, lives, sinceSec };
+    const { base, merged } = hostOn(from, guid)?.balance ?? emptyBalance();
+    const silent = to.every(({ dialect }) => replicates(dialect)) ? base + merged : 0;
+    const isDistrusted = to.some((machine) => (hostOn(machine, guid)?.clockOffsetSec ?? 0) > AHEAD_SEC);
+    const beginnings = new Map((hostOn(from, guid)?.chartList() ?? []).map((chart) => [chart, chart.restarts]));
+    const clocks = { isDistrusted, beginnings, lives, sinceSec };
+    return { atSec: this.world.second, offered, received, fetched, pending, silent, dropped, ...clocks };
   }
 
   private fail(machine: SimulatedMachine, problem: string): void {
     this.world.fail(`${machine.name}: ${problem}`);
   }
+}
+
+/**
+ * Values that were offered and nobody asked for: a receiver that does not believe the sender's times takes no past, so
+ * of a chart that begins it is told only what follows on the iteration with which it was offered. The sender cannot
+ * know whether a receiver that asks for nothing has it, or does not want it.
+ */
+function unaskedValues(before: Flow, { isDistrusted, beginnings }: Flow): number {
+  let values = 0;
+  if (!isDistrusted) return values;
+  for (const [chart, beginning] of beginnings) {
+    if (before.beginnings.get(chart) !== beginning) values += chart.dimensions.count;
+  }
+  return values;
 }
 
 function hostOn(machine: SimulatedMachine, guid: string): Host | undefined {

@@ -41,8 +41,8 @@ for (let left = Number(options.count); left > 0; left--) {
   say(`seed ${seed} ${problems.length === 0 ? "ok" : "FAILED"} trace ${trace} ${what}, ${well}, ${ms} ms CPU`);
   if (problems.length > 0) {
     failed++;
-    const { hasProxy, modes, resyncIterations } = result.world.plan;
-    say(`  ${JSON.stringify({ hasProxy, modes, resyncIterations })}`);
+    const { proxies, modes, dialects, resyncIterations } = result.world.plan;
+    say(`  ${JSON.stringify({ proxies, modes, dialects, resyncIterations })}`);
     for (const line of [...faults, ...problems]) say(`  ${line}`);
   }
   if (options.log !== "") for (const line of result.world.machine(options.log).lines) process.stdout.write(line);

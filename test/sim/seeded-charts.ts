@@ -1,4 +1,4 @@
-import type { CollectedAlgorithm, Collector, CollectorModule, Dimension } from "../../agent/collector/collector.ts";
+import type { CollectedAlgorithm } from "../../agent/collector/collector.ts";
 
 /** One dimension that a seeded child collects. */
 export interface SeededDimension {
@@ -18,9 +18,6 @@ export interface SeededChart {
   readonly dimensions: readonly SeededDimension[];
 }
 
-/** Told of each iteration, right after its commit. @param values raw; undefined = left out. */
-export type Collected = (chart: SeededChart, values: readonly (number | bigint | undefined)[], nowUs: number) => void;
-
 /** Evenly spread 32 bits of three numbers. */
 export function mix(a: number, b: number, c: number): number {
   let hash = Math.imul(a ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(b ^ (a >>> 13), 0xc2b2ae35) ^ Math.imul(c, 0x27d4eb2f);
@@ -29,27 +26,30 @@ export function mix(a: number, b: number, c: number): number {
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/** The charts of a seeded child: every algorithm, holes, counters that fall, numbers beyond 2^53, two intervals. */
+/** A dimension `d<place>`, 1/1 and without holes unless more is said of it. */
+export function dimension(
+  place: number,
+  algorithm: CollectedAlgorithm,
+  valueAt: SeededDimension["valueAt"],
+  more: Partial<SeededDimension> = {},
+): SeededDimension {
+  return { id: `d${place}`, algorithm, multiplier: 1, divisor: 1, holesPerMille: 0, valueAt, ...more };
+}
+
+/** Values from −1000 to 1000. */
+export function levelOf(seed: number, place: number): SeededDimension["valueAt"] {
+  return (second) => (mix(seed, place, second) % 2001) - 1000;
+}
+
+/** A counter that goes up by about 1000 a second, and begins anew every so many seconds. */
+export function counterOf(seed: number, place: number, laps: number): SeededDimension["valueAt"] {
+  return (second) => (second % laps) * 1000 + (mix(seed, place, second) % 500);
+}
+
+/** The charts of a seeded child that are always there: every algorithm, holes, counters that fall, numbers beyond 2^53, two intervals. */
 export function seededCharts(seed: number): readonly SeededChart[] {
-  const dimension = (
-    place: number,
-    algorithm: CollectedAlgorithm,
-    valueAt: SeededDimension["valueAt"],
-    more: Partial<SeededDimension> = {},
-  ): SeededDimension => ({
-    id: `d${place}`,
-    algorithm,
-    multiplier: 1,
-    divisor: 1,
-    holesPerMille: 0,
-    valueAt,
-    ...more,
-  });
-  const level = (place: number) => (second: number) => (mix(seed, place, second) % 2001) - 1000;
-  const counter = (place: number, laps: number) => (second: number) => {
-    const inLap = second % laps;
-    return inLap * 1000 + (mix(seed, place, second) % 500);
-  };
+  const level = (place: number) => levelOf(seed, place);
+  const counter = (place: number, laps: number) => counterOf(seed, place, laps);
   const wide = (place: number) => (second: number) =>
     2n ** 60n + BigInt(second * 1000 + (mix(seed, place, second) % 500));
   return [
@@ -103,49 +103,4 @@ export function seededCharts(seed: number): readonly SeededChart[] {
       ],
     },
   ];
-}
-
-/** @param secondOf seconds since the world began, of now. */
-export function createSeededCollector(
-  seed: number,
-  charts: readonly SeededChart[],
-  secondOf: () => number,
-  collected: Collected,
-): CollectorModule {
-  return {
-    name: "seeded",
-    everySecMin: 1,
-    start({ charts: defined }): Collector {
-      const handles = charts.map((chart, index) => {
-        const meta = { title: chart.id, units: "things", family: "sim", priority: 1000 + index, module: "seeded" };
-        const handle = defined.line(chart.id, meta, chart.updateEverySec);
-        const dimensions = chart.dimensions.map(({ id, algorithm, multiplier, divisor }) =>
-          handle.dimension(id, algorithm, multiplier, divisor),
-        );
-        return { chart, handle, dimensions, values: new Array<number | bigint | undefined>(dimensions.length) };
-      });
-      return {
-        collect(nowUs) {
-          const second = secondOf();
-          for (const { chart, handle, dimensions, values } of handles) {
-            if (second % chart.updateEverySec !== 0) continue;
-            for (let i = 0; i < dimensions.length; i++) {
-              const { holesPerMille, valueAt } = chart.dimensions[i]!;
-              const isHole = holesPerMille > 0 && mix(seed + 7, i, second) % 1000 < holesPerMille;
-              values[i] = isHole ? undefined : valueAt(second);
-              setValue(dimensions[i]!, values[i]);
-            }
-            handle.commit(nowUs);
-            collected(chart, values, nowUs);
-          }
-        },
-        [Symbol.dispose]() {},
-      };
-    },
-  };
-}
-
-function setValue(dimension: Dimension, value: number | bigint | undefined): void {
-  if (typeof value === "bigint") dimension.setBig(value);
-  else if (value !== undefined) dimension.set(value);
 }

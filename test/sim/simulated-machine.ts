@@ -10,6 +10,7 @@ import type { LinkStatus } from "../../agent/pusher/pusher-world.ts";
 import type { Host } from "../../agent/rrd/host.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import { SimulatedDisk } from "../simulated-disk.ts";
+import type { Dialect } from "./dialect.ts";
 import { Life, SimulatedClock } from "./life.ts";
 import { MortalFiles } from "./mortal-files.ts";
 import type { NetworkMachine, SimulatedNetwork } from "./simulated-network.ts";
@@ -39,6 +40,7 @@ export class SimulatedMachine implements NetworkMachine {
   readonly disk = new SimulatedDisk();
   isOn = true;
   isMute = false;
+  dialect: Dialect = "ours";
   /** Its wall clock less the true time. */
   wallOffsetUs = 0;
   /** All offsets it ever had, the present one included. */
@@ -54,6 +56,8 @@ export class SimulatedMachine implements NetworkMachine {
   collectors: readonly CollectorModule[] = [];
   /** Text of its configuration. */
   config = "";
+  /** Told when an agent has started. */
+  started: (agent: Agent) => void = () => {};
   /** Told right before a life ends. @param isInside in the middle of something: not everything in it need hold. */
   ending: (isInside: boolean) => void = () => {};
   private readonly world: MachineWorld;
@@ -117,7 +121,9 @@ export class SimulatedMachine implements NetworkMachine {
       collectors: this.collectors,
     }).then(
       (agent) => {
-        if (!life.isDead) this.agent = agent;
+        if (life.isDead) return;
+        this.agent = agent;
+        this.started(agent);
       },
       (error: unknown) => {
         if (!life.isDead) world.fail(`${this.name} does not start: ${errorText(error)}`);

@@ -5,6 +5,7 @@ import { type TcpQueues, tcpQueueKey } from "../../agent/base/tcp-queues.ts";
 import type { DoorNetwork } from "../../agent/door/door.ts";
 import type { DoorHandlers } from "../../agent/door/listener.ts";
 import type { SeededRandom } from "../seeded-random.ts";
+import { type Dialect, requestChanger } from "./dialect.ts";
 import type { Life } from "./life.ts";
 import { type KernelBuffers, SimulatedLink } from "./simulated-link.ts";
 import { SimulatedSocket, type SocketEvents, type SocketWorld } from "./simulated-socket.ts";
@@ -21,6 +22,8 @@ export interface NetworkMachine {
   /** Its kernel takes connections that its agent never hears of. */
   isMute: boolean;
   readonly buffers: KernelBuffers;
+  /** How its agent understands those that connect to it. */
+  readonly dialect: Dialect;
 }
 
 interface Listener {
@@ -201,11 +204,12 @@ export class SimulatedNetwork {
   ): SimulatedSocket {
     const link = this.link(from.name, to.name);
     const port = this.port++;
+    const changed = requestChanger(to.dialect);
     const world = (a: NetworkMachine, b: NetworkMachine): SocketWorld => ({
       time: this.time,
       random: this.random,
       delivered: (_to, chunk) => this.trace.bytes(chunk),
-      taken: (_from, bytes) => this.tamper(a, b, bytes),
+      taken: (_from, bytes) => this.tamper(a, b, a === from ? changed(bytes) : bytes),
     });
     const out = { remoteAddress: to.address, localPort: port, remotePort: 19_999 };
     const into = { remoteAddress: from.address, localPort: 19_999, remotePort: port };

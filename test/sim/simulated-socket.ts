@@ -28,6 +28,8 @@ const READ_BYTES_MAX = 524_288;
 /** A slow line carries its bytes in pieces of this time. */
 const PIECE_SEC = 0.1;
 const READ_STEP_US = 100_000;
+/** So much of a buffer a kernel wants to be free before it asks for more. */
+const FREE_SHARE = 1 / 3;
 /** Less than this a kernel takes whole, as long as it has room. */
 const SHORT_BYTES_MIN = 200;
 /** First wait of a kernel before it sends once more what was not confirmed. */
@@ -213,7 +215,7 @@ export class SimulatedSocket implements StreamSocket {
       return;
     }
     const room = peer.buffers.receiveBytes - peer.unreadBytes - this.onLineBytes;
-    if (room <= 0) return;
+    if (room <= 0 || room < Math.min(this.unsentBytes, peer.buffers.receiveBytes * FREE_SHARE)) return;
     let bytes = Math.min(this.unsentBytes, room, Math.max(1, Math.ceil(link.bytesPerSec * PIECE_SEC)));
     if (bytes > 1 && world.random.chance(link.cutPercent)) bytes = 1 + world.random.below(bytes - 1);
     const piece = this.takeUnsent(bytes);
@@ -350,7 +352,7 @@ export class SimulatedSocket implements StreamSocket {
     if (count > 0) confirmations.splice(0, count);
   }
 
-  /** The agent is told when there is room again. */
+  /** The agent is told when there is room again, and not for each byte: small pieces would beget small ones for ever. */
   private armDrain(): void {
     const next = this.confirmations[0];
     if (!this.wantsDrain || next === undefined) return;
@@ -358,6 +360,11 @@ export class SimulatedSocket implements StreamSocket {
     this.world.time.at(next.atUs, () => {
       if (this.isClosed) return;
       this.confirm();
+      if (this.buffers.sendBytes - this.unconfirmed < this.buffers.sendBytes * FREE_SHARE) {
+        this.wantsDrain = true;
+        this.armDrain();
+        return;
+      }
       this.life.run(() => {
         if (!this.isClosed) this.events.drain(this);
       });

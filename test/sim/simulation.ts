@@ -1,9 +1,10 @@
 import { T0_SEC } from "../simulated-host.ts";
+import { replicates, takesPoints } from "./dialect.ts";
 import { EndWatch } from "./end-watch.ts";
-import { type FaultKind, faultText, overSec } from "./fault.ts";
+import { type FaultKind, faultText, overSec, STEPS } from "./fault.ts";
 import { applyFault } from "./fault-effects.ts";
 import { exact, mixed } from "./looseness.ts";
-import { type Plan, planOf } from "./plan.ts";
+import { isOurs, type Mode, PARENTS, type Plan, PROXIES, planOf } from "./plan.ts";
 import { type Expectations, Properties } from "./properties.ts";
 import { World } from "./world.ts";
 
@@ -48,7 +49,7 @@ const CONFIRMED_SEC = 15;
 
 /** Links without replication, or not at all times: what is lost stays lost. */
 export const PLAIN: Expectations = {
-  looseness: mixed,
+  loosenessOf: () => mixed,
   livenessSec: LIVENESS_SEC,
   confirmedSec: CONFIRMED_SEC,
   nothingLost: false,
@@ -58,13 +59,28 @@ export const PLAIN: Expectations = {
 const FORGETTING: ReadonlySet<FaultKind> = new Set<FaultKind>(["power_cut", "disk_full", "disk_fails"]);
 
 /** What can be expected of the agents of a world. */
-export function expectationsOf({ modes, faults, history, seconds }: Plan): Expectations {
-  // Without a ring there is nothing to replicate, and without times that both ends share nothing to do it by.
-  const isPlain = modes.child === "none" || modes.proxy === "none" || faults.some(({ kind }) => kind === "clock_step");
-  if (isPlain) return PLAIN;
+export function expectationsOf(plan: Plan): Expectations {
+  const { modes, faults, history, seconds, dialects, proxies } = plan;
+  // Without times that both ends share nothing can be replicated, nor dated by the child.
+  if (faults.some(({ kind }) => STEPS.has(kind))) return PLAIN;
+  const exactly = new Set<string>();
+  let sender: Mode = modes.child;
+  let hasPoints = false;
+  let isComplete = true;
+  for (const name of [...PROXIES.slice(0, proxies), "parents"]) {
+    const dialect = name === "parents" ? dialects.parents : dialects.proxies;
+    const mode = name === "parents" ? modes.parents : modes.proxy;
+    // Without a ring there is nothing to replicate, and points go on as iterations only to about their second.
+    const isLoose = sender === "none" || mode === "none" || dialect === "v1" || (hasPoints && !takesPoints(dialect));
+    if (isLoose) return { ...PLAIN, loosenessOf: (machine) => (exactly.has(machine) ? exact : mixed) };
+    for (const machine of name === "parents" ? PARENTS : [name]) exactly.add(machine);
+    isComplete &&= replicates(dialect);
+    hasPoints ||= takesPoints(dialect);
+    sender = mode;
+  }
   const mayForget = faults.some(({ kind, where }) => where[0] === "child" && FORGETTING.has(kind));
-  const nothingLost = modes.child === "map" && history >= seconds && !mayForget;
-  return { ...PLAIN, looseness: exact, nothingLost };
+  const nothingLost = isComplete && modes.child === "map" && history >= seconds && !mayForget;
+  return { ...PLAIN, loosenessOf: () => exact, nothingLost };
 }
 
 const PROBLEMS_MAX = 20;
@@ -72,9 +88,10 @@ const BOUNDS_EVERY_SEC = 5;
 /** A check comes when the child's second is nearly over: what it collected in it has arrived everywhere. */
 const CHECK_PHASE_US = 950_000;
 
-/** Where all links replicate and the child wants to know what the end has; null = that is not so. */
-function watchEnd(world: World, { looseness }: Expectations): EndWatch | null {
-  return world.plan.confirm === "end" && looseness === exact ? new EndWatch(world) : null;
+/** Where all agents are of our kind, all links replicate and the child wants to know what the end has; null = not so. */
+function watchEnd(world: World, { loosenessOf }: Expectations): EndWatch | null {
+  const isWanted = world.plan.confirm === "end" && isOurs(world.plan);
+  return isWanted && PARENTS.every((name) => loosenessOf(name) === exact) ? new EndWatch(world) : null;
 }
 
 /** Runs one world to its end, or until too much is wrong. */
@@ -123,7 +140,7 @@ export function simulate({
     events: world.trace.count,
     problems: world.problems,
     faults: plan.faults.map(faultText),
-    pointsChecked: properties.pointsChecked,
+    pointsChecked: properties.stored.pointsChecked,
     quietMinutes: properties.quietMinutes,
     pathsChecked: properties.paths.pathsChecked,
     valuesChecked: properties.paths.valuesChecked,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { exact } from "./looseness.ts";
-import { PLANTED } from "./planted.ts";
+import { killsWhileFetching, PLANTED } from "./planted.ts";
 import { PLAIN, simulate } from "./simulation.ts";
 
 /** A world whose proxy keeps nothing, so that its links do not replicate. */
@@ -8,6 +8,7 @@ const WITHOUT_RING = 18;
 /** More than any schedule has. */
 const ALL_FAULTS = Array.from({ length: 1000 }, (_, i) => i + 1);
 const SHORT_SEC = 900;
+const EXACT = { ...PLAIN, loosenessOf: () => exact, nothingLost: true };
 
 describe("a simulated world", () => {
   test("is the same once more with the same seed, to the last byte", () => {
@@ -49,16 +50,22 @@ describe("a simulation finds it when", () => {
   });
 
   test("more is expected than links without replication can keep: equal values, and that nothing is lost", () => {
-    const expected = { ...PLAIN, looseness: exact, nothingLost: true };
     // A child in mode none has nothing to replicate.
-    const { problems } = simulate({ seed: WITHOUT_RING, seconds: 900, expected });
+    const { problems } = simulate({ seed: WITHOUT_RING, seconds: 900, expected: EXACT });
     expect(problems.join("\n")).toMatch(/ at \d+ is [\d.-]+, the child stored /);
     expect(problems.join("\n")).toMatch(/ values of the child are missing/);
   });
 
+  test("a parent dies while it fetches: what it lacked then it has in the end, if nothing else is wrong", () => {
+    // No schedule knows of that outage.
+    const expected = { ...EXACT, livenessSec: 400 };
+    const { problems } = simulate({ ...quiet, prepare: killsWhileFetching, expected });
+    expect(problems).toEqual([]);
+  });
+
   test.each(PLANTED)("$what", ({ plan, plant, found }) => {
     // Nothing comes right after a confirmation in this world.
-    const expected = { ...PLAIN, looseness: exact, nothingLost: true, confirmedSec: 1.3 };
+    const expected = { ...EXACT, confirmedSec: 1.3 };
     const { problems } = simulate({ ...quiet, plan: { confirm: "hop", ...plan }, prepare: plant, expected });
     for (const text of found) expect(problems.join("\n")).toContain(text);
   });

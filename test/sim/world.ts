@@ -1,8 +1,9 @@
 import { SeededRandom } from "../seeded-random.ts";
 import { T0_SEC } from "../simulated-host.ts";
-import type { Plan } from "./plan.ts";
+import { type ChartCourse, chartCourses } from "./chart-course.ts";
+import { PARENTS, type Plan, PROXIES } from "./plan.ts";
 import { Reference } from "./reference.ts";
-import { createSeededCollector, seededCharts } from "./seeded-charts.ts";
+import { createSeededCollector } from "./seeded-collector.ts";
 import { SimulatedMachine } from "./simulated-machine.ts";
 import { SimulatedNetwork } from "./simulated-network.ts";
 import { SimulatedTime } from "./simulated-time.ts";
@@ -10,6 +11,8 @@ import { Trace } from "./trace.ts";
 
 const KEY = "11111111-2222-4333-8444-555555555555";
 const PORT = 19_999;
+/** Charts that are retired leave memory within the hour of a world. */
+const CLEANUP_SEC = 120;
 
 /** One path of the child's values: who sends them and who may receive them. */
 export interface Hop {
@@ -17,7 +20,7 @@ export interface Hop {
   readonly to: readonly SimulatedMachine[];
 }
 
-/** A child, perhaps a proxy, and two parents, with everything between them and the test's own record. */
+/** A child, perhaps proxies, and two parents, with everything between them and the test's own record. */
 export class World {
   readonly plan: Plan;
   readonly trace = new Trace();
@@ -25,8 +28,8 @@ export class World {
   readonly random: SeededRandom;
   readonly network: SimulatedNetwork;
   readonly child: SimulatedMachine;
-  /** Null: the child streams to the parents itself. */
-  readonly proxy: SimulatedMachine | null;
+  /** None: the child streams to the parents itself. */
+  readonly proxies: readonly SimulatedMachine[];
   readonly parents: readonly SimulatedMachine[];
   readonly hops: readonly Hop[];
   readonly reference: Reference;
@@ -46,23 +49,22 @@ export class World {
       fail: (problem: string) => this.fail(problem),
     };
     this.child = new SimulatedMachine("child", 1, shared);
-    this.proxy = plan.hasProxy ? new SimulatedMachine("proxy", 2, shared) : null;
-    this.parents = ["parent-a", "parent-b"].map((name, i) => new SimulatedMachine(name, 3 + i, shared));
-    this.hops =
-      this.proxy === null
-        ? [{ from: this.child, to: this.parents }]
-        : [
-            { from: this.child, to: [this.proxy] },
-            { from: this.proxy, to: this.parents },
-          ];
-    const charts = seededCharts(plan.seed);
-    this.reference = new Reference(charts, T0_SEC);
-    this.child.collectors = [this.collector(charts)];
+    this.proxies = PROXIES.slice(0, plan.proxies).map((name, i) => new SimulatedMachine(name, 2 + i, shared));
+    this.parents = PARENTS.map((name, i) => new SimulatedMachine(name, 6 + i, shared));
+    const senders = [this.child, ...this.proxies];
+    this.hops = senders.map((from, i) => ({ from, to: i < this.proxies.length ? [this.proxies[i]!] : this.parents }));
+    this.reference = new Reference(T0_SEC);
+    this.child.collectors = [this.collector(chartCourses(plan.seed, plan.seconds))];
     for (const machine of this.machines) this.prepare(machine);
   }
 
   get machines(): readonly SimulatedMachine[] {
-    return [this.child, ...(this.proxy === null ? [] : [this.proxy]), ...this.parents];
+    return [this.child, ...this.proxies, ...this.parents];
+  }
+
+  /** All that any machine's clock was ever off by. */
+  get wallOffsetsUs(): readonly number[] {
+    return this.machines.flatMap((machine) => [...machine.wallOffsetsUs]);
   }
 
   machine(name: string): SimulatedMachine {
@@ -92,6 +94,7 @@ export class World {
   private prepare(machine: SimulatedMachine): void {
     const { random } = this;
     machine.config = this.configOf(machine);
+    machine.dialect = this.parents.includes(machine) ? this.plan.dialects.parents : this.plan.dialects.proxies;
     machine.setWall(Math.round((random.next() - 0.5) * random.pick([0, 1e5, 4e6])));
     machine.wallOffsetsUs.delete(0);
     machine.wallOffsetsUs.add(machine.wallOffsetUs);
@@ -110,21 +113,25 @@ export class World {
     });
   }
 
-  private collector(charts: ReturnType<typeof seededCharts>) {
-    const secondOf = () => Math.floor(this.second);
-    return createSeededCollector(this.plan.seed, charts, secondOf, (chart, values) => {
-      const host = this.child.hosts[0];
-      const kept = this.reference.charts.get(chart.id)!;
-      kept.note(values, this.time.nowUs, this.child.isRunning ? host?.chart(chart.id) : undefined);
+  private collector(courses: readonly ChartCourse[]) {
+    const { child, reference, time } = this;
+    return createSeededCollector(this.plan.seed, courses, () => Math.floor(this.second), {
+      defined: (chart) => reference.define(chart, Math.floor(child.wallUs / 1e6)),
+      retired: (id) => reference.retire(id),
+      collected: (chart, values) => {
+        const host = child.isRunning ? child.hosts[0] : undefined;
+        reference.note(chart, values, time.nowUs, host?.chart(chart.id));
+      },
     });
   }
 
   private configOf(machine: SimulatedMachine): string {
     const { plan } = this;
     const isChild = machine === this.child;
-    const sends = isChild || machine === this.proxy;
-    const mode = isChild ? plan.modes.child : machine === this.proxy ? plan.modes.proxy : plan.modes.parents;
-    const targets = isChild && this.proxy !== null ? [this.proxy] : this.parents;
+    const hop = this.hops.find(({ from }) => from === machine);
+    const sends = hop !== undefined;
+    const mode = isChild ? plan.modes.child : sends ? plan.modes.proxy : plan.modes.parents;
+    const targets = hop?.to ?? [];
     const destination = `[${targets.map(({ address }) => `"${address}:${PORT}"`).join(", ")}]`;
     const table = (name: string, lines: string[]) => `[${name}]\n${lines.join("\n")}\n`;
     const tables = [
@@ -134,6 +141,7 @@ export class World {
         `history = ${plan.history}`,
         `flush_every = ${plan.flushEverySec}`,
         `save_every = ${plan.saveEverySec}`,
+        `cleanup_obsolete_charts_after_seconds = ${CLEANUP_SEC}`,
       ]),
       isChild
         ? table("web", ["enabled = false"])

@@ -53,3 +53,13 @@ describe("a chart whose first point comes after the state that it goes on from",
     expect(storedWith(seconds, updatedUs)).toEqual(expected);
   });
 });
+
+test("the first iteration after a chart was moved tells no interval to others: they do not know since when", () => {
+  const { host, chart, goOn } = parent();
+  const told: number[] = [];
+  host.listener = { commit: (_, __, elapsedUs) => told.push(elapsedUs) };
+  restoreTimes(chart, (T0_SEC + 90.5) * 1e6, (T0_SEC + 90) * 1e6, (T0_SEC + 91) * 1e6);
+  goOn(10, 1e6);
+  goOn(10, 1e6);
+  expect(told).toEqual([0, 1e6]);
+});

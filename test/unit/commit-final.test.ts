@@ -54,6 +54,19 @@ describe("final points", () => {
     expect([host.lastCollectedUs, chart.lastCollectedUs]).toEqual([(T0_SEC + 8) * 1e6, (T0_SEC + 8) * 1e6]);
   });
 
+  test("a chart that is ahead of our clock goes back to the point that is not, and forgets what it held after it", () => {
+    const { host, chart, told } = scene("ram", true);
+    // Further than its ring is long.
+    for (const second of [150, 151, 152]) commit(chart, point(second, second, 2));
+    commit(chart, point(20, 7, 8));
+    commit(chart, point(21, 9, 10));
+    expect(stored(chart, 0, T0_SEC + 20, T0_SEC + 22)).toEqual([7, 9, N]);
+    expect([chart.lastEntrySec, host.lastCollectedUs]).toEqual([T0_SEC + 21, (T0_SEC + 21) * 1e6]);
+    expect([host.clockSetbacks, told.at(-1)]).toEqual([1, "point 21 2"]);
+    commit(chart, point(152, 11, 12));
+    expect(stored(chart, 0, T0_SEC + 149, T0_SEC + 152)).toEqual([N, N, N, 11]);
+  });
+
   test("what was collected is kept of the newest one, with its time", () => {
     const { chart } = scene();
     commit(chart, point(5, 1, 2));

@@ -80,6 +80,22 @@ describe("final points to a parent of another kind", () => {
 });
 
 describe("final points through a proxy", () => {
+  test("what its child replays is told too, although none of it was told on this connection before", async () => {
+    const { tree, load, parent, collect } = world("child", "proxy", "parent");
+    tree.foreign.add("proxy").add("parent");
+    tree.asked.set("proxy", 4800).set("parent", WITHOUT_REPLICATION);
+    await tree.pass(40, collect);
+    const apartSec = tree.clock.nowSec;
+    tree.cut("proxy");
+    tree.cut("parent");
+    await tree.pass(20, collect);
+    tree.join("parent");
+    await tree.pass(20, collect);
+    tree.join("proxy");
+    await tree.pass(30, collect);
+    expect(differences(load, parent, apartSec + 2)).toEqual([]);
+  });
+
   test("to a parent of another kind: as points, exact", async () => {
     const { tree, nodes, load, parent, collect } = world("child", "proxy", "parent");
     tree.foreign.add("proxy").add("parent");

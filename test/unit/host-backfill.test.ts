@@ -111,6 +111,12 @@ describe("a child that says absurd seconds", () => {
   );
 });
 
+test("what a child of our kind has and we lack is missing as soon as it is offered, not at the next tick", () => {
+  const child = new Child();
+  child.send(`CHART_DEFINITION_END ${NOW - 60} ${NOW - 1} ${NOW}`);
+  expect(child.host.missingFromSec).toBe(NOW - 60);
+});
+
 test("rows of a child whose clock is not trusted any more are accounted for", () => {
   const child = new Child();
   child.send(`CHART_DEFINITION_END ${NOW - 100} ${NOW} ${NOW}`);

@@ -73,3 +73,13 @@ describe("hosts of earlier runs", () => {
     expect(scene.restored).toHaveLength(50);
   });
 });
+
+test("what its child had not replayed yet when the agent ended is missing still, also when it connects before its turn", () => {
+  const world = new StorageWorld();
+  const host = world.host("map");
+  world.tick([define(host, "a.b", 1)], () => 1);
+  host.missingFromSec = world.nowSec - 500;
+  host.files!.hostChanged();
+  world.kill();
+  expect(world.host("map").missingFromSec).toBe(world.nowSec - 500);
+});

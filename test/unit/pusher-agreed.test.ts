@@ -11,8 +11,8 @@ function linesOf(socket: FakeSocket, from = 0): string[] {
 }
 
 /** A host with everything that can be agreed on, and a link that carries its values. */
-async function startedWith(prompt: string): Promise<{ scene: PusherScene; socket: FakeSocket }> {
-  const scene = new PusherScene();
+async function startedWith(prompt: string, isReplicating = false): Promise<{ scene: PusherScene; socket: FakeSocket }> {
+  const scene = new PusherScene({ isReplicating });
   const chart = scene.chart("net.eth0", "sent");
   setLabels(scene.host, [label("_os", "linux", 1), label("room", "server room")]);
   setVariable(scene.host, null, "active_processors", 2);
@@ -138,6 +138,26 @@ describe("what changes on a link with labels and variables", () => {
     from = socket.stream.length;
     await scene.send(chart);
     expect(charts().map((line) => /"(net\.eth\d)".* 1 "(\w*)"/.exec(line)!.slice(1))).toEqual([["net.eth0", ""]]);
+  });
+
+  test("a chart that is another one by the time its past is asked for is defined before the answer", async () => {
+    const { scene, socket } = await startedWith(`${PROMPT_VN}4800`, true);
+    await scene.pass(3);
+    await scene.send(scene.host.chart("net.eth0")!);
+    const from = socket.stream.length;
+    scene.host.defineChart({ id: "net.eth0", updateEverySec: 5 });
+    socket.send(`REPLAY_CHART "net.eth0" "true" ${scene.clock.nowSec - 10} ${scene.clock.nowSec}\n`);
+    await scene.pass(1);
+    const keywords = linesOf(socket, from).map((line) => line.split(" ")[0]!);
+    expect(keywords.slice(0, keywords.indexOf("RBEGIN"))).toEqual([
+      "CHART",
+      "CLABEL",
+      "CLABEL_COMMIT",
+      "DIMENSION",
+      "VARIABLE",
+    ]);
+    expect(linesOf(socket, from)[0]).toMatch(/ 1000 5 /);
+    expect(linesOf(socket, from).at(-1)).toMatch(/^REND 5 /);
   });
 
   test("a full buffer: nothing is lost of it, and it is told when there is room", async () => {

@@ -4,6 +4,7 @@ import { imbalance } from "../../agent/rrd/balance.ts";
 import { newHost, stored, T0_SEC } from "../simulated-host.ts";
 
 const META = { title: "T", units: "u", family: "f", priority: 1, module: "" };
+const N = Number.NaN;
 const atUs = (second: number) => (T0_SEC + second) * 1e6;
 
 function refused() {
@@ -58,4 +59,20 @@ describe("a refused chart", () => {
     chart.commit(atUs(stepSec));
     expect(host.chart("a.b") !== undefined).toBe(isMade);
   });
+});
+
+test("dimensions that a chart has from before and nobody collects any more are absent", () => {
+  const host = newHost({ isLocal: true });
+  const before = new HostCharts(host).line("a.b", META, 1);
+  for (let i = 0; i < 10; i++) before.dimension(`old${i}`, "incremental");
+  const chart = new HostCharts(host).line("a.b", META, 1);
+  const x = chart.dimension("old0", "incremental");
+  for (let second = 0; second < 5; second++) {
+    x.set(10 * second);
+    chart.commit(atUs(second));
+  }
+  const made = host.chart("a.b")!;
+  expect(stored(made, 0, T0_SEC + 2, T0_SEC + 4)).toEqual([10, 10, 10]);
+  for (let i = 1; i < 10; i++) expect(stored(made, i, T0_SEC + 2, T0_SEC + 4)).toEqual([N, N, N]);
+  expect([host.balance.collected, imbalance(host.balance)]).toEqual([5, 0]);
 });

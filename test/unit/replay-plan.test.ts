@@ -173,6 +173,20 @@ describe("a child that can be asked for older points too", () => {
     asked.plan.answered(chart, false, NOW - 50, NOW);
     expect(asked.take()).toEqual(["t.a false -50 -20"]);
   });
+
+  test("is asked for no more than we can keep, whatever it tells of", () => {
+    const asked = new Asked({ ...SETTINGS, windowSec: 900 });
+    asked.plan.allowLater();
+    const chart = asked.chart("a", NOW);
+    asked.plan.defined(chart, NOW - 3000, NOW, NOW);
+    asked.plan.answered(chart, true, NOW, NOW);
+    asked.plan.grown(chart, 0, NOW - 50);
+    asked.plan.grown(chart, 5, NOW);
+    expect(asked.take()).toEqual(["t.a true nothing", "t.a false -950 -350"]);
+    asked.plan.answered(chart, false, NOW - 350, NOW);
+    asked.plan.answered(chart, false, NOW, NOW);
+    expect(asked.take()).toEqual(["t.a false -900 -300", "t.a false -300 0"]);
+  });
 });
 
 test("requests are small enough to let live values in between", () => {

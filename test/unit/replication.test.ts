@@ -58,6 +58,22 @@ describe("child → parent", () => {
     expect(after.offered - after.delivered).toBeLessThanOrEqual(2 * 9);
   });
 
+  test.each([
+    { name: "one of our kind", isForeign: false },
+    { name: "another that replicates", isForeign: true },
+  ])("what $name recovered is delivered although nothing more is collected", async ({ isForeign }) => {
+    const { tree, child, collect } = pair();
+    if (isForeign) tree.foreign.add("parent");
+    tree.asked.set("parent", isForeign ? 4800 : 0xffff);
+    await tree.pass(30, collect);
+    tree.cut("parent");
+    await tree.pass(20, collect);
+    tree.join("parent");
+    await tree.pass(30, () => {});
+    expect(linkOf(child)).toMatchObject({ queued: 0, inFlight: 0, backlog: 0 });
+    expect(linkOf(child).recovered).toBeGreaterThan(0);
+  });
+
   test("a parent that lost its memory gets all that the ring of its child holds", async () => {
     const { tree, load, collect } = pair();
     await tree.pass(100, collect);
@@ -127,6 +143,43 @@ describe("child → parent", () => {
     tree.bytesPerSec = 100_000;
     await tree.pass(15, () => more.collect());
     expect(differences(more, parent)).toEqual([]);
+  });
+
+  test("a chart that its parent has forgotten since it was retired comes back with its past", async () => {
+    const { tree, child, parent, load, collect } = pair();
+    await tree.pass(30, collect);
+    const chart = load.charts[0]!;
+    child.local.retireChart(chart);
+    await tree.pass(1, () => {});
+    const there = parent.database.host(CHILD_GUID)!;
+    for (const nowUs of [1, Number.MAX_SAFE_INTEGER]) there.removeObsolete(nowUs, 0);
+    expect(there.chart(chart.id) === undefined).toBe(true);
+    await tree.pass(30, collect);
+    expect(differences(load, parent)).toEqual([]);
+    expect(linkOf(child).backlog).toBe(0);
+  });
+
+  test.each([
+    { name: "one of our kind", isForeign: false },
+    { name: "another that replicates", isForeign: true },
+  ])("$name begins a dimension that was never collected when the child does", async ({ isForeign }) => {
+    const { tree, child, parent, load, collect } = pair();
+    if (isForeign) tree.foreign.add("parent");
+    tree.asked.set("parent", isForeign ? 4800 : 0xffff);
+    const chart = child.local.defineChart({ id: "late.c" })!;
+    for (const id of ["a", "b"]) child.local.defineDimension(chart, dimension(id, "incremental"));
+    const row = new ValueRow();
+    const collectLate = () => {
+      collect();
+      row.reserve(2);
+      row.set(0, 100 * load.ticks);
+      if (load.ticks > 40) row.set(1, 7000 * load.ticks);
+      commitLocal(chart, row, Math.round(tree.clock.nowUs()));
+      row.clear();
+    };
+    await tree.pass(60, collectLate);
+    load.charts.push(chart);
+    expect(differences(load, parent)).toEqual([]);
   });
 
   test("what was lost is recovered by a parent of many charts, whose definitions do not fit into the buffer", async () => {
@@ -215,6 +268,25 @@ describe("child → proxy → parent", () => {
     expect(differences(load, proxy)).toEqual([]);
     expect(differences(load, parent)).toEqual([]);
     expect([missingAt(proxy), missingAt(parent)]).toEqual([0, 0]);
+  });
+
+  test.each([
+    { name: "one of our kind", isForeign: false },
+    { name: "another that replicates", isForeign: true },
+  ])("$name gets a chart that came and went while the proxy was away from the child", async ({ isForeign }) => {
+    const { tree, child, parent, collect } = chain();
+    if (isForeign) tree.foreign.add("parent");
+    tree.asked.set("parent", isForeign ? 4800 : 0xffff);
+    await tree.pass(30, collect);
+    tree.cut("proxy");
+    // One of them was not there before.
+    const more = new Load(child, tree.clock, 4);
+    await tree.pass(10, () => more.collect());
+    child.local.retireChart(more.charts.at(-1)!);
+    tree.join("proxy");
+    await tree.pass(30, () => {});
+    expect(more.charts.at(-1)!.slotsPassed).toBeGreaterThan(5);
+    expect(differences(more, parent)).toEqual([]);
   });
 
   test("a proxy that lost its memory fetches from its child what its parent lacks", async () => {

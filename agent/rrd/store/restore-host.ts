@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { AgentError } from "../../base/errors.ts";
 import type { Chart } from "../chart.ts";
 import type { Host } from "../host.ts";
+import { missFrom } from "../missing.ts";
 import type { StoredChart, StoredDimension } from "./catalogue-format.ts";
 import { type CatalogueContent, readCatalogue } from "./catalogue-read.ts";
 import { CATALOGUE_FILE, type DirectoryShare, type RestoreEvents } from "./directory-share.ts";
@@ -107,6 +108,7 @@ class HostRestore {
     this.occupy(charts);
     this.host.pool.reserve(charts.reduce((sum, { dimensions }) => sum + dimensions.length, 0));
     for (const stored of charts) this.restoreChart(stored);
+    missFrom(this.host, this.content.host?.missingFromSec ?? 0);
     // An agent that is killed again and again would never come to it.
     for (const segment of this.host.ring!.segments) segment.sealOld(this.share.nowSec());
   }
@@ -205,7 +207,8 @@ class HostRestore {
       const owned = this.owned.get(number) ?? [];
       segment.clearColumnsBefore(owned.filter(({ sinceSec }) => !segment.isEmptiedOnDisk(sinceSec)));
       const doubtfulSec = newestHeldSec(segment, this.share.nowSec()) - DOUBTFUL_SLOTS * segment.updateEverySec;
-      this.missFrom(Math.min(lostFromSec, doubtfulSec));
+      // Whoever sends the host is asked for it once more.
+      missFrom(this.host, Math.floor(Math.min(lostFromSec, doubtfulSec)));
     }
     const geometry = { ...wanted, columns: segment.columns };
     let taken: Segment | null = segment;
@@ -214,14 +217,6 @@ class HostRestore {
     } else if (!this.directory.adopt(number, segment, isMapped)) taken = null;
     if (taken === null) this.events.leftOut(join(this.directory.path, segmentFileName(number)), "no room in memory");
     return taken;
-  }
-
-  /** What was kept may have holes from a time on: whoever sends the host is asked for it once more. */
-  private missFrom(second: number): void {
-    const { host } = this;
-    if (host.isLocal || second <= 0) return;
-    const from = Math.floor(second);
-    host.missingFromSec = host.missingFromSec === 0 ? from : Math.min(host.missingFromSec, from);
   }
 
   /** Columns and records that the catalogue names are in use. */
@@ -264,7 +259,7 @@ class HostRestore {
     this.restoreTimes(chart);
     // What was fetched for times before the chart was here has gone with what its columns may have held before.
     const firstSec = chart.firstEntrySec + chart.definition.updateEverySec;
-    if (!this.isWhole && chart.slotsPassed > 0 && firstSec < Math.max(0, ...sinceSec)) this.missFrom(firstSec);
+    if (!this.isWhole && chart.slotsPassed > 0 && firstSec < Math.max(0, ...sinceSec)) missFrom(host, firstSec);
   }
 
   /** Empties what columns of a chart hold that is not its own. */

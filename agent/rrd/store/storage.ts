@@ -298,9 +298,6 @@ function describeArchived(host: Host, stored: StoredHost): void {
   host.systemInfo = stored.systemInfo;
   host.hops = stored.hops;
   host.lastCollectedUs = stored.lastSeenSec * 1e6;
-  // What a power cut took, if it did, is known already.
-  const missing = [host.missingFromSec, stored.missingFromSec].filter((second) => second > 0);
-  host.missingFromSec = missing.length === 0 ? 0 : Math.min(...missing);
 }
 
 /** Bytes of the segment files of each host, by machine GUID. */
