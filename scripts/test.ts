@@ -32,6 +32,7 @@ const QUICK_TESTS = [
  */
 const WAITING_TESTS = [
   ["netdata-replication"],
+  ["outages", "slow-parent"],
   // store-disk mounts disks: the agents of netdata-streams would see them come and go.
   ["netdata-streams", "store-disk"],
   ["carbon", "interop", "way"],

@@ -40,6 +40,9 @@ export class FuzzChild {
       () => hostLabels(random),
       () => this.extension(random),
       () => this.flood(random),
+      () => this.many(random),
+      () => this.alone(random),
+      () => this.alone(random),
       () =>
         `VARIABLE ${random.pick(["HOST", "CHART", "LOCAL", "", "x"])} v${random.below(150)} = ${someValue(random)}\n`,
       () =>
@@ -148,7 +151,48 @@ export class FuzzChild {
       () => `TRIBUTARY MISSING ${second()}\n`,
       () => `TRIBUTARY PAST ${this.chart(random)} ${second()} ${second()}\n`,
       () => `TRIBUTARY ${oddNumber(random)} ${"w ".repeat(25)}\n`,
+      () => `TRIBUTARY WRITTEN ${random.below(1000)} ${random.chance(70) ? random.below(9000) : oddNumber(random)}\n`,
+      () => this.way(random),
     ])();
+  }
+
+  /** A line of a chart that was named some time ago, if at all; or one without an end. */
+  private alone(random: SeededRandom): string {
+    return random.pick([
+      () => this.dimension(random),
+      () => this.definitionEnd(random),
+      () => this.states(random),
+      () => `CLABEL "l${random.below(120)}" v 1\nCLABEL_COMMIT\n`,
+      () => `VARIABLE CHART v${random.below(150)} = ${random.below(99)}\n`,
+      () => "x".repeat(random.below(100_000)),
+    ])();
+  }
+
+  /** More of something than anybody has. */
+  private many(random: SeededRandom): string {
+    const count = 60 + random.below(80);
+    const each = (line: (n: number) => string) => Array.from({ length: count }, (_, n) => `${line(n)}\n`).join("");
+    return random.pick([
+      () => `${each((n) => `LABEL h${n} = 1 v`)}OVERWRITE labels\n`,
+      () => `${this.definition(random)}${each((n) => `CLABEL l${n} v 1`)}CLABEL_COMMIT\n`,
+      () => each((n) => `VARIABLE HOST v${n} = ${n}`),
+      () => this.definition(random) + each((n) => `VARIABLE CHART v${n} = ${n}`),
+      () => this.definition(random) + each((n) => `DIMENSION m${n}`),
+      () => each((n) => `CHART m.c${n}`),
+    ])();
+  }
+
+  /** How its values come to it, as an honest child says it, or nearly. */
+  private way(random: SeededRandom): string {
+    const count = 1 + random.below(11);
+    const number = () => (random.chance(97) ? String(random.below(1e6)) : oddNumber(random));
+    let lines = "";
+    for (let position = 0; position < count; position++) {
+      const amounts = Array.from({ length: random.chance(95) ? 12 : random.below(14) }, number).join(" ");
+      const name = random.chance(90) ? "a proxy" : "\x1b[2J".repeat(1 + random.below(60));
+      lines += `TRIBUTARY HOP ${position} ${count} guid-${random.below(3)} "${name}" ${number()} ${number()} ${amounts}\n`;
+    }
+    return lines;
   }
 
   /** The same thing again and again. */

@@ -59,6 +59,7 @@ export function fuzzCommands(random: SeededRandom, charts: readonly string[], no
     () => request(),
     () => charts.map((id) => request(id)).join(""),
     () => request().repeat(1 + random.below(200)),
+    () => 'REPLAY_CHART "no.such" "true" 0 0\n'.repeat(1500),
     () => Array.from({ length: random.below(100) }, () => request()).join(""),
     () => `TRIBUTARY 1 ${random.pick(["a-guid", "", oddNumber(random)])} "a parent"\n`,
     stored,

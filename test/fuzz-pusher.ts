@@ -150,6 +150,7 @@ export class PusherFuzz {
     if (output.pendingBytes > PENDING_BYTES_MAX) throw new Error(`${output.pendingBytes} bytes wait ${bufferBytes}`);
     const answers = output.replication?.["answers"];
     if (answers !== undefined && answers["open"].size > this.charts.length + 1) throw new Error("answers wait");
+    if (answers !== undefined && answers["refused"].length > 1000) throw new Error("answers without a chart wait");
     if (socket === null || socket.bytes.indexOf("\r\n\r\n") < 0) return;
     const stream = socket.stream;
     this.reader.feed(stream.subarray(this.read), scene.clock.nowUs());

@@ -2,8 +2,10 @@ import { silentLog } from "../agent/base/log.ts";
 import type { SocketOwner, StreamSocket } from "../agent/base/stream-socket.ts";
 import { Receiver } from "../agent/receiver/receiver.ts";
 import { imbalance } from "../agent/rrd/balance.ts";
+import { completeToSec } from "../agent/rrd/completeness.ts";
 import type { Database } from "../agent/rrd/database.ts";
 import type { Host } from "../agent/rrd/host.ts";
+import { chartFactsBytes } from "../agent/rrd/host-facts.ts";
 import { Mismatches } from "../agent/rrd/mismatches.ts";
 import { FuzzChild } from "./fuzz-child.ts";
 import { SeededRandom } from "./seeded-random.ts";
@@ -58,6 +60,7 @@ export class ReceiverFuzz {
   private readonly clock = new SimulatedClock();
   private readonly database: Database = newDatabase(LIMITS);
   private readonly receiver: Receiver;
+  private readonly mismatches = new Mismatches(this.clock, silentLog);
   private readonly child = new FuzzChild();
   private socket: ChildSocket | null = null;
   private host!: Host;
@@ -81,7 +84,7 @@ export class ReceiverFuzz {
       clock,
       log: silentLog,
       ownGuid: OWN,
-      mismatches: new Mismatches(clock, silentLog),
+      mismatches: this.mismatches,
       settings: {
         childSettings,
         isAllowed: () => true,
@@ -111,7 +114,7 @@ export class ReceiverFuzz {
     if (random.chance(20)) {
       await this.clock.advance(1000 * (random.chance(90) ? 1 : 1 + random.below(40)));
       this.receiver.sweep();
-      if (random.chance(20)) this.database.removeObsoleteCharts(this.clock.nowUs(), 1e6);
+      if (random.chance(60)) this.database.removeObsoleteCharts(this.clock.nowUs(), 1e6);
     }
     if (random.chance(3) && socket.isOpen) random.chance(50) ? socket.owner!.end(socket) : socket.end();
     if (!socket.isOpen) this.socket = null;
@@ -124,9 +127,13 @@ export class ReceiverFuzz {
     this.socket = null;
     if (this.host === undefined) return;
     expectThat(this.share["outstanding"] === 0 && this.share["waiting"].size === 0, "requests outlive their child");
-    this.database.removeObsoleteCharts(this.clock.nowUs() + 1e12, 0);
     for (const chart of this.host.chartList()) this.host.retireChart(chart);
-    this.database.removeObsoleteCharts(this.clock.nowUs() + 2e12, 0);
+    // The first time notes since when they are retired.
+    for (const laterUs of [1e12, 2e12]) this.database.removeObsoleteCharts(this.clock.nowUs() + laterUs, 0);
+    expectThat(this.host.chartCount === 0 && this.host.dimensionCount === 0, "all charts can be removed");
+    const { labels, variables, admission } = this.host;
+    const leftBytes = admission["bytes"] - chartFactsBytes({ labels, variables });
+    expectThat(leftBytes === 0, `${leftBytes} bytes of charts that are gone`);
     const socket = this.connect(new SeededRandom(1), "&ver=704");
     const send = (text: string) => socket.owner!.data(socket, Buffer.from(text));
     send('CHART "ok.c" "" "" "" "" "" line 1 1\nDIMENSION "x" "" absolute 1 1\n');
@@ -186,6 +193,7 @@ export class ReceiverFuzz {
       // A stamp is the second of the first slot of a block.
       for (const stamp of segment.stamps) expectThat(Math.abs(stamp) <= nowSec + AHEAD_SEC, `a block of ${stamp}`);
     }
+    this.checkPath(nowSec);
     const connection = this.receiver.connections[0];
     if (connection === undefined) return;
     expectThat(connection["input"].pendingBytes <= 65_536, "a partial line");
@@ -195,6 +203,20 @@ export class ReceiverFuzz {
     const waiting = plan["starting"].length + plan["backlog"].length;
     expectThat(waiting <= plan["byChart"].size, `${waiting} of ${plan["byChart"].size} charts wait`);
     expectThat(plan["askedCharts"] >= 0 && plan["askedCharts"] <= 200, `${plan["askedCharts"]} are asked`);
+  }
+
+  /** What it says of its way can be shown, and goes no further than it may. */
+  private checkPath(nowSec: number): void {
+    const { hops } = this.host.path;
+    expectThat(hops.length <= 10 && this.mismatches.latest.length <= 20, "what is said of a way");
+    for (const { hostname, machineGuid, completeToSec: toSec, toldUs } of hops) {
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+      expectThat(!/[\u0000-\u001f\u007f]/.test(hostname + machineGuid), `the name ${hostname}`);
+      expectThat(hostname.length <= 200 && machineGuid.length <= 200, "a long name");
+      for (const second of [toSec, toldUs / 1e6]) new Date(second * 1000).toISOString();
+    }
+    const toSec = completeToSec(this.host);
+    expectThat(toSec >= 0 && toSec <= nowSec + 86_400, `complete up to ${toSec}`);
   }
 }
 

@@ -23,7 +23,9 @@ export function fuzzWire(runs: FuzzRuns): Promise<void> {
     const load = new Load(tree.nodes.get("child")!, tree.clock);
     await tree.pass(5, () => load.collect());
     await damage(tree, load, new SeededRandom(seed));
+    const found = mismatchesOf(tree);
     await tree.pass(HEALED_SEC, () => load.collect());
+    if (mismatchesOf(tree) > found) throw new Error("streams over good wires do not add up");
     const isExact = kind === "ours" || kind === "foreign";
     const { nowSec } = tree.clock;
     const wrong = isExact ? differences(load, tree.nodes.get("parent")!, nowSec - 20, nowSec - 3) : [];
@@ -46,6 +48,7 @@ function treeOf(kind: (typeof KINDS)[number]): Tree {
 
 async function damage(tree: Tree, load: Load, random: SeededRandom): Promise<void> {
   const names = ["proxy", "parent"];
+  tree.mayDiffer = true;
   tree.spoil = (bytes) => spoilt(bytes, random);
   for (let second = 0; second < SPOILT_SEC; second++) {
     const isCut = random.chance(5);
@@ -57,6 +60,11 @@ async function damage(tree: Tree, load: Load, random: SeededRandom): Promise<voi
     tree.cut(name);
     tree.join(name);
   }
+}
+
+/** Times that an agent did not read what was written. */
+function mismatchesOf({ nodes }: Tree): number {
+  return [...nodes.values()].reduce((sum, { mismatches }) => sum + mismatches.counts.stream, 0);
 }
 
 function spoilt(bytes: Buffer, random: SeededRandom): Buffer {

@@ -19,6 +19,8 @@ export class DestinationEntry {
   private reason: PostponeReason | "" = "";
   /** Answers "already streaming" in a row. */
   private alreadyStreaming = 0;
+  /** It has taken our stream at some time. */
+  private hasAccepted = false;
   /** It answers with what it was not offered as soon as anything is. */
   private isPlain = false;
 
@@ -45,6 +47,7 @@ export class DestinationEntry {
   /** It took our stream. */
   accepted(nowUs: number): void {
     this.alreadyStreaming = 0;
+    this.hasAccepted = true;
     this.usedSinceUs = nowUs;
     this.error = "";
     this.reason = "";
@@ -56,11 +59,16 @@ export class DestinationEntry {
     this.error = problem;
   }
 
-  /** It is left alone for a while. @param nowMs monotonic. */
+  /**
+   * It is left alone for a while. One that took our stream before and now closes without a word is not: that is how a
+   * parent that is away looks behind whatever passes connections on to it, and so it is tried as one that is away.
+   * @param nowMs monotonic.
+   */
   postpone(reason: PostponeReason, nowMs: number, random: Random): void {
-    this.alreadyStreaming = reason === "already_streaming" ? this.alreadyStreaming + 1 : 0;
-    this.postponedUntilMs = nowMs + postponeMs(reason, this.alreadyStreaming, random);
     this.reason = reason;
+    this.alreadyStreaming = reason === "already_streaming" ? this.alreadyStreaming + 1 : 0;
+    if (reason === "closed" && this.hasAccepted) return;
+    this.postponedUntilMs = nowMs + postponeMs(reason, this.alreadyStreaming, random);
   }
 
   /** @param nowMs monotonic. */

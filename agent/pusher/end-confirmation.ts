@@ -5,6 +5,8 @@ import { cutUtf8, plainText } from "../wire/wire-text.ts";
 
 /** Longest reason of another agent that is shown. */
 const PROBLEM_BYTES_MAX = 200;
+/** A parent that speaks once a second is silent after this. */
+const SILENT_MS = 5000;
 
 /** What a parent knows of the end of the path, where the two may be the same. */
 export interface EndReport {
@@ -25,6 +27,8 @@ export interface LinkState {
   readonly isOurs: boolean;
   /** It fetches what it lacks. */
   readonly isReplicating: boolean;
+  /** How long it has not said what it has stored; meaningless before the first time. */
+  readonly silentMs: number;
   /** Position behind all that the host has stored so far; NaN = some of that was not written to the stream. */
   wholeBytes(): number;
 }
@@ -81,6 +85,7 @@ export class EndConfirmation implements PathEnd {
     }
     const problem = this.parentProblem;
     if (problem !== "") return problem;
+    if (this.report !== null && this.link.silentMs > SILENT_MS) return `nothing is heard of ${this.parentName}`;
     if (this.report?.fetchSec === 0) return `${this.parentName} does not fetch what it lacks: the clocks differ`;
     return this.isWhole ? "" : `${this.parentName} has not fetched all yet`;
   }

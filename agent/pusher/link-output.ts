@@ -53,10 +53,12 @@ export class LinkOutput {
   /** Bytes it may have confirmed, and when that last moved. */
   private movedBytes = 0;
   private movedMs = Number.NaN;
-  /** The parent itself tells what it has stored. */
-  private isAcknowledged = false;
+  /** The parent is an agent of our kind: it tells itself what it has stored. */
+  isOurs = false;
   /** Position up to which the parent had stored everything, and had fetched all that it lacked; −1 = it had not. */
   private fetchedBytes = -1;
+  /** When it said so last. */
+  private heardMs = 0;
   /** Null: the parent does not ask for the past. */
   replication: Replication | null = null;
   /** Null: the parent takes values as they are collected. */
@@ -92,7 +94,7 @@ export class LinkOutput {
     this.limitBytes = settings.bufferSizeBytes;
     this.buffer.setLimit(this.limitBytes);
     this.account.setBufferBytes(this.limitBytes);
-    this.account.followEnd(settings.confirmsEnd, this.isAcknowledged);
+    this.account.followEnd(settings.confirmsEnd, this.isOurs);
     this.end.isFollowed = settings.confirmsEnd;
   }
 
@@ -136,7 +138,7 @@ export class LinkOutput {
    */
   tellFacts(host: Host): boolean {
     const hasChanged = this.facts.tell(host);
-    const hasTold = this.isAcknowledged && this.report.tell(host, this.account, this.stream.written);
+    const hasTold = this.isOurs && this.report.tell(host, this.account, this.stream.written);
     return hasChanged || hasTold || this.replication?.hasNews === true;
   }
 
@@ -208,7 +210,7 @@ export class LinkOutput {
 
   /** The parent is one that says what is stored: nothing counts as delivered without that. */
   expectAcknowledgements(): void {
-    this.isAcknowledged = true;
+    this.isOurs = true;
     this.isWatched = true;
     this.replication?.greeted();
   }
@@ -218,6 +220,8 @@ export class LinkOutput {
    * @param report what it says of the end of the path; null = nothing.
    */
   acknowledge(bytes: number, missingFromSec: number, report: EndReport | null): void {
+    const nowMs = this.clock.monotonicMs();
+    this.heardMs = nowMs;
     this.confirmedBytes = Math.max(this.confirmedBytes, Math.min(bytes, this.buffer.takenBytes));
     this.account.settle(Number.POSITIVE_INFINITY, this.confirmedBytes, true);
     // Told after the parent had asked for all that it lacked.
@@ -229,19 +233,17 @@ export class LinkOutput {
     this.fetchedBytes = missingFromSec === 0 ? this.confirmedBytes : -1;
     const stored = this.end.heard(this.confirmedBytes, report);
     if (stored === null || report === null) return;
-    const nowMs = this.clock.monotonicMs();
     this.account.confirm(stored.bytes, nowMs, 1000 * report.reachSec);
     // Who had lost them on the way could fetch them from our ring, and nowhere else.
     if (stored.isAll) this.account.confirmEarlier(nowMs, 1000 * Math.min(this.end.reachSec, this.reachSec));
   }
 
-  /** The parent is an agent of our kind. */
-  get isOurs(): boolean {
-    return this.isAcknowledged;
-  }
-
   get isReplicating(): boolean {
     return this.replication !== null && this.points === null;
+  }
+
+  get silentMs(): number {
+    return this.clock.monotonicMs() - this.heardMs;
   }
 
   /** Position behind all that the host has stored so far; NaN = some of that was not written to the stream. */
@@ -296,7 +298,7 @@ export class LinkOutput {
   noteQueue(queue: TcpQueue | undefined, nowMs: number): void {
     if (queue === undefined) {
       // One that is not listed at first never will be; one that was is broken, and we shall hear of it.
-      this.isWatched = this.isListed || this.isAcknowledged;
+      this.isWatched = this.isListed || this.isOurs;
       return;
     }
     this.isWatched = true;
@@ -306,14 +308,14 @@ export class LinkOutput {
     if (queue.leastBytes === 0) this.movedMs = Number.NaN;
     else if (moved > this.movedBytes || Number.isNaN(this.movedMs)) this.movedMs = nowMs;
     this.movedBytes = moved;
-    if (!this.isAcknowledged) this.confirmedBytes = Math.max(this.confirmedBytes, taken - queue.mostBytes);
+    if (!this.isOurs) this.confirmedBytes = Math.max(this.confirmedBytes, taken - queue.mostBytes);
   }
 
   /** Time passes on a link that lives. Call once a second. */
   tick(nowMs: number): void {
     this.settle(nowMs);
     this.account.tick(nowMs);
-    const isSilent = !this.isAcknowledged && nowMs - this.replicatingMs > GREETING_MS_MAX;
+    const isSilent = !this.isOurs && nowMs - this.replicatingMs > GREETING_MS_MAX;
     if (isSilent && this.replication?.isUpToDate === true) this.recover();
     if (nowMs < this.relaxMs) return;
     this.relaxMs = nowMs + RELAX_MS;
@@ -385,7 +387,7 @@ export class LinkOutput {
     this.confirmedBytes = 0;
     this.movedBytes = 0;
     this.movedMs = Number.NaN;
-    this.isAcknowledged = false;
+    this.isOurs = false;
     this.replication = null;
     this.isCutShort = false;
     this.points = null;

@@ -20,6 +20,8 @@ const LIVE_SLOTS = 10;
 const SCARCE_VALUES_MAX = 1000;
 /** Requests without points that one child may be asked at a time: each still costs it a whole state. */
 const ASKED_CHARTS_MAX = 200;
+/** Clocks that are believed, and what was on its way, may be wrong by so much together. */
+const UNSURE_SEC = 60;
 /** Seconds without a row or an answer after which what a child was asked for does not keep others waiting any more. */
 const QUIET_TICKS_MAX = 10;
 /** Charts looked through for ones that are gone at the earliest. */
@@ -75,6 +77,8 @@ export class ReplayPlan implements ReplayAsker {
   private canAskLater = false;
   /** {@link Host.missingFromSec} when the connection began. */
   private readonly missedSec: number;
+  /** Newest second of the host when the connection began; 0 = it had none. */
+  private readonly newestSec: number;
   /** The child has said that it has defined all its charts. */
   private isComplete = false;
   /** Calls of {@link tick} since the child answered anything. */
@@ -94,6 +98,7 @@ export class ReplayPlan implements ReplayAsker {
     this.pace = pace;
     this.send = send;
     this.missedSec = host.missingFromSec;
+    this.newestSec = Math.floor(host.lastCollectedUs / 1e6);
   }
 
   /** The child is an agent of our kind. */
@@ -154,7 +159,8 @@ export class ReplayPlan implements ReplayAsker {
     replay.afterSec = Math.min(afterSec, lastSec);
     replay.beforeSec = lastSec;
     if (wasQueued) this.backlog.splice(this.backlog.indexOf(replay), 1);
-    const fromSec = replay.afterSec < lastSec ? replay.afterSec + chart.definition.updateEverySec : 0;
+    const isMissing = replay.afterSec < lastSec;
+    const fromSec = isMissing ? Math.min(replay.afterSec + chart.definition.updateEverySec, lastSec) : 0;
     this.queue(replay);
     return fromSec;
   }
@@ -291,10 +297,19 @@ export class ReplayPlan implements ReplayAsker {
     const U = chart.definition.updateEverySec;
     let ownSec = chart.slotsPassed > 0 ? chart.lastEntrySec : 0;
     if (isFirst && this.missedSec > 0) ownSec = Math.min(ownSec, this.missedSec - U);
-    // The child's clock was put back: what it says of those seconds now is what counts.
-    if (ownSec > lastSec) ownSec = 0;
+    if (ownSec > lastSec) ownSec = isFirst ? this.sameUpTo(lastSec, nowSec) : 0;
     const afterSec = Math.max(ownSec, firstSec - U, nowSec - settings.windowSec, lastSec - host.historyEntries * U);
     return Math.floor(afterSec / U) * U;
+  }
+
+  /**
+   * Up to where a child holds what we hold, although it ends before us: it has lost its newest values, or its clock was
+   * put back, and then what it says of those seconds now is what counts. It can have collected none of them once more
+   * before the newest value that we have of it.
+   */
+  private sameUpTo(lastSec: number, nowSec: number): number {
+    const unheardSec = nowSec - this.newestSec;
+    return unheardSec < 0 ? 0 : Math.max(0, lastSec - unheardSec - UNSURE_SEC);
   }
 
   /** The request with which a chart begins to stream, or the next step on its way there. */

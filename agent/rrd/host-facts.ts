@@ -46,7 +46,7 @@ export function setChartLabels(host: Host, chart: Chart, labels: readonly Label[
 }
 
 /** What labels and variables of a chart take of the database's memory. */
-export function chartFactsBytes(chart: Chart): number {
+export function chartFactsBytes(chart: Pick<Chart, "labels" | "variables">): number {
   let bytes = bytesOf(chart.labels);
   for (const name of chart.variables?.keys() ?? []) bytes += variableBytes(name);
   return bytes;

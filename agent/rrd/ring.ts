@@ -155,9 +155,10 @@ export class Ring {
 
   /** Forgets what `count` slots of a chart hold from a time on; what belongs to other laps stays. */
   clearSlots(chart: Chart, fromSec: number, count: number): void {
-    this.eachRun(chart, fromSec, Math.min(count, this.slots), (timeSec, run) => {
-      this.emptyRun(chart, timeSec, run, false);
-    });
+    // Of more than a ring the newest are those that it may hold.
+    const held = Math.min(count, this.slots);
+    const heldFromSec = fromSec + (count - held) * chart.definition.updateEverySec;
+    this.eachRun(chart, heldFromSec, held, (timeSec, run) => this.emptyRun(chart, timeSec, run, false));
   }
 
   /** Gives all memory back. */

@@ -1,5 +1,6 @@
 /**
- * A peer that does harm as fast as it can, in a process of its own, until it is killed.
+ * A peer that does harm as fast as it can, in a process of its own, until it is killed or its input ends: with the
+ * test that started it.
  *   bun test/fuzz/hostile.ts child PORT KEY KIND SEED     streams to an agent
  *   bun test/fuzz/hostile.ts parent SEED                  prints its port, and is streamed to
  */
@@ -126,6 +127,7 @@ function answer(socket: Socket, random: SeededRandom): void {
   });
 }
 
+process.stdin.on("end", () => process.exit(0)).resume();
 const [role = "", ...args] = process.argv.slice(2);
 if (role === "child") streamTo(Number(args[0]), args[1]!, args[2]!, Number(args[3]));
 else receive(Number(args[0]));

@@ -15,9 +15,9 @@ const GUID = "aaaaaaaa-0000-0000-0000-00000000000c";
 const KINDS = ["rows", "points", "iterations", "paces", "titles", "labels", "scales", "states", "charts", "words"];
 /** Half of a soak. */
 const RUN_MS = IS_SOAK ? (FUZZ_MINUTES * 60_000) / 2 : 15_000;
-const TIMEOUT_MS = RUN_MS + 90_000;
+const TIMEOUT_MS = RUN_MS + 200_000;
 /** What the agent and the test wait for at most, before and after. */
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 const LAG_MS_MAX = 2000;
 const HEALTHY_STEP_MS = 200;
 const MEMORY_LIMIT_BYTES = 2 ** 27;
@@ -75,7 +75,8 @@ class Hostile implements Disposable {
   private start(args: string[]) {
     const script = join(import.meta.dir, "hostile.ts");
     // In life they run on machines of their own.
-    const started = Bun.spawn(["nice", "-n", "19", process.execPath, script, ...args], {
+    const started = Bun.spawn(["nice", "-n", "10", process.execPath, script, ...args], {
+      stdin: "pipe",
       stdout: "pipe",
       stderr: "inherit",
     });
@@ -156,7 +157,9 @@ test(
       const rssBefore = process.memoryUsage().rss;
       KINDS.forEach((kind, index) => void hostile.child(port, kind, index + 1));
       const receiver = agent["receiver"];
-      await until(() => receiver.connectionCount === KINDS.length + 1, "all children are connected");
+      // Some are sent away, and come again.
+      const areKnown = () => KINDS.every((kind) => agent["database"].hosts.some(({ hostname }) => hostname === kind));
+      await until(areKnown, "all children have been connected");
       let blockMsMax = 0;
       let rssMax = 0;
       let sendMs = 0;

@@ -1,16 +1,21 @@
 import type { Agent } from "./agent.ts";
 import { type AgentReport, linkImbalance, reportOf } from "./agent-report.ts";
 
+/** How often, unless told otherwise. */
+const LOOK_MS = 50;
+
 /** Reads an agent's accounts all the time. */
 export class AccountWatch implements AsyncDisposable {
   readonly problems: string[] = [];
   looks = 0;
   private isOver = false;
   private readonly agent: Agent;
+  private readonly everyMs: number;
   private readonly done: Promise<void>;
 
-  constructor(agent: Agent) {
+  constructor(agent: Agent, everyMs = LOOK_MS) {
     this.agent = agent;
+    this.everyMs = everyMs;
     this.done = this.run();
   }
 
@@ -19,7 +24,7 @@ export class AccountWatch implements AsyncDisposable {
       const report = await reportOf(this.agent).catch((error: unknown) => String(error));
       if (typeof report === "string") this.problems.push(report);
       else this.look(report);
-      await Bun.sleep(50);
+      await Bun.sleep(this.everyMs);
     }
   }
 

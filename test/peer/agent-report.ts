@@ -4,6 +4,7 @@ import type { Agent } from "./agent.ts";
 export interface DatabaseAccount {
   readonly collected: number;
   readonly received: number;
+  readonly backfilled: number;
   readonly stored: number;
   readonly base: number;
   readonly merged: number;
@@ -17,10 +18,13 @@ export interface LinkAccount {
   readonly offered: number;
   readonly delivered: number;
   readonly in_flight: number;
-  readonly backlog: number;
-  readonly recovered: number;
-  readonly replayed: number;
   readonly queued: number;
+  /** In the ring, until the parent asks for the past of their chart. */
+  readonly backlog: number;
+  /** Lost, and fetched later. */
+  readonly recovered: number;
+  /** Went as points of the ring. */
+  readonly replayed: number;
   readonly lost: Readonly<Record<string, number>>;
 }
 
@@ -32,6 +36,9 @@ export interface AgentReport {
     readonly hostname: string;
     readonly status: string;
     readonly hops: number;
+    /** Newest second collected; 0 = none. */
+    readonly last: number;
+    /** Up to this second nothing is missing here that its sender may still have. */
     readonly complete_to: number;
     readonly missing_from: number;
     /** The origin first. */

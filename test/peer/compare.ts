@@ -67,6 +67,8 @@ export type Window = readonly [afterSec: number, beforeSec: number];
 const RELATIVE_DIFFERENCE = 1e-4;
 /** … or by no more than the last of the seven decimals in which agents print. */
 const PRINTED_DIFFERENCE = 1.1e-7;
+/** The longest interval of a chart. */
+const INTERVAL_SEC_MAX = 10;
 /** How far from the ends of a window a second is looked for in which little happened. */
 const QUIET_SEC = 5;
 
@@ -85,7 +87,9 @@ function factsOf(chart: ChartFacts): ChartFacts {
 
 /** Reads the stored points of the seconds after…before, both ends included. */
 export async function readPoints(view: HostView, chart: string, after: number, before: number): Promise<Points> {
-  const query = `chart=${encodeURIComponent(chart)}&after=${after}&before=${before}&options=seconds,unaligned`;
+  // Of charts with longer intervals the point at the very beginning of a window is not in the answer.
+  const early = after - INTERVAL_SEC_MAX;
+  const query = `chart=${encodeURIComponent(chart)}&after=${early}&before=${before}&options=seconds,unaligned`;
   const text = await view.text(`data?format=json&${query}`);
   if (text === "") return new Map();
   const { labels, data } = JSON.parse(text) as { labels: string[]; data: (number | null)[][] };
@@ -187,7 +191,11 @@ function quietSec(series: Series, from: number): number {
 }
 
 function isEqual(one: number | null | undefined, other: number): boolean {
-  if (one === null || one === undefined) return false;
+  return one !== null && one !== undefined && isNear(one, other);
+}
+
+/** Whether two values are the same number, as agents of both kinds print it. */
+export function isNear(one: number, other: number): boolean {
   const difference = Math.abs(one - other);
   return (
     difference <= PRINTED_DIFFERENCE || difference <= RELATIVE_DIFFERENCE * Math.max(Math.abs(one), Math.abs(other))

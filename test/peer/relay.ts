@@ -1,5 +1,5 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { Transform } from "node:stream";
+import { freePorts } from "./ports.ts";
 
 /** Bytes kept of one connection: an hour of a busy child has less. */
 const KEPT_BYTES_MAX = 64 * 2 ** 20;
@@ -31,19 +31,32 @@ export class RelayedConnection {
   }
 }
 
+/** How a link fails. */
+export type Failure =
+  /** Whoever is beyond does not serve: what stands is reset, and what is new is refused. */
+  | "refused"
+  /** The line is dead: nothing gets through, ends of connections included; what was sent comes late. */
+  | "silent";
+
 /** A TCP relay that keeps what passes through it: stands between two agents and knows what was on the wire. */
 export class Relay implements Disposable {
   readonly port: number;
   readonly connections: RelayedConnection[] = [];
   private readonly server: Server;
+  private readonly targetPort: number;
   private readonly rewrite: (head: string) => string;
   private readonly sockets = new Set<Socket>();
+  private failure: Failure | null = null;
+  /** Faults may overlap: whoever heals first opens it again, and nobody twice. */
+  private isServing = false;
+  /** What happened at one end while the line was dead, and has to come to the other. */
+  private readonly late: (() => void)[] = [];
 
-  private constructor(server: Server, rewrite: (head: string) => string) {
-    this.server = server;
+  private constructor(port: number, targetPort: number, rewrite: (head: string) => string) {
+    this.port = port;
+    this.targetPort = targetPort;
     this.rewrite = rewrite;
-    const address = server.address();
-    this.port = typeof address === "object" && address !== null ? address.port : 0;
+    this.server = createServer({ pauseOnConnect: true }, (socket) => this.meet(socket));
   }
 
   /**
@@ -52,12 +65,8 @@ export class Relay implements Disposable {
    * request is one piece on loopback.
    */
   static async open(targetPort: number, rewrite = (head: string) => head): Promise<Relay> {
-    const server = createServer();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.on("error", reject).listen(0, "127.0.0.1", resolve);
-    await promise;
-    const relay = new Relay(server, rewrite);
-    server.on("connection", (socket) => relay.accept(socket, targetPort));
+    const relay = new Relay(freePorts(), targetPort, rewrite);
+    await relay.listen();
     return relay;
   }
 
@@ -71,43 +80,85 @@ export class Relay implements Disposable {
     for (const socket of this.sockets) socket.destroy();
   }
 
+  /** The link fails, until {@link heal}. */
+  fail(failure: Failure): void {
+    this.failure = failure;
+    if (failure === "silent") {
+      for (const socket of this.sockets) socket.pause();
+      return;
+    }
+    this.isServing = false;
+    this.server.close();
+    for (const socket of this.sockets) socket.resetAndDestroy();
+  }
+
+  async heal(): Promise<void> {
+    this.failure = null;
+    if (!this.isServing) await this.listen();
+    for (const act of this.late.splice(0)) act();
+    for (const socket of this.sockets) socket.resume();
+  }
+
   [Symbol.dispose](): void {
     this.server.close();
     this.cut();
   }
 
-  private accept(child: Socket, targetPort: number): void {
+  private async listen(): Promise<void> {
+    this.isServing = true;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.server.once("error", reject).listen(this.port, "127.0.0.1", resolve);
+    await promise.finally(() => this.server.off("error", reject));
+  }
+
+  /** Does it now, or when the line is not dead any more. */
+  private pass(act: () => void): void {
+    if (this.failure === "silent") this.late.push(act);
+    else act();
+  }
+
+  private meet(child: Socket): void {
+    this.sockets.add(child);
+    child.on("error", () => {}).on("close", () => this.sockets.delete(child));
+    this.pass(() => {
+      // It may have left a dead line, or the relay may be gone.
+      if (child.destroyed) return;
+      this.accept(child);
+      child.resume();
+    });
+  }
+
+  private accept(child: Socket): void {
     const record = new RelayedConnection();
     this.connections.push(record);
-    const parent = connect({ port: targetPort, host: "127.0.0.1", noDelay: true });
+    const parent = connect({ port: this.targetPort, host: "127.0.0.1", noDelay: true });
     child.setNoDelay(true);
+    let rewrite: ((head: string) => string) | null = this.rewrite;
+    const passOn = (chunk: Buffer, isFromChild: boolean) => {
+      record.keep(chunk, isFromChild);
+      if (!isFromChild || rewrite === null) return chunk;
+      const bytes = Buffer.from(rewrite(chunk.toString("latin1")), "latin1");
+      rewrite = null;
+      return bytes;
+    };
     for (const [from, to, isFromChild] of [
       [child, parent, true],
       [parent, child, false],
     ] as const) {
       this.sockets.add(from);
-      from.on("data", (chunk: Buffer) => record.keep(chunk, isFromChild));
       from
-        .on("error", () => to.destroy())
+        .on("data", (chunk: Buffer) => {
+          if (!to.write(passOn(chunk, isFromChild))) from.pause();
+        })
+        .on("drain", () => {
+          if (this.failure !== "silent") to.resume();
+        })
+        .on("error", () => this.pass(() => to.destroy()))
         .on("close", () => {
           this.sockets.delete(from);
           record.isOpen = false;
-          to.end();
+          this.pass(() => to.end());
         });
-      if (isFromChild) from.pipe(this.rewriter()).pipe(to);
-      else from.pipe(to);
     }
-  }
-
-  /** Rewrites the first chunk, and passes on the others. */
-  private rewriter(): Transform {
-    let rewrite: ((head: string) => string) | null = this.rewrite;
-    return new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        const bytes = rewrite === null ? chunk : Buffer.from(rewrite(chunk.toString("latin1")), "latin1");
-        rewrite = null;
-        done(null, bytes);
-      },
-    });
   }
 }

@@ -1,10 +1,10 @@
 import { expect } from "bun:test";
-import { readFileSync } from "node:fs";
 import { AccountWatch } from "./account-watch.ts";
 import type { Agent } from "./agent.ts";
 import { linkImbalance, reportOf } from "./agent-report.ts";
 import { HostView, readPoints } from "./compare.ts";
 import { peerTest } from "./peer.ts";
+import { peakMemory } from "./process-memory.ts";
 import { PROMPT, RawChild } from "./raw-child.ts";
 import { NETDATA_KEY } from "./servers.ts";
 import { waitFor } from "./wait.ts";
@@ -61,21 +61,6 @@ class Flood implements Disposable {
   }
 }
 
-function privateBytes(pid: number): number {
-  return 1024 * Number(/^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
-}
-
-/** The most memory of a process within a time. */
-async function peakBytes(pid: number, durationMs: number): Promise<number> {
-  const endMs = performance.now() + durationMs;
-  let peak = 0;
-  while (performance.now() < endMs) {
-    peak = Math.max(peak, privateBytes(pid));
-    await Bun.sleep(50);
-  }
-  return peak;
-}
-
 peerTest(
   "a parent that stands still: bounded memory, nothing else is held up, and it goes on when the parent does",
   {},
@@ -108,7 +93,7 @@ default_proxy_destination = "127.0.0.1:${stalled.port}"
       START_MS,
       async () => (await received(stalled)) > 100 * CHARTS * DIMENSIONS,
     );
-    const before = await peakBytes(proxy.pid, MEMORY_CYCLE_MS);
+    const before = (await peakMemory(proxy.pid, MEMORY_CYCLE_MS)).anon;
     stalled.signal("SIGSTOP");
     lab.use({ [Symbol.dispose]: () => stalled.signal("SIGCONT") });
     const stalledAtSec = Math.floor(Date.now() / 1000);
@@ -116,7 +101,7 @@ default_proxy_destination = "127.0.0.1:${stalled.port}"
     const overflow = waitFor("the buffer to overflow", 40_000, async () => {
       return ((await linkOf(RAW_GUID)).account.lost["overflow"] ?? 0) > 0;
     });
-    const during = await Promise.all([overflow, peakBytes(proxy.pid, MEMORY_CYCLE_MS)]).then(([, peak]) => peak);
+    const during = await Promise.all([overflow, peakMemory(proxy.pid, MEMORY_CYCLE_MS)]).then(([, { anon }]) => anon);
     expect({ isBounded: during - before <= GROWTH_BYTES_MAX, before, during }).toMatchObject({ isBounded: true });
     // The flood is still read, at its full rate; this host's own values are all stored and all on their way.
     expect((await received(proxy)) - acceptedBefore).toBeGreaterThan(100 * CHARTS * DIMENSIONS);

@@ -132,7 +132,7 @@ describe("what a parent says of the end", () => {
   });
 
   test("an older parent of our kind says nothing of it, and that is told", () => {
-    const link = { isConnected: true, isOurs: true, isReplicating: true, wholeBytes: () => 0 };
+    const link = { isConnected: true, isOurs: true, isReplicating: true, silentMs: 0, wholeBytes: () => 0 };
     const end = new EndConfirmation(true, link);
     const buffer = new SendBuffer(1000);
     end.begin("parent:19999");
@@ -154,7 +154,7 @@ describe("what a parent says of the end", () => {
 
   test("after a connect nothing counts before the parent has all", () => {
     let whole = 100;
-    const link = { isConnected: true, isOurs: true, isReplicating: true, wholeBytes: () => whole };
+    const link = { isConnected: true, isOurs: true, isReplicating: true, silentMs: 0, wholeBytes: () => whole };
     const end = new EndConfirmation(false, link);
     const buffer = new SendBuffer(1000);
     const report = (bytes: number) => end.heard(bytes, { bytes, reachSec: 60, fetchSec: 60, problem: "" });
@@ -174,5 +174,20 @@ describe("what a parent says of the end", () => {
     expect(end.confirmed).toBeLessThan(before);
     report(95);
     expect(end.confirmed).toBe(after);
+  });
+
+  test("whoever asked is told of a parent that has fallen silent", () => {
+    const link = { isConnected: true, isOurs: true, isReplicating: true, silentMs: 60_000, wholeBytes: () => 0 };
+    const end = new EndConfirmation(false, link);
+    end.begin("parent:19999");
+    end.ask(true);
+    end.tell(new SendBuffer(1000));
+    expect(end.problem).toBe("");
+    link.silentMs = 0;
+    end.heard(10, { bytes: 10, reachSec: 60, fetchSec: 60, problem: "" });
+    link.silentMs = 4900;
+    expect(end.problem).toBe("");
+    link.silentMs = 5100;
+    expect(end.problem).toBe("nothing is heard of parent:19999");
   });
 });

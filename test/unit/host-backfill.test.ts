@@ -177,3 +177,15 @@ test.each([
   if (host.chartCount === 1) expect(host.admission["bytes"]).toBe(before);
   expect(host.dimensionCount).toBe(host.chartList().reduce((sum, { dimensions }) => sum + dimensions.count, 0));
 });
+
+test("a child that goes back by more than a ring finds nothing of what was there when it comes forth again", () => {
+  const child = new Child(120);
+  child.send("DIMENSION y");
+  const row = (sec: number, ...sets: string[]) => ["RBEGIN a.b", `RBEGIN '' ${sec - 1} ${sec} ${NOW}`, ...sets];
+  for (let second = NOW - 200; second <= NOW; second++) child.send(...row(second, "RSET x 1 ''", "RSET y 1 ''"));
+  const beforeUs = (NOW - 3000) * 1e6;
+  child.send("RBEGIN a.b", `RSSTATE ${beforeUs} ${beforeUs}`, `REND 1 0 0 true 0 0 ${NOW}`);
+  expect(child.chart.lastEntrySec).toBe(NOW - 3000);
+  child.send(...row(NOW, "RSET x 2 ''"), `REND 1 0 0 true 0 0 ${NOW}`);
+  expect([stored(child.chart, 0, NOW, NOW), stored(child.chart, 1, NOW, NOW)]).toEqual([[2], [Number.NaN]]);
+});

@@ -114,6 +114,22 @@ describe("a parent that refuses", () => {
     expect(await secondsToNextAttempt(scene)).toBe(seconds);
   });
 
+  test("nothing, then EOF, of a parent that took the stream before: tried again as one that is away", async () => {
+    const { scene, socket } = await connected();
+    await scene.pass(10);
+    socket.reset();
+    await settle();
+    const delays: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      (await scene.attempt.open()).finish();
+      await settle();
+      expect(scene.status).toMatchObject({ state: "waiting", reason: "closed" });
+      delays.push(await secondsToNextAttempt(scene));
+    }
+    // One that refused would be left alone for a minute each time.
+    expect(delays).toEqual([5, 5, 8, 16, 32]);
+  });
+
   test("no answer: closed after the timeout, asked again 30 s later", async () => {
     const scene = new PusherScene({ timeoutSec: 5 });
     scene.chance = 0.5;

@@ -16,8 +16,9 @@ class Asked {
   readonly plan: ReplayPlan;
   nowMs = 0;
 
-  constructor(settings = SETTINGS, share = new ReplayShare(), missingFromSec = 0) {
+  constructor(settings = SETTINGS, share = new ReplayShare(), missingFromSec = 0, newestSec = 0) {
     this.host.missingFromSec = missingFromSec;
+    this.host.lastCollectedUs = newestSec * 1e6;
     const pace = new ReplayPace({ monotonicMs: () => this.nowMs });
     this.plan = new ReplayPlan(this.host, settings, share, pace, (request) => this.requests.push(request));
   }
@@ -106,6 +107,24 @@ describe("how far back a child is asked for depends on", () => {
     const asked = new Asked();
     asked.plan.defined(asked.chart("a", NOW), NOW - 300, NOW - 20, NOW);
     expect(asked.take()).toEqual(["t.a true -301 -20"]);
+  });
+
+  test("what may be otherwise, when it ends before us after it was away", () => {
+    const asked = new Asked(SETTINGS, new ReplayShare(), 0, NOW - 30);
+    const chart = asked.chart("a", NOW - 30);
+    asked.plan.defined(chart, NOW - 700, NOW - 200, NOW);
+    // Nothing was heard of it for 30 s.
+    expect(asked.take()).toEqual(["t.a true -290 -200"]);
+    asked.plan.answered(chart, true, NOW - 200, NOW - 200);
+    // What it does before our eyes is a clock that was put back.
+    asked.plan.defined(chart, NOW - 700, NOW - 200, NOW);
+    expect(asked.take()).toEqual(["t.a true -701 -200"]);
+  });
+
+  test("all that it holds, when it ends before us and our own clock was put back, too", () => {
+    const asked = new Asked(SETTINGS, new ReplayShare(), 0, NOW + 1);
+    asked.plan.defined(asked.chart("a", NOW), NOW - 700, NOW - 200, NOW);
+    expect(asked.take()).toEqual(["t.a true -701 -200"]);
   });
 
   test("what was missing when the last connection ended", () => {
