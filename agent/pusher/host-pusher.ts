@@ -200,7 +200,7 @@ export class HostPusher implements CommitListener, ConnectionEvents {
 
   past(chart: Chart, afterSec: number, beforeSec: number): void {
     this.markDirty();
-    this.output.grown(chart, afterSec, beforeSec);
+    (this.output.replication ?? this.output.points)?.grown(chart, afterSec, beforeSec);
   }
 
   drained(): void {

@@ -62,7 +62,7 @@ export class LinkOutput {
   /** Null: the parent does not ask for the past. */
   replication: Replication | null = null;
   /** Null: the parent takes values as they are collected. */
-  private points: FinalPoints | null = null;
+  points: FinalPoints | null = null;
   /** The parent lacked nothing when it acknowledged last, as far as this end knew. */
   private wasUpToDate = false;
   private replicatingMs = 0;
@@ -183,11 +183,6 @@ export class LinkOutput {
     if (replication !== null && !replication.isLive(chart)) replication.hold(chart, setCount);
     else points.hold(chart, setCount, timeSec);
     return true;
-  }
-
-  /** Points of (afterSec, beforeSec] came in that no value tells of. */
-  grown(chart: Chart, afterSec: number, beforeSec: number): void {
-    (this.replication ?? this.points)?.grown(chart, afterSec, beforeSec);
   }
 
   /** Values that no connection can take. */

@@ -8,11 +8,13 @@ import type { World } from "./world.ts";
 const ALL_FAULTS = Array.from({ length: 1000 }, (_, i) => i + 1);
 /** A world with a proxy, in which every memory outlives a kill. */
 const SEED = 13;
+/** What the child collects at most. */
+const VALUES_PER_SEC = 32;
 const DOWN_SEC = 5;
 /** An agent that was killed is back, and what came meanwhile is confirmed. */
 const BACK_SEC = 30;
 /** Each of three agents speaks once a second. */
-const BEHIND_VALUES = 4 * 36;
+const BEHIND_VALUES = 4 * VALUES_PER_SEC;
 
 /** Every agent of the path is killed once, one after the other; `look` comes some time after each has begun anew. */
 function killInTurn(world: World, look: () => void): void {
@@ -27,7 +29,7 @@ function killInTurn(world: World, look: () => void): void {
 }
 
 /** Of a child that has lost its newest values, proxy and parent fetch what it could have collected once more. */
-const REPEATED_VALUES = 2 * 20 * (DOWN_SEC + 65);
+const REPEATED_VALUES = 2 * VALUES_PER_SEC * (DOWN_SEC + 65);
 
 const CASES: readonly { name: string; modes: Plan["modes"]; repeated: number }[] = [
   { name: "map, map, map", modes: { child: "map", proxy: "map", parents: "map" }, repeated: 0 },
