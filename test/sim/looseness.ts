@@ -47,11 +47,20 @@ export const exact: Looseness = ({ dimension, second, value }) => {
 export const v1: Looseness = (point) => {
   const { second, value } = point;
   const offsetsUs = [...point.wallOffsetsUs];
-  // A keeper whose clock was put back while the child was elsewhere counts the increase of all that time as one second's.
-  const isSetBack = offsetsUs.some((offsetUs, i) => i > 0 && offsetUs < offsetsUs[i - 1]! - SET_BACK_US);
-  const isPossible = offsetsUs.some((offsetUs) => isWithin(value, rangeAt(point, second * 1e6 - offsetUs, isSetBack)));
-  return isPossible ? "" : `is ${value}, ${textOf(point, second * 1e6 - offsetsUs[0]!, isSetBack)}`;
+  const backUs = setBackUs(offsetsUs);
+  const isPossible = offsetsUs.some((offsetUs) => isWithin(value, rangeAt(point, second * 1e6 - offsetUs, backUs)));
+  return isPossible ? "" : `is ${value}, ${textOf(point, second * 1e6 - offsetsUs[0]!, backUs)}`;
 };
+
+/**
+ * How far a keeper's clock may have been put back while the child was elsewhere; 0 = it was not. Then the increase of
+ * all that time counts as one second's, and a gap was longer than its seconds show: the line over it, on which its last
+ * two values lie, comes from where the child was before (of seed 9: from 1261 to 1978, over seconds 1261 to 1377).
+ */
+function setBackUs(offsetsUs: readonly number[]): number {
+  const isSetBack = offsetsUs.some((offsetUs, i) => i > 0 && offsetUs < offsetsUs[i - 1]! - SET_BACK_US);
+  return isSetBack ? Math.max(...offsetsUs) - Math.min(...offsetsUs) : 0;
+}
 
 /**
  * Links that replicate as long as the clocks of both ends agree: a value is the child's of the same second by the child's
@@ -71,19 +80,20 @@ interface Range {
 }
 
 /** @param trueUs of the second, if the keeper's clock was right in this way. */
-function rangeAt(point: StoredPoint, trueUs: number, isSetBack: boolean): Range {
+function rangeAt(point: StoredPoint, trueUs: number, backUs: number): Range {
   const { reference, dimension, gapFromSec, second } = point;
   const stepUs = reference.updateEverySec * 1e6;
   const ageUs = point.ageUs(trueUs);
   const isGap = gapFromSec !== undefined;
-  const fromUs = isGap ? trueUs - (Number.isNaN(gapFromSec) ? trueUs : (second - gapFromSec + 1) * 1e6) : trueUs;
+  const gapUs = Number.isNaN(gapFromSec) ? trueUs : (second - (gapFromSec ?? 0) + 1) * 1e6 + backUs;
+  const fromUs = isGap ? trueUs - gapUs : trueUs;
   // One before the oldest: a value may lie between two, and a rate begins with the one before.
   const first = Math.max(0, reference.firstFrom(fromUs - ageUs) - 1);
   // It may have been stored only when the next one came.
   const isLoose = isGap || Math.max(ageUs, point.ageUs(trueUs + 2 * stepUs)) > USUAL_AGE_US;
   const end = endOf(reference, trueUs, isLoose ? 2 * stepUs : stepUs);
   const { algorithm } = dimension.meaning;
-  const isCountedLate = isSetBack && algorithm === "incremental";
+  const isCountedLate = backUs > 0 && algorithm === "incremental";
   const [low, high] = rangeOf(algorithm, dimension.values, isCountedLate ? 0 : first, end);
   return { low, high, first, end };
 }
@@ -93,8 +103,8 @@ function isWithin(value: number, { low, high }: Range): boolean {
   return value >= low - room && value <= high + room;
 }
 
-function textOf(point: StoredPoint, trueUs: number, isSetBack: boolean): string {
-  const { low, high, first, end } = rangeAt(point, trueUs, isSetBack);
+function textOf(point: StoredPoint, trueUs: number, backUs: number): string {
+  const { low, high, first, end } = rangeAt(point, trueUs, backUs);
   if (first >= end) return "the child collected nothing in that time";
   const { atUs } = point.reference;
   const from = (atUs[first]! - trueUs) / 1e6;
