@@ -3,6 +3,7 @@ import type { SendBuffer } from "../base/send-buffer.ts";
 import { dimensionState } from "../rrd/backfill.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { DimensionSet } from "../rrd/dimension.ts";
+import type { Host } from "../rrd/host.ts";
 import { isResetAt, readStored } from "../rrd/read.ts";
 import { FINAL_END_LINE, finalBeginLine, finalSetHead, finalSetLine } from "../wire/encode-final.ts";
 import type { ChartStream } from "./chart-stream.ts";
@@ -67,6 +68,11 @@ export class FinalPoints {
     this.stateOf(chart).cursorSec = chart.lastEntrySec;
   }
 
+  /** What is stored from here on is told, whichever way it comes. */
+  beginAll(host: Host): void {
+    for (const chart of host.chartList()) this.begin(chart);
+  }
+
   /**
    * Values are about to be stored.
    * @param timeSec their second, if it is known: it may be one that was told before.
@@ -79,9 +85,16 @@ export class FinalPoints {
     state.heldValues += values;
     state.cursorSec = Math.min(state.cursorSec, chart.lastEntrySec);
     if (timeSec <= state.cursorSec) addLate(state, timeSec);
-    if (state.isListed) return;
-    state.isListed = true;
-    this.listed.push(state);
+    this.list(state);
+  }
+
+  /** Points after a second were stored that no value tells of: of a chart that is new here, all of them are. */
+  grown(chart: Chart, afterSec: number): void {
+    if (!this.stream.wants(chart)) return;
+    const isKnown = this.states[chart.index]?.chart === chart;
+    const state = this.stateOf(chart);
+    if (!isKnown) state.cursorSec = Math.min(state.cursorSec, afterSec);
+    this.list(state);
   }
 
   /** No more will come of this chart, as far as is known. */
@@ -149,6 +162,11 @@ export class FinalPoints {
     if (!this.buffer.append(Buffer.from(begin + lines + FINAL_END_LINE))) return false;
     this.stream.written.add(1, sets);
     return true;
+  }
+
+  private list(state: PointedChart): void {
+    if (!state.isListed) this.listed.push(state);
+    state.isListed = true;
   }
 
   private release(state: PointedChart): void {

@@ -200,7 +200,7 @@ export class HostPusher implements CommitListener, ConnectionEvents {
 
   past(chart: Chart, afterSec: number, beforeSec: number): void {
     this.markDirty();
-    this.output.replication?.grown(chart, afterSec, beforeSec);
+    this.output.grown(chart, afterSec, beforeSec);
   }
 
   drained(): void {

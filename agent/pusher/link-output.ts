@@ -185,6 +185,11 @@ export class LinkOutput {
     return true;
   }
 
+  /** Points of (afterSec, beforeSec] came in that no value tells of. */
+  grown(chart: Chart, afterSec: number, beforeSec: number): void {
+    (this.replication ?? this.points)?.grown(chart, afterSec, beforeSec);
+  }
+
   /** Values that no connection can take. */
   lose(values: number, reason: LossReason): void {
     this.account.lose(values, reason);
@@ -197,9 +202,8 @@ export class LinkOutput {
     this.breakOff("not_connected");
     this.stream.trustIntervals();
     if (agreed.interpolated) this.points = new FinalPoints(clock, buffer, stream, account);
-    // What is stored from here on is told, whichever way it comes.
-    if (!agreed.replication) for (const chart of host.chartList()) this.points?.begin(chart);
     if (agreed.replication) this.replication = new Replication(host, buffer, stream, account, this.points);
+    else this.points?.beginAll(host);
     this.replicatingMs = this.clock.monotonicMs();
     this.reachSec = host.historyEntries * host.updateEverySec;
   }
@@ -275,10 +279,8 @@ export class LinkOutput {
     const result = buffer.flush(socket);
     const taken = buffer.takenBytes - before;
     this.isBlocked = result === "blocked";
-    if (taken > 0) {
-      this.progressMs = nowMs;
-      account.handOver(buffer.takenBytes, nowMs);
-    }
+    if (taken > 0) this.progressMs = nowMs;
+    account.handOver(buffer.takenBytes, nowMs);
     return result === "closed" ? -1 : taken;
   }
 
@@ -365,11 +367,9 @@ export class LinkOutput {
   private recover(): void {
     if (Number.isNaN(this.lossMs)) return;
     const { account, buffer } = this;
-    const nowMs = this.clock.monotonicMs();
-    const reachMs = 1000 * this.reachSec;
+    const [nowMs, reachMs] = [this.clock.monotonicMs(), 1000 * this.reachSec];
     account.recover(Math.min(1, reachMs / (nowMs - this.lossMs)), Math.max(this.lossMs, nowMs - reachMs));
     this.lossMs = Number.NaN;
-    // The kernel may have all of it by now: no further byte need come.
     account.mark(buffer.appendedBytes, buffer.takenBytes, nowMs);
     account.handOver(buffer.takenBytes, nowMs);
   }

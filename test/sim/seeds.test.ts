@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { IS_SOAK } from "../seeded-random.ts";
 
 /** Worlds of an hour each; they share two processes, as CI has two cores. */
-const SEEDS = IS_SOAK ? 1000 : Number(process.env["TRIBUTARY_SIM_SEEDS"] ?? 50);
+const SEEDS = IS_SOAK ? 1000 : Number(process.env["TRIBUTARY_SIM_SEEDS"] ?? 100);
 const PROCESSES = 2;
 const MINUTES_MAX = IS_SOAK ? 90 : 10;
 

@@ -80,6 +80,23 @@ describe("final points to a parent of another kind", () => {
 });
 
 describe("final points through a proxy", () => {
+  test("a chart that came and went while the proxy was away from the child is told", async () => {
+    const { tree, nodes, parent, collect } = world("child", "proxy", "parent");
+    tree.foreign.add("parent");
+    tree.asked.set("proxy", 4800).set("parent", WITHOUT_REPLICATION);
+    await tree.pass(30, collect);
+    tree.cut("proxy");
+    // One of them was not there before.
+    const more = new Load(nodes[0]!, tree.clock, 4);
+    const fromSec = tree.clock.nowSec + 2;
+    await tree.pass(10, () => more.collect());
+    nodes[0]!.local.retireChart(more.charts.at(-1)!);
+    tree.join("proxy");
+    await tree.pass(30, () => {});
+    expect(more.charts.at(-1)!.slotsPassed).toBeGreaterThan(5);
+    expect(differences(more, parent, fromSec)).toEqual([]);
+  });
+
   test("what its child replays is told too, although none of it was told on this connection before", async () => {
     const { tree, load, parent, collect } = world("child", "proxy", "parent");
     tree.foreign.add("proxy").add("parent");
