@@ -9,9 +9,9 @@ const SOAK_MS = (FUZZ_MINUTES * 60_000) / 6;
 const TIMEOUT_MS = SOAK_MS + 10 * 60_000;
 
 test.each([
-  ["a parent, and children that say anything", fuzzReceiver, 400],
-  ["a child, and parents that say anything", fuzzPusher, 400],
-  ["a tree of agents, and wires that damage what they carry", fuzzWire, 200],
+  ["a parent, and children that say anything", fuzzReceiver, 600],
+  ["a child, and parents that say anything", fuzzPusher, 600],
+  ["a tree of agents, and wires that damage what they carry", fuzzWire, 300],
 ] as const)(
   "%s",
   async (_, fuzz, numRuns) => {
