@@ -189,7 +189,7 @@ export class HostWriter implements StreamHandler<Chart> {
   commitFinal(chart: Chart, row: FinalRow, nowUs: number): void {
     this.updates++;
     this.samples += row.setCount;
-    const endSec = this.pointClock.date(row.endSec, row.senderNowSec, nowUs);
+    const endSec = this.pointClock.date(row.endSec, chart.definition.updateEverySec, row.senderNowSec, nowUs);
     commitFinal(chart, endSec === row.endSec ? row : { ...row, endSec }, nowUs);
   }
 

@@ -2,7 +2,12 @@ import { expect, test } from "bun:test";
 import { PointClock } from "../../agent/receiver/point-clock.ts";
 
 /** Point, child's clock when it was sent, and our clock, all in seconds. */
-const cases: { what: string; points: [endSec: number, senderNowSec: number, nowSec: number][]; dates: number[] }[] = [
+const cases: {
+  what: string;
+  slotSec?: number;
+  points: [endSec: number, senderNowSec: number, nowSec: number][];
+  dates: number[];
+}[] = [
   {
     what: "a child in time, late or a little ahead: its own seconds",
     points: [
@@ -30,6 +35,24 @@ const cases: { what: string; points: [endSec: number, senderNowSec: number, nowS
     dates: [970],
   },
   {
+    what: "slots of two seconds: none lies before what it was made of",
+    slotSec: 2,
+    points: [
+      [1600, 1600, 999.4],
+      [1602, 1602, 1001.4],
+    ],
+    dates: [1000, 1002],
+  },
+  {
+    what: "slots that are longer than points may be ahead",
+    slotSec: 10,
+    points: [
+      [1600, 1600, 999.4],
+      [1610, 1610, 1009.4],
+    ],
+    dates: [990, 1000],
+  },
+  {
     what: "our clock is put back further, and put right",
     points: [
       [1600, 1600, 1000.4],
@@ -42,7 +65,9 @@ const cases: { what: string; points: [endSec: number, senderNowSec: number, nowS
   },
 ];
 
-test.each(cases)("$what", ({ points, dates }) => {
+test.each(cases)("$what", ({ points, slotSec = 1, dates }) => {
   const clock = new PointClock();
-  expect(points.map(([endSec, senderNowSec, nowSec]) => clock.date(endSec, senderNowSec, nowSec * 1e6))).toEqual(dates);
+  expect(
+    points.map(([endSec, senderNowSec, nowSec]) => clock.date(endSec, slotSec, senderNowSec, nowSec * 1e6)),
+  ).toEqual(dates);
 });
