@@ -72,8 +72,10 @@ export class PathProperties {
     if (toSec === 0) return;
     const { reference: known } = this.world;
     for (const reference of known.all) {
-      // One that is no more is forgotten by each in its own time.
-      if (known.isRetired(reference.id)) continue;
+      // One that is no more is forgotten by each in its own time, also by one that does not hear that it is back: of
+      // seed 56, a chart was retired at 3230 and collected again at 3398, while its child sent to the other parent.
+      const isForgotten = host.chart(reference.id) === undefined && known.wasRetired(reference.id);
+      if (isForgotten || known.isRetired(reference.id)) continue;
       for (const dimension of reference.all) {
         const second = this.missingOf(host, reference, dimension, toSec);
         if (Number.isNaN(second)) continue;

@@ -154,6 +154,7 @@ export class Reference {
   /** By chart: how it was defined last. */
   private readonly current = new Map<string, { chart: ChartReference; dimensions: Map<string, DimensionReference> }>();
   private readonly retiredIds = new Set<string>();
+  private readonly everRetiredIds = new Set<string>();
 
   constructor(startSec: number) {
     this.startSec = startSec;
@@ -172,6 +173,11 @@ export class Reference {
   /** The child said last that the chart is no more. */
   isRetired(id: string): boolean {
     return this.retiredIds.has(id);
+  }
+
+  /** The child has said so once, whatever came after. */
+  wasRetired(id: string): boolean {
+    return this.everRetiredIds.has(id);
   }
 
   /** @param nowSec by the child's clock: what another meaning of a dimension, or another interval, had stored is gone. */
@@ -199,6 +205,7 @@ export class Reference {
 
   retire(id: string): void {
     this.retiredIds.add(id);
+    this.everRetiredIds.add(id);
   }
 
   /** The child does not know the chart any more. */
