@@ -11,6 +11,12 @@ import { ReplayAnswers, type ReplayEvents } from "./replay-answers.ts";
 /** Share of the send buffer that definitions may fill before the first values. */
 const BUFFER_SHARE = 0.5;
 
+/**
+ * Longest wait of a parent that wants all in order for what comes no nearer: whoever held it, further down, may be gone
+ * for good. Such a parent hears nothing meanwhile, and closes a connection on which nothing comes for two minutes.
+ */
+const STUCK_SEC_MAX = 60;
+
 type Phase =
   /** Its definition waits to be written. */
   | "new"
@@ -70,6 +76,9 @@ export class Replication implements ReplayEvents {
   private toldBytes = 0;
   /** Older points that a parent of our kind has not been told of: (after, before] of their charts. */
   private readonly untold = new Map<Chart, { afterSec: number; beforeSec: number }>();
+  /** What such a parent waits for: the host's missing second, and since when that has not changed. */
+  private awaitedSec = 0;
+  private awaitedSinceSec = 0;
 
   /**
    * Every chart that has a past is offered, collected now or not.
@@ -198,7 +207,7 @@ export class Replication implements ReplayEvents {
       this.undefined.shift();
     }
     if (this.isTributary) this.tell();
-    return this.waitsForChild || this.answers.write(limitBytes, nowSec, isTurnOver);
+    return this.waitsForChild(nowSec) || this.answers.write(limitBytes, nowSec, isTurnOver);
   }
 
   streaming(chart: Chart): void {
@@ -239,8 +248,12 @@ export class Replication implements ReplayEvents {
   }
 
   /** What the host's own sender still brings would come too late for a parent that wants all in order. */
-  private get waitsForChild(): boolean {
-    return this.needsOrder && this.host.missingFromSec > 0 && this.host.isConnected;
+  private waitsForChild(nowSec: number): boolean {
+    const { missingFromSec, isConnected } = this.host;
+    if (!this.needsOrder || missingFromSec === 0 || !isConnected) return false;
+    if (missingFromSec !== this.awaitedSec || nowSec < this.awaitedSinceSec) this.awaitedSinceSec = nowSec;
+    this.awaitedSec = missingFromSec;
+    return nowSec < this.awaitedSinceSec + STUCK_SEC_MAX;
   }
 
   private redefine(state: ReplicatedChart): void {
@@ -267,7 +280,8 @@ export class Replication implements ReplayEvents {
     if (chart.isRemoved || this.states[chart.index] !== state || state.phase !== "new") return true;
     if (!this.stream.define(chart)) return false;
     const hasPast = chart.slotsPassed > 0;
-    const firstSec = hasPast ? chart.firstEntrySec + chart.definition.updateEverySec : 0;
+    // The second before the oldest point: netdata asks for what is after the second that it is told here.
+    const firstSec = hasPast ? chart.firstEntrySec : 0;
     const lastSec = hasPast ? chart.lastEntrySec : 0;
     if (!this.buffer.append(Buffer.from(definitionEndLine(firstSec, lastSec, nowSec)))) return false;
     state.isOffered = true;

@@ -74,7 +74,7 @@ describe("what our agents write", () => {
   treeTest("our child: only what was agreed, and every interval as it was measured", ({ ourStream, ourLink }) => {
     const base = ["BEGIN", "CHART", "DIMENSION", "END", "SET"];
     const labels = ["CLABEL", "CLABEL_COMMIT", "LABEL", "OVERWRITE", "VARIABLE"];
-    const replication = ["CHART_DEFINITION_END", "RBEGIN", "RDSTATE", "REND", "RSSTATE"];
+    const replication = ["CHART_DEFINITION_END", "RBEGIN", "RDSTATE", "REND", "RSET", "RSSTATE"];
     expect([...ourStream.keywords.keys()].toSorted()).toEqual([...base, ...labels, ...replication].toSorted());
     const { offered, queued, replayed, lost } = ourLink;
     // What came before the connection stood was fetched; and it went on after it was asked.

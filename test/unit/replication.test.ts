@@ -324,4 +324,30 @@ describe("child → proxy → parent", () => {
     expect(differences(load, proxy)).toEqual([]);
     expect(differences(load, parent)).toEqual([]);
   });
+
+  test("a foreign parent does not wait for ever for what a child that is gone for good had", async () => {
+    const tree = new Tree();
+    const child = tree.add("child", "lower");
+    const lower = tree.add("lower", "upper");
+    const upper = tree.add("upper", "parent");
+    const parent = tree.add("parent", null);
+    tree.foreign.add("parent");
+    const load = new Load(child, tree.clock);
+    const collect = () => load.collect();
+    tree.cut("parent");
+    await tree.pass(30, collect);
+    tree.cut("lower");
+    await tree.pass(200, collect);
+    tree.bytesPerSec = 10_000;
+    tree.join("lower");
+    for (let i = 0; i < 100 && missingAt(upper) === 0; i++) await tree.pass(1, collect);
+    tree.cut("lower");
+    tree.bytesPerSec = Number.POSITIVE_INFINITY;
+    tree.join("parent");
+    const lastSec = (node: Node) => node.database.host(CHILD_GUID)?.chart("load.c0")?.lastEntrySec ?? 0;
+    await tree.pass(75, () => {});
+    expect([missingAt(lower) > 0, missingAt(upper) > 0, lastSec(parent)]).toEqual([true, true, 0]);
+    await tree.pass(60, () => {});
+    expect(lastSec(parent)).toBe(lastSec(upper));
+  });
 });
