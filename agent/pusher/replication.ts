@@ -202,12 +202,13 @@ export class Replication implements ReplayEvents {
    * @returns false when only time ran out: call it again soon.
    */
   write(limitBytes: number, nowSec: number, isTurnOver: () => boolean): boolean {
+    if (this.waitsForChild(nowSec)) return true;
     while (this.undefined.length > 0 && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
       if (!this.writeDefinition(this.undefined[0]!, nowSec)) return true;
       this.undefined.shift();
     }
     if (this.isTributary) this.tell();
-    return this.waitsForChild(nowSec) || this.answers.write(limitBytes, nowSec, isTurnOver);
+    return this.answers.write(limitBytes, nowSec, isTurnOver);
   }
 
   streaming(chart: Chart): void {
@@ -247,7 +248,10 @@ export class Replication implements ReplayEvents {
     return this.stream.ensureDefined(chart);
   }
 
-  /** What the host's own sender still brings would come too late for a parent that wants all in order. */
+  /**
+   * What the host's own sender still brings would come too late for a parent that wants all in order, and asks but once
+   * for what it was offered.
+   */
   private waitsForChild(nowSec: number): boolean {
     const { missingFromSec, isConnected } = this.host;
     if (!this.needsOrder || missingFromSec === 0 || !isConnected) return false;

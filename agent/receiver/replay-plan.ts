@@ -141,7 +141,8 @@ export class ReplayPlan implements ReplayAsker {
 
   /**
    * The child has defined a chart and waits to be asked.
-   * @param firstSec its oldest point, @param lastSec its newest; 0 = none. @param nowSec our clock.
+   * @param firstSec its oldest point, or the second before. @param lastSec its newest; 0 = none.
+   * @param nowSec our clock.
    * @returns the oldest second that is missing here; 0 = none is.
    */
   defined(chart: Chart, firstSec: number, lastSec: number, nowSec: number): number {
@@ -298,7 +299,9 @@ export class ReplayPlan implements ReplayAsker {
     let ownSec = chart.slotsPassed > 0 ? chart.lastEntrySec : 0;
     if (isFirst && this.missedSec > 0) ownSec = Math.min(ownSec, this.missedSec - U);
     if (ownSec > lastSec) ownSec = isFirst ? this.sameUpTo(lastSec, nowSec) : 0;
-    const afterSec = Math.max(ownSec, firstSec - U, nowSec - settings.windowSec, lastSec - host.historyEntries * U);
+    // A child of our kind names the second before its oldest point, another that point.
+    const pastSec = this.canAskLater ? firstSec : firstSec - U;
+    const afterSec = Math.max(ownSec, pastSec, nowSec - settings.windowSec, lastSec - host.historyEntries * U);
     return Math.floor(afterSec / U) * U;
   }
 

@@ -113,7 +113,7 @@ describe("a child that says absurd seconds", () => {
 
 test("what a child of our kind has and we lack is missing as soon as it is offered, not at the next tick", () => {
   const child = new Child();
-  child.send(`CHART_DEFINITION_END ${NOW - 60} ${NOW - 1} ${NOW}`);
+  child.send(`CHART_DEFINITION_END ${NOW - 61} ${NOW - 1} ${NOW}`);
   expect(child.host.missingFromSec).toBe(NOW - 60);
 });
 

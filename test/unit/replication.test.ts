@@ -325,6 +325,18 @@ describe("child → proxy → parent", () => {
     expect(differences(load, parent)).toEqual([]);
   });
 
+  test("a foreign parent that connects while the proxy still fetches the past is offered all of it", async () => {
+    const { tree, proxy, parent, load, collect } = chain();
+    tree.foreign.add("parent");
+    tree.cut("proxy");
+    await tree.pass(200, collect);
+    tree.bytesPerSec = 4000;
+    tree.join("proxy");
+    await tree.pass(150, collect);
+    expect(differences(load, proxy)).toEqual([]);
+    expect(differences(load, parent)).toEqual([]);
+  });
+
   test("a foreign parent does not wait for ever for what a child that is gone for good had", async () => {
     const tree = new Tree();
     const child = tree.add("child", "lower");
