@@ -287,7 +287,7 @@ export class HostPusher implements CommitListener, ConnectionEvents {
   private tickConnected(nowMs: number): void {
     const { output, parent, settings } = this;
     output.tick(nowMs);
-    this.log.clockOff(clockProblem(parent.clockOffsetSec));
+    this.log.tick(clockProblem(parent.clockOffsetSec), output.account.recovered);
     if (output.tellFacts(this.host) || !output.isDelivered) this.flush(nowMs);
     if (this.state !== "connected") return;
     const verdict = this.watch.verdict(parent, nowMs, settings.timeoutSec);

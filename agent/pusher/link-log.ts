@@ -13,6 +13,8 @@ export class LinkLog {
   /** Values thrown away since the last connection; −1 = none. */
   private discarded = -1;
   private hasToldClock = false;
+  /** Values known to be recovered. */
+  private recovered = 0;
 
   /** Its lines name the host and the parent in use, or tried last. */
   constructor(log: Log, host: Pick<Host, "hostname">, choice: Pick<ParentChoice, "name">) {
@@ -96,11 +98,19 @@ export class LinkLog {
     this.log.info("pusher.returning", { ...this.fields, preferred });
   }
 
-  /** One line a connection. @param problem empty = there is none. */
-  clockOff(problem: string): void {
-    if (problem === "" || this.hasToldClock) return;
-    this.hasToldClock = true;
-    this.log.error("pusher.clock_off", { ...this.fields, problem });
+  /**
+   * Time passes on a link that lives. Call once a second.
+   * @param clockProblem told once a connection; empty = there is none.
+   * @param recovered values that were lost and that the parent has fetched since, in all: one line when there are more.
+   */
+  tick(clockProblem: string, recovered: number): void {
+    if (clockProblem !== "" && !this.hasToldClock) {
+      this.hasToldClock = true;
+      this.log.error("pusher.clock_off", { ...this.fields, problem: clockProblem });
+    }
+    if (recovered <= this.recovered) return;
+    this.log.info("pusher.recovered", { ...this.fields, values: recovered - this.recovered });
+    this.recovered = recovered;
   }
 
   stopping(): void {
