@@ -25,10 +25,12 @@ const QUICK_TESTS = [
   "./test/sim/network.test.ts",
   "./test/tidy.test.ts",
 ];
+/** They take a processor or two. */
+const SIMULATIONS = ["sim/seeds"];
 /**
  * They look at real programs for minutes and hardly use a processor: these rows run side by side, the files of a row one
- * after the other, each in a process of its own. All other tests run before them: what they need of the machine would
- * disturb these. The demonstration, which must lose nothing from its very start, begins when the others have started.
+ * after the other, each in a process of its own. All other tests run before them, in three processes: what they need of the
+ * machine would disturb these. The demonstration, which must lose nothing from its very start, begins when the others have started.
  */
 const WAITING_TESTS = [
   ["netdata-replication"],
@@ -39,6 +41,8 @@ const WAITING_TESTS = [
   ["agent-carbon", "store-modes", "failover", "agent"],
   ["demo", "netdata-refusals", "netdata-outage", "netdata-labels", "netdata-old-host"],
 ];
+
+const BROKEN: Totals = { passed: 0, failed: 1, skipped: 0 };
 
 const args = process.argv.slice(2);
 const isQuick = args.includes("--quick");
@@ -53,13 +57,23 @@ say(`${passed} passed, ${failed} failed, ${sum((each) => each.skipped)} skipped`
 process.exit(failed > 0 || passed === 0 ? 1 : 0);
 
 async function runAll(): Promise<Totals[]> {
-  const rows = WAITING_TESTS.map((names) => names.map((name) => `./test/peer/${name}.test.ts`));
+  const place = (name: string) => `./test/${name}.test.ts`;
+  const rows = WAITING_TESTS.map((names) => names.map((name) => place(`peer/${name}`)));
+  const simulations = SIMULATIONS.map(place);
+  const apart = [...rows.flat(), ...simulations];
   const all = [...new Bun.Glob("./test/**/*.test.ts").scanSync({ cwd: ROOT })].toSorted();
-  const absent = rows.flat().filter((file) => !all.includes(file));
+  const absent = apart.filter((file) => !all.includes(file));
   if (absent.length > 0) throw new Error(`scripts/test.ts names tests that are not there: ${absent.join(", ")}`);
-  const first = await runTests(all.filter((file) => !rows.flat().includes(file)));
+  const others = all.filter((file) => !apart.includes(file));
+  const isPeer = (file: string) => file.startsWith("./test/peer/");
+  // Several processes would build the binary that they try.
+  if (!runStatic(["bun", "scripts/build.ts", "--if-stale"])) return [BROKEN];
+  say("three runs side by side, each shown when it has ended: real programs, the simulated world, everything else");
+  const first = await Promise.all(
+    [others.filter(isPeer), simulations, others.filter((file) => !isPeer(file))].map((files) => runTests(files, true)),
+  );
   say(`side by side, each file shown when it has ended: ${WAITING_TESTS.flat().join(", ")}`);
-  return [first, ...(await Promise.all(rows.map(runRow))).flat()];
+  return [...first, ...(await Promise.all(rows.map(runRow))).flat()];
 }
 
 async function runRow(files: string[]): Promise<Totals[]> {

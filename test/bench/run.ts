@@ -13,6 +13,7 @@ const steps: { name: string; args: string[] }[] = [
   { name: "(b) through TCP", args: ["stream.bench.ts", "parent", "20", "250", "10", "0", settle, window] },
   { name: "(b) through TCP", args: ["stream.bench.ts", "parent", "1000", "50", "10", "0", settle, window] },
   { name: "(c) proxy through TCP", args: ["stream.bench.ts", "proxy", "20", "1000", "25", "0", settle, window] },
+  { name: "all that is agreed, and replication", args: ["negotiated.bench.ts", "20", "250", "10", settle, window] },
   { name: "memory per dimension", args: ["memory.bench.ts"] },
   { name: "delay collected → committed", args: ["delay.bench.ts", isQuick ? "10" : "60"] },
   { name: "child at 1 Hz", args: ["child.bench.ts", isQuick ? "10" : "60"] },
