@@ -4,7 +4,8 @@ import type { Host } from "../rrd/host.ts";
 import { trustClock } from "../rrd/interval.ts";
 import { missFrom } from "../rrd/missing.ts";
 import type { DimensionState, ReplayEnd, ReplayRow } from "../wire/stream-handler.ts";
-import type { ReplayPlan, ReplayRequest } from "./replay-plan.ts";
+import type { ReplayRequest } from "./chart-replay.ts";
+import type { ReplayPlan } from "./replay-plan.ts";
 
 /** A child whose clock is ahead of ours by more than this is dated by ours: its own would put values in the future. */
 const AHEAD_SEC_MAX = 5;

@@ -1,18 +1,9 @@
 import type { ReplicationSettings } from "../config/child-settings.ts";
 import type { Chart } from "../rrd/chart.ts";
 import type { Host } from "../rrd/host.ts";
+import { ChartReplay, type ReplayRequest } from "./chart-replay.ts";
 import type { ReplayPace } from "./replay-pace.ts";
 import type { ReplayAsker, ReplayShare } from "./replay-share.ts";
-
-/** One request, ready for the wire. */
-export interface ReplayRequest {
-  readonly chart: Chart;
-  /** Live values follow the answer. */
-  readonly startsStreaming: boolean;
-  /** The points in (after, before]; both 0 = none. */
-  readonly afterSec: number;
-  readonly beforeSec: number;
-}
 
 /** Slots that are asked for together with the live stream, where older ones can be asked for later. */
 const LIVE_SLOTS = 10;
@@ -26,34 +17,6 @@ const UNSURE_SEC = 60;
 const QUIET_TICKS_MAX = 10;
 /** Charts looked through for ones that are gone at the earliest. */
 const SWEEP_AT = 1024;
-
-/** A chart as its child offered it on this connection. */
-class ChartReplay {
-  readonly chart: Chart;
-  /** What the child holds. */
-  lastSec = 0;
-  /** It was not defined on this connection before. */
-  isFirst = true;
-  /** It streams: what is asked for now is older. */
-  isLive = false;
-  /** Points in (after, before] are to be asked for; none when they are equal. */
-  afterSec = 0;
-  beforeSec = 0;
-  asked: ReplayRequest | null = null;
-  /** It waits for its turn to be asked. */
-  isQueued = false;
-  askedValues = 0;
-  /** When it was asked, as {@link ReplayPace} knows it. */
-  askedMs = 0;
-  /** It was asked while it did not stream. */
-  isStarting = false;
-  /** What it held when it was asked to stream: answers that go back further correct it. */
-  heldSec = 0;
-
-  constructor(chart: Chart) {
-    this.chart = chart;
-  }
-}
 
 /**
  * What one connection asks its child for, so that nothing is missing here that the child still has (streaming.md §9).
@@ -70,6 +33,8 @@ export class ReplayPlan implements ReplayAsker {
   private readonly starting: ChartReplay[] = [];
   private readonly backlog: ChartReplay[] = [];
   private askedCharts = 0;
+  /** The same and those that were waited for in vain. */
+  private openCharts = 0;
   /** Of these: asked to stream. */
   private startingCharts = 0;
   private readonly pace: ReplayPace;
@@ -130,7 +95,7 @@ export class ReplayPlan implements ReplayAsker {
   /** Oldest second that is missing in a chart although newer ones may be there; 0 = none is. */
   get missingFromSec(): number {
     // All that is to be asked for is in turn, or asked for.
-    if (!this.canAskLater || (!this.isWaiting && this.askedCharts === 0)) return 0;
+    if (!this.canAskLater || (!this.isWaiting && this.openCharts === 0)) return 0;
     let oldest = Number.POSITIVE_INFINITY;
     for (const { afterSec, beforeSec, chart } of this.byChart.values()) {
       // What was asked for at another update_every may be less than a slot of this one.
@@ -155,7 +120,9 @@ export class ReplayPlan implements ReplayAsker {
     }
     const wasQueued = replay.isQueued;
     replay.isLive = false;
-    const afterSec = this.missingAfter(replay, firstSec, lastSec, nowSec);
+    // What is missing since an earlier definition still is.
+    const openSec = replay.afterSec < replay.beforeSec ? replay.afterSec : Number.POSITIVE_INFINITY;
+    const afterSec = this.missingAfter(replay, firstSec, lastSec, nowSec, openSec);
     replay.isFirst = false;
     replay.afterSec = Math.min(afterSec, lastSec);
     replay.beforeSec = lastSec;
@@ -180,7 +147,8 @@ export class ReplayPlan implements ReplayAsker {
     // Whatever it says: no more than we can keep.
     const keptSec = Math.min(Math.floor(this.settings.windowSec / U), this.host.historyEntries) * U;
     replay.afterSec = Math.max(isEmpty ? fromSec : Math.min(replay.afterSec, fromSec), replay.beforeSec - keptSec);
-    if (replay.isLive && replay.asked === null && !replay.isQueued) this.queue(replay);
+    if (replay.asked !== null) replay.regrownSec = Math.min(replay.regrownSec, Math.max(fromSec, replay.afterSec));
+    else if (replay.isLive && !replay.isQueued) this.queue(replay);
   }
 
   /** The request that a chart is answering now. */
@@ -207,6 +175,8 @@ export class ReplayPlan implements ReplayAsker {
     // A child may take smaller steps than it was asked for; none at all would never end.
     const cameTo = beforeSec > asked.afterSec ? Math.min(beforeSec, asked.beforeSec) : asked.beforeSec;
     if (asked.beforeSec > 0 && asked.afterSec === replay.afterSec) replay.afterSec = cameTo;
+    replay.afterSec = Math.min(replay.afterSec, replay.regrownSec);
+    replay.regrownSec = Number.POSITIVE_INFINITY;
     if (!replay.isLive) {
       replay.beforeSec = Math.max(replay.beforeSec, replay.lastSec);
       this.queue(replay);
@@ -216,20 +186,32 @@ export class ReplayPlan implements ReplayAsker {
   }
 
   askNext(): boolean {
-    const replay = this.mayAsk ? (this.starting.shift() ?? this.backlog.shift()) : undefined;
-    if (replay === undefined) return false;
-    replay.isQueued = false;
-    this.ask(replay, replay.isLive ? this.olderOf(replay) : this.startOf(replay));
+    if (!this.mayAsk) return false;
+    this.askFirst();
     return this.isWaiting && this.mayAsk;
   }
 
-  /** Call once a second: a child that does not answer must not keep others from being asked. */
+  /**
+   * Call once a second: a child that does not answer must not keep others from being asked. It is asked something else
+   * now and then: perhaps there are charts that it does not know any more.
+   */
   tick(): void {
-    if (this.askedCharts === 0) this.quietTicks = 0;
+    if (this.openCharts === 0) this.quietTicks = 0;
     else this.quietTicks++;
-    if (this.quietTicks < QUIET_TICKS_MAX || this.pace.open === 0) return;
-    for (const replay of this.byChart.values()) replay.askedValues = 0;
-    this.giveAll();
+    if (this.quietTicks === 0 || this.quietTicks % QUIET_TICKS_MAX > 0) return;
+    this.askFirst();
+    for (const replay of this.byChart.values()) {
+      this.uncount(replay);
+      replay.askedValues = 0;
+    }
+    if (this.pace.open > 0) this.giveAll();
+  }
+
+  private askFirst(): void {
+    const replay = this.starting.shift() ?? this.backlog.shift();
+    if (replay === undefined) return;
+    replay.isQueued = false;
+    this.ask(replay, replay.isLive ? this.olderOf(replay) : this.startOf(replay));
   }
 
   /** The connection is over. */
@@ -291,7 +273,13 @@ export class ReplayPlan implements ReplayAsker {
   }
 
   /** What is missing begins after this second. */
-  private missingAfter(replay: ChartReplay, firstSec: number, lastSec: number, nowSec: number): number {
+  private missingAfter(
+    replay: ChartReplay,
+    firstSec: number,
+    lastSec: number,
+    nowSec: number,
+    openSec: number,
+  ): number {
     const { chart, isFirst } = replay;
     const { host, settings } = this;
     if (!settings.isEnabled || host.ring === null) return lastSec;
@@ -299,6 +287,7 @@ export class ReplayPlan implements ReplayAsker {
     let ownSec = chart.slotsPassed > 0 ? chart.lastEntrySec : 0;
     if (isFirst && this.missedSec > 0) ownSec = Math.min(ownSec, this.missedSec - U);
     if (ownSec > lastSec) ownSec = isFirst ? this.sameUpTo(lastSec, nowSec) : 0;
+    ownSec = Math.min(ownSec, openSec);
     // A child of our kind names the second before its oldest point, another that point.
     const pastSec = this.canAskLater ? firstSec : firstSec - U;
     const afterSec = Math.max(ownSec, pastSec, nowSec - settings.windowSec, lastSec - host.historyEntries * U);
@@ -351,7 +340,9 @@ export class ReplayPlan implements ReplayAsker {
     replay.asked = request;
     replay.heldSec = request.beforeSec > 0 ? request.afterSec : chart.lastEntrySec;
     replay.askedValues = (slots + 1) * Math.max(1, chart.dimensions.count);
+    this.openCharts++;
     this.askedCharts++;
+    replay.isCounted = true;
     replay.isStarting = !replay.isLive;
     if (replay.isStarting) this.startingCharts++;
     replay.askedMs = this.pace.take(replay.askedValues);
@@ -362,9 +353,17 @@ export class ReplayPlan implements ReplayAsker {
   private close(replay: ChartReplay): void {
     if (replay.asked === null) return;
     replay.asked = null;
-    this.askedCharts--;
-    if (replay.isStarting) this.startingCharts--;
+    this.openCharts--;
+    this.uncount(replay);
     this.pace.give(replay.askedValues, replay.askedMs);
     this.share.give(replay.askedValues);
+  }
+
+  /** Nothing waits for its answer any more. */
+  private uncount(replay: ChartReplay): void {
+    if (!replay.isCounted) return;
+    replay.isCounted = false;
+    this.askedCharts--;
+    if (replay.isStarting) this.startingCharts--;
   }
 }

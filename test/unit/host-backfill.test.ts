@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import type { ReplayRequest } from "../../agent/receiver/chart-replay.ts";
 import { HostBackfill } from "../../agent/receiver/host-backfill.ts";
 import { HostWriter } from "../../agent/receiver/host-writer.ts";
 import { ReplayPace } from "../../agent/receiver/replay-pace.ts";
-import { ReplayPlan, type ReplayRequest } from "../../agent/receiver/replay-plan.ts";
+import { ReplayPlan } from "../../agent/receiver/replay-plan.ts";
 import { ReplayShare } from "../../agent/receiver/replay-share.ts";
 import { imbalance } from "../../agent/rrd/balance.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import type { ReplayRequest } from "../../agent/receiver/chart-replay.ts";
 import { ReplayPace } from "../../agent/receiver/replay-pace.ts";
-import { ReplayPlan, type ReplayRequest } from "../../agent/receiver/replay-plan.ts";
+import { ReplayPlan } from "../../agent/receiver/replay-plan.ts";
 import { ReplayShare } from "../../agent/receiver/replay-share.ts";
 import { storePast } from "../../agent/rrd/backfill.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
@@ -139,6 +140,40 @@ describe("how far back a child is asked for depends on", () => {
 });
 
 describe("a child that can be asked for older points too", () => {
+  test("is asked for the rest of its backlog although it defined the chart anew meanwhile", () => {
+    const share = new ReplayShare();
+    const asked = new Asked({ ...SETTINGS, stepSec: 500 }, share);
+    asked.plan.allowLater();
+    const [chart, other] = [asked.chart("a"), asked.chart("b")];
+    for (const each of [chart, other]) asked.plan.defined(each, NOW - 1000, NOW, NOW);
+    asked.plan.answered(chart, true, NOW, NOW);
+    // Others take all that may be asked for: it has to wait.
+    share.take(1_000_000);
+    asked.plan.answered(chart, false, NOW - 500, NOW);
+    expect(asked.take().at(-1)).toBe("t.a false -1000 -500");
+    const values = new Float64Array([1]);
+    storePast(chart, { endSec: NOW, values, isReset: false, isCorrection: false }, NOW * 1e6);
+    asked.plan.defined(chart, NOW - 1000, NOW, NOW);
+    share.give(1_000_000);
+    share.ask();
+    asked.plan.answered(chart, true, NOW, NOW);
+    expect(asked.take()).toEqual(["t.a true -10 0", "t.a false -500 -10"]);
+  });
+
+  test("may have passed in its answer what it gets meanwhile: that is asked for again", () => {
+    const asked = new Asked();
+    asked.plan.allowLater();
+    const chart = asked.chart("a", NOW - 500);
+    asked.plan.defined(chart, NOW - 3000, NOW, NOW);
+    asked.plan.answered(chart, true, NOW, NOW);
+    expect(asked.take()).toEqual(["t.a true -10 0", "t.a false -500 -10"]);
+    asked.plan.grown(chart, NOW - 400, NOW - 300);
+    asked.plan.answered(chart, false, NOW - 10, NOW);
+    expect(asked.take()).toEqual(["t.a false -400 -10"]);
+    asked.plan.answered(chart, false, NOW - 10, NOW);
+    expect([asked.take(), asked.plan.missingFromSec]).toEqual([[], 0]);
+  });
+
   test("streams at once with its newest ones; its backlog comes in steps, all charts side by side", () => {
     const asked = new Asked();
     asked.plan.allowLater();
@@ -254,6 +289,22 @@ test("all children together are asked for so much at a time, each in turn; one t
 });
 
 describe("a child that misbehaves", () => {
+  test("and leaves one question open is asked the others all the same", () => {
+    const asked = new Asked();
+    asked.plan.defined(asked.chart("gone"), 0, 0, NOW);
+    for (let n = 0; n < 10; n++) asked.plan.tick();
+    const later = [asked.chart("b"), asked.chart("c"), asked.chart("d")];
+    for (const chart of later) asked.plan.defined(chart, 0, 0, NOW);
+    for (let n = 0; n < 10; n++) asked.plan.tick();
+    asked.plan.answered(later[0]!, true, 0, NOW);
+    expect(asked.take()).toEqual(["t.gone true nothing", "t.b true nothing", "t.c true nothing", "t.d true nothing"]);
+    asked.plan.answered(later[1]!, true, 0, NOW);
+    asked.plan.answered(later[2]!, true, 0, NOW);
+    for (let n = 0; n < 10; n++) asked.plan.tick();
+    asked.plan.completed();
+    expect(asked.plan.isSettled).toBe(true);
+  });
+
   const defined = (asked: Asked, chart: Chart, more = 0) => asked.plan.defined(chart, NOW - 3000, NOW + more, NOW);
 
   test("and answers what nobody asked is not asked because of it", () => {
@@ -283,6 +334,8 @@ describe("a child that misbehaves", () => {
     other.plan.answered(first, true, NOW, NOW);
     expect(other.take()).toEqual(["t.b false -3001 -2991"]);
     for (let n = 0; n < 10; n++) for (const each of silent) each.plan.tick();
+    // Each was asked something else, which counts against nobody.
+    for (const each of silent) expect([1, 2]).toContain(each.take().length);
     other.plan.answered(second, false, NOW - 2991, NOW);
     expect(other.take()).toEqual(["t.b false -2991 -2791"]);
     // It may be asked again as soon as it has said anything.
