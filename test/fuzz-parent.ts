@@ -53,7 +53,7 @@ export function fuzzCommands(random: SeededRandom, charts: readonly string[], no
   };
   const stored = () => {
     const bytes = random.pick([() => String(random.below(100_000)), () => oddNumber(random)])();
-    return `TRIBUTARY STORED ${bytes} ${random.chance(80) ? nowSec * 1e6 : oddNumber(random)} ${random.chance(50) ? 0 : second()}\n`;
+    return `TRIBUTARY STORED ${bytes} ${random.chance(80) ? nowSec * 1e6 : oddNumber(random)} ${random.chance(50) ? 0 : second()} ${random.chance(50) ? 3600 : oddNumber(random)}\n`;
   };
   const kinds = [
     () => request(),

@@ -8,6 +8,14 @@ const PROBLEM_BYTES_MAX = 200;
 /** A parent that speaks once a second is silent after this. */
 const SILENT_MS = 5000;
 
+/** What a parent says of its asking for the past. */
+export interface FetchReport {
+  /** Oldest second that it lacks; 0 = none. */
+  readonly missingFromSec: number;
+  /** How old what it fetches may be, s; 0 = it fetches nothing. */
+  readonly fetchSec: number;
+}
+
 /** What a parent knows of the end of the path, where the two may be the same. */
 export interface EndReport {
   /** Position up to which the end has stored this connection's bytes. */
@@ -152,14 +160,15 @@ export class EndConfirmation implements PathEnd {
   }
 }
 
-/** @param words behind the other words of STORED; null = there are none. Any words will do. */
-export function readEndReport([bytes, reachSec, fetchSec, problem = ""]: readonly string[]): EndReport | null {
+/** @param words behind the other words of STORED. Any words will do. @returns null = there are none. */
+export function readEndReport(words: readonly string[], fetchSec: number): EndReport | null {
+  const [bytes, reachSec, problem = ""] = words;
   if (bytes === undefined) return null;
   const amount = (word = "") => Math.max(0, Number(word) || 0);
   return {
     bytes: amount(bytes),
     reachSec: amount(reachSec),
-    fetchSec: amount(fetchSec),
+    fetchSec,
     problem: cutUtf8(plainText(problem), PROBLEM_BYTES_MAX),
   };
 }

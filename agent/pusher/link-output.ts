@@ -8,7 +8,7 @@ import type { CollectedRow } from "../rrd/collected-row.ts";
 import type { Host } from "../rrd/host.ts";
 import type { Capabilities } from "../wire/capabilities.ts";
 import { ChartStream, type SetHeadsCache } from "./chart-stream.ts";
-import { EndConfirmation, type EndReport } from "./end-confirmation.ts";
+import { EndConfirmation, type EndReport, type FetchReport } from "./end-confirmation.ts";
 import { FinalPoints } from "./final-points.ts";
 import { HostFactsLines } from "./host-facts-lines.ts";
 import { LinkAccount, type LossReason } from "./link-account.ts";
@@ -211,17 +211,18 @@ export class LinkOutput {
   }
 
   /**
-   * The parent says what is stored. @param bytes of the stream. @param missingFromSec what it lacks; 0 = nothing.
+   * The parent says what is stored. @param bytes of the stream. @param fetched what it lacks, and asks for.
    * @param report what it says of the end of the path; null = nothing.
    */
-  acknowledge(bytes: number, missingFromSec: number, report: EndReport | null): void {
+  acknowledge(bytes: number, fetched: FetchReport, report: EndReport | null): void {
+    const { missingFromSec, fetchSec } = fetched;
     const nowMs = this.clock.monotonicMs();
     this.heardMs = nowMs;
     this.confirmedBytes = Math.max(this.confirmedBytes, Math.min(bytes, this.buffer.takenBytes));
     this.account.settle(Number.POSITIVE_INFINITY, this.confirmedBytes, true);
     // Told after the parent had asked for all that it lacked.
     if (missingFromSec === 0 && this.wasUpToDate) {
-      this.recover();
+      this.recover(fetchSec);
       this.end.fetched(this.buffer.appendedBytes);
     }
     this.wasUpToDate = this.replication?.isUpToDate === true;
@@ -311,7 +312,7 @@ export class LinkOutput {
     this.settle(nowMs);
     this.account.tick(nowMs);
     const isSilent = !this.isOurs && nowMs - this.replicatingMs > GREETING_MS_MAX;
-    if (isSilent && this.replication?.isUpToDate === true) this.recover();
+    if (isSilent && this.replication?.isUpToDate === true) this.recover(this.reachSec);
     if (nowMs < this.relaxMs) return;
     this.relaxMs = nowMs + RELAX_MS;
     this.buffer.relax();
@@ -358,11 +359,11 @@ export class LinkOutput {
     if (Number.isNaN(this.lossMs) && this.account.recoverableValues > 0) this.lossMs = this.clock.monotonicMs();
   }
 
-  /** The parent has, or will have with what is in the buffer, all that the ring holds. */
-  private recover(): void {
+  /** The parent has, or will have, all that the ring holds. @param fetchSec how old what it fetches may be. */
+  private recover(fetchSec: number): void {
     if (Number.isNaN(this.lossMs)) return;
     const { account, buffer } = this;
-    const [nowMs, reachMs] = [this.clock.monotonicMs(), 1000 * this.reachSec];
+    const [nowMs, reachMs] = [this.clock.monotonicMs(), 1000 * Math.min(this.reachSec, fetchSec)];
     account.recover(Math.min(1, reachMs / (nowMs - this.lossMs)), Math.max(this.lossMs, nowMs - reachMs));
     this.lossMs = Number.NaN;
     account.mark(buffer.appendedBytes, buffer.takenBytes, nowMs);

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { type CommandHandler, CommandReader } from "../wire/commands.ts";
-import { readEndReport } from "./end-confirmation.ts";
+import { type FetchReport, readEndReport } from "./end-confirmation.ts";
 import type { LinkOutput } from "./link-output.ts";
 
 /** What the parent of one connection says after its prompt. */
@@ -27,14 +27,18 @@ export class ParentCommands implements CommandHandler {
     this.output.replication?.ask(chartId, startsStreaming, afterSec, beforeSec);
   }
 
-  /** Of an agent of our kind: `1 GUID HOSTNAME`, and once a second `STORED BYTES NOW_US MISSING_FROM_SEC [END]`. */
-  extension([word, bytes, nowUs, missingFromSec, ...end]: readonly string[]): void {
+  /** Of an agent of our kind: `1 GUID HOSTNAME`, and once a second `STORED BYTES NOW_US MISSING_FROM_SEC FETCH_SEC [END]`. */
+  extension([word, bytes, nowUs, missingFromSec, fetchSec, ...end]: readonly string[]): void {
     if (word === "1") {
       this.isOurs = true;
       this.output.expectAcknowledgements();
     } else if (word === "STORED") {
       if (Number(nowUs) > 0) this.clockOffsetSec = (this.clock.nowUs() - Number(nowUs)) / 1e6;
-      this.output.acknowledge(Number(bytes) || 0, Number(missingFromSec) || 0, readEndReport(end));
+      const fetched: FetchReport = {
+        missingFromSec: Number(missingFromSec) || 0,
+        fetchSec: Math.max(0, Number(fetchSec) || 0),
+      };
+      this.output.acknowledge(Number(bytes) || 0, fetched, readEndReport(end, fetched.fetchSec));
     }
   }
 

@@ -9,7 +9,7 @@ import { extensionLine, replayChartLine } from "../wire/encode-replay.ts";
 import type { LineProblem } from "../wire/stream-handler.ts";
 import { CommandOutput } from "./command-output.ts";
 import type { ReceiverCounters } from "./counters.ts";
-import { EndMarks } from "./end-marks.ts";
+import { EndMarks, ringReachSec } from "./end-marks.ts";
 import { HostBackfill } from "./host-backfill.ts";
 import { HostWriter, type WriterEvents } from "./host-writer.ts";
 import { LagGuard } from "./lag-guard.ts";
@@ -166,9 +166,9 @@ export class ChildConnection implements SocketOwner, WriterEvents, PacedInputEve
     if (this.isGreeted) {
       const storedBytes = this.bytesIn - this.input.pendingBytes;
       const nowUs = this.context.clock.nowUs();
-      const windowSec = this.backfill?.isTrusting === true ? this.replayWindowSec : 0;
-      const end = this.endMarks.report(this.host, storedBytes, windowSec);
-      const words = ["STORED", `${storedBytes}`, `${nowUs}`, `${this.host.missingFromSec}`, ...end];
+      const fetchSec = this.backfill?.isTrusting === true ? Math.min(this.replayWindowSec, ringReachSec(this.host)) : 0;
+      const end = this.endMarks.report(this.host, storedBytes);
+      const words = ["STORED", `${storedBytes}`, `${nowUs}`, `${this.host.missingFromSec}`, `${fetchSec}`, ...end];
       this.commands.add(extensionLine(words));
     }
     this.sendCommands();

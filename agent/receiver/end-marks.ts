@@ -8,6 +8,11 @@ const NO_LIMIT_SEC = 1_000_000_000;
 /** Slots of a ring that may be written over while they are fetched. */
 const SLOTS_UNSURE = 2;
 
+/** How old what the ring of a host still holds may be when somebody fetches it, s; 0 = it has none. */
+export function ringReachSec({ ring, historyEntries, updateEverySec }: Host): number {
+  return ring === null ? 0 : Math.max(0, historyEntries - SLOTS_UNSURE) * updateEverySec;
+}
+
 /**
  * How far the last agent of the path has stored what one child sends here, told when it asks (`CONFIRM end`). A host
  * that is not passed on ends here. Of any other, each second is marked: so many bytes of the child are stored in the
@@ -32,26 +37,23 @@ export class EndMarks {
   /**
    * Call once a second.
    * @param storedBytes of the child's stream.
-   * @param windowSec how old what is fetched from the child may be; 0 = nothing is.
-   * @returns words behind those of STORED: END_BYTES REACH_SEC FETCH_SEC PROBLEM; none if the child did not ask.
+   * @returns words behind those of STORED: END_BYTES REACH_SEC PROBLEM; none if the child did not ask.
    */
-  report(host: Host, storedBytes: number, windowSec: number): string[] {
+  report(host: Host, storedBytes: number): string[] {
     if (!this.isAsked) return [];
-    const ringSec = Math.max(0, host.historyEntries - SLOTS_UNSURE) * host.updateEverySec;
-    const fetchSec = Math.min(windowSec, ringSec);
     const { listener } = host;
     if (listener === null) {
       const problem = host.ring === null ? "the last agent keeps nothing of it (memory mode none)" : "";
       if (problem === "") this.endBytes = storedBytes;
-      return this.words(NO_LIMIT_SEC, fetchSec, problem);
+      return this.words(NO_LIMIT_SEC, problem);
     }
     const { pathEnd = null } = listener;
     this.follow(pathEnd, storedBytes);
-    return this.words(Math.min(ringSec, pathEnd?.reachSec ?? 0), fetchSec, pathEnd?.problem ?? "");
+    return this.words(Math.min(ringReachSec(host), pathEnd?.reachSec ?? 0), pathEnd?.problem ?? "");
   }
 
-  private words(reachSec: number, fetchSec: number, problem: string): string[] {
-    return [`${this.endBytes}`, `${reachSec}`, `${fetchSec}`, problem];
+  private words(reachSec: number, problem: string): string[] {
+    return [`${this.endBytes}`, `${reachSec}`, problem];
   }
 
   private follow(end: PathEnd | null, storedBytes: number): void {

@@ -80,7 +80,7 @@ export const PLANTED: readonly Planted[] = [
     plan: { confirm: "end" },
     plant: (world) => {
       cutsLink(world, world.hops.at(-1)!);
-      everyLine(world, /^(TRIBUTARY "STORED" "(\d+)" "\d+" "\d+") "\d+"/gm, '$1 "$2"');
+      everyLine(world, /^(TRIBUTARY "STORED" "(\d+)" "\d+" "\d+" "\d+") "\d+"/gm, '$1 "$2"');
     },
     found: ["values of the child are not confirmed, but its end lacks"],
   },

@@ -92,7 +92,8 @@ describe("confirm = end", () => {
     const { received, backfilled } = parent.database.host(CHILD_GUID)!.balance;
     const { acknowledged } = linkOf(child).values;
     expect(acknowledged).toBeLessThanOrEqual(received + backfilled);
-    expect(acknowledged).toBeGreaterThan(received + backfilled - 2 * BEHIND_SEC * VALUES_PER_SEC);
+    // The oldest slots may have been written over while they were fetched: they count as lost.
+    expect(acknowledged).toBeGreaterThan(received + backfilled - 3 * BEHIND_SEC * VALUES_PER_SEC);
     await tree.pass(60, collect);
     expect(openValues(child)).toBe(open);
     expect(differences(load, parent)).toEqual([]);

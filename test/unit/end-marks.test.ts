@@ -5,7 +5,6 @@ import { EndMarks } from "../../agent/receiver/end-marks.ts";
 import type { PathEnd } from "../../agent/rrd/commit-listener.ts";
 import { newHost } from "../simulated-host.ts";
 
-const WINDOW_SEC = 86_400;
 /** What one that is the end says of its reach. */
 const NO_LIMIT = "1000000000";
 
@@ -38,12 +37,12 @@ describe("marks of the end", () => {
     const end = new FakeEnd();
     const host = passedOn(end);
     const marks = new EndMarks();
-    expect(marks.report(host, 100, WINDOW_SEC)).toEqual([]);
+    expect(marks.report(host, 100)).toEqual([]);
     expect(end.asked).toEqual([]);
     marks.ask(host, true);
-    expect(marks.report(host, 100, WINDOW_SEC)).toHaveLength(4);
+    expect(marks.report(host, 100)).toHaveLength(3);
     marks.ask(host, false);
-    expect(marks.report(host, 100, WINDOW_SEC)).toEqual([]);
+    expect(marks.report(host, 100)).toEqual([]);
     expect(end.asked).toEqual([true, false]);
   });
 
@@ -51,8 +50,8 @@ describe("marks of the end", () => {
     const host = newHost({ historyEntries: 1000 });
     const marks = new EndMarks();
     marks.ask(host, true);
-    expect(marks.report(host, 100, 600)).toEqual(["100", NO_LIMIT, "600", ""]);
-    expect(marks.report(host, 200, WINDOW_SEC)).toEqual(["200", NO_LIMIT, "998", ""]);
+    expect(marks.report(host, 100)).toEqual(["100", NO_LIMIT, ""]);
+    expect(marks.report(host, 200)).toEqual(["200", NO_LIMIT, ""]);
   });
 
   test("one that goes on is at the end up to the newest mark that its link has reached", () => {
@@ -60,7 +59,7 @@ describe("marks of the end", () => {
     const host = passedOn(end);
     const marks = new EndMarks();
     marks.ask(host, true);
-    const report = (bytes: number) => marks.report(host, bytes, WINDOW_SEC)[0];
+    const report = (bytes: number) => marks.report(host, bytes)[0];
     end.at = 1000;
     expect(report(10)).toBe("0");
     end.at = 2000;
@@ -84,17 +83,17 @@ describe("marks of the end", () => {
     const marks = new EndMarks();
     marks.ask(host, true);
     end.at = 1000;
-    marks.report(host, 10, WINDOW_SEC);
+    marks.report(host, 10);
     const other = new FakeEnd();
     other.at = 50;
     other.confirmed = 1000;
     host.listener = { commit() {}, pathEnd: other };
     other.at = Number.NaN;
-    expect(marks.report(host, 20, WINDOW_SEC)[0]).toBe("0");
+    expect(marks.report(host, 20)[0]).toBe("0");
     other.at = 1000;
-    expect(marks.report(host, 30, WINDOW_SEC)[0]).toBe("30");
+    expect(marks.report(host, 30)[0]).toBe("30");
     host.listener = { commit() {} };
-    expect(marks.report(host, 40, WINDOW_SEC)).toEqual(["30", "0", "998", ""]);
+    expect(marks.report(host, 40)).toEqual(["30", "0", ""]);
   });
 
   test("years without a word of the end take bounded memory", () => {
@@ -104,13 +103,13 @@ describe("marks of the end", () => {
     marks.ask(host, true);
     for (let i = 1; i <= 10_000; i++) {
       end.at = i;
-      marks.report(host, i, WINDOW_SEC);
+      marks.report(host, i);
       expect(marks["bytes"].length).toBeLessThanOrEqual(128);
     }
     // The older, the coarser.
     end.confirmed = 9950;
     end.at = Number.NaN;
-    const reached = Number(marks.report(host, 10_001, WINDOW_SEC)[0]);
+    const reached = Number(marks.report(host, 10_001)[0]);
     expect(reached).toBeGreaterThan(9900);
     expect(reached).toBeLessThanOrEqual(9950);
   });
@@ -119,16 +118,16 @@ describe("marks of the end", () => {
 describe("what a parent says of the end", () => {
   const cases: { words: string[]; report: ReturnType<typeof readEndReport> }[] = [
     { words: [], report: null },
-    { words: ["12"], report: { bytes: 12, reachSec: 0, fetchSec: 0, problem: "" } },
-    { words: ["12", "34", "5", "why"], report: { bytes: 12, reachSec: 34, fetchSec: 5, problem: "why" } },
-    { words: ["-1", "x", "NaN", 'a"\u0007'], report: { bytes: 0, reachSec: 0, fetchSec: 0, problem: "a_ " } },
+    { words: ["12"], report: { bytes: 12, reachSec: 0, fetchSec: 7, problem: "" } },
+    { words: ["12", "34", "why"], report: { bytes: 12, reachSec: 34, fetchSec: 7, problem: "why" } },
+    { words: ["-1", "x", 'a"\u0007'], report: { bytes: 0, reachSec: 0, fetchSec: 7, problem: "a_ " } },
     {
-      words: ["1", "2", "3", "y".repeat(900)],
-      report: { bytes: 1, reachSec: 2, fetchSec: 3, problem: "y".repeat(200) },
+      words: ["1", "2", "y".repeat(900)],
+      report: { bytes: 1, reachSec: 2, fetchSec: 7, problem: "y".repeat(200) },
     },
   ];
   test.each(cases)("$words", ({ words, report }) => {
-    expect(readEndReport(words)).toEqual(report);
+    expect(readEndReport(words, 7)).toEqual(report);
   });
 
   test("an older parent of our kind says nothing of it, and that is told", () => {

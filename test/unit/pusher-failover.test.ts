@@ -25,7 +25,7 @@ async function started(
   const live = async (seconds: number, socket?: FakeSocket) => {
     for (let i = 0; i < seconds; i++) {
       await scene.send(chart);
-      socket?.send(`TRIBUTARY STORED ${socket.stream.length} ${Math.round(scene.clock.nowUs())} 0\n`);
+      socket?.send(`TRIBUTARY STORED ${socket.stream.length} ${Math.round(scene.clock.nowUs())} 0 3600\n`);
       await scene.pass(1);
     }
   };
@@ -290,7 +290,7 @@ describe("what a child is told of its trouble", () => {
     const socket = await scene.accept();
     socket.send(GREETING);
     for (let i = 0; i < 3; i++) {
-      socket.send(`TRIBUTARY STORED 0 ${Math.round(scene.clock.nowUs() - 12.3e6)} 0\n`);
+      socket.send(`TRIBUTARY STORED 0 ${Math.round(scene.clock.nowUs() - 12.3e6)} 0 0\n`);
       await scene.pass(1);
     }
     const problem =

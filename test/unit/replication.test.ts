@@ -74,6 +74,29 @@ describe("child → parent", () => {
     expect(linkOf(child).recovered).toBeGreaterThan(0);
   });
 
+  test("a parent that does not believe the child's clock fetches nothing: what was lost stays lost", async () => {
+    const { tree, child, parent, collect } = pair();
+    // What the child says of its clock is 10 s ahead.
+    tree.spoil = (bytes) =>
+      Buffer.from(
+        bytes
+          .toString("latin1")
+          .replace(/^(CHART_DEFINITION_END \d+ \d+ )(\d+)$/gm, (_, times, now) => `${times}${Number(now) + 10}`),
+        "latin1",
+      );
+    await tree.pass(30, collect);
+    tree.cut("parent");
+    await tree.pass(60, collect);
+    tree.join("parent");
+    await tree.pass(60, collect);
+    const { offered, delivered, acknowledged, recovered, lost } = linkOf(child);
+    expect(recovered).toBe(0);
+    expect(lost.not_connected + lost.disconnect).toBeGreaterThan(8 * 60);
+    const { received, backfilled } = parent.database.host(CHILD_GUID)!.balance;
+    expect(acknowledged).toBeLessThanOrEqual(received + backfilled);
+    expect(delivered).toBeLessThan(offered - 8 * 60);
+  });
+
   test("a parent that lost its memory gets all that the ring of its child holds", async () => {
     const { tree, load, collect } = pair();
     await tree.pass(100, collect);
