@@ -21,13 +21,16 @@ export const STATUS_USAGE = "[URL] [--json]";
 export const STATUS_DETAILS = `
 Asks a running agent, default http://127.0.0.1:19999; URL may be HOST:PORT. Counts are values since its start:
 
-  hosts      state and lag of every host, and who sends it (the end of the API key tells old keys from new ones)
+  hosts      state and lag of every host, and who sends it (the end of the API key tells old keys from new ones).
+             online: its newest value is no older than 3 s, or 3 of its intervals; stale: older, or away for less than
+             a minute; offline: away for longer; archived: not heard of since this agent started
   values     COLLECTED + RECEIVED + FETCHED = STORED + BASE + MERGED + NOT KEPT + DROPPED. FETCHED: from a child's ring
              after an outage; BASE: a first value, which only starts a rate; MERGED: several fell into one slot; NOT
              KEPT: memory mode none, only passed on
   ways       of every host from elsewhere, a row each agent on its way to here: what that agent said last of what it
              sends on, and when; WAITING: in flight or queued; COMPLETE UP TO: it has all that had been collected by
-             then, but for what is counted as lost. Agents of another kind tell nothing; the last row is this agent
+             then, but for what is counted as lost. Agents of another kind tell nothing, and those of ours before
+             they are heard of; the last row is this agent
   streams    OFFERED = DELIVERED + IN FLIGHT + QUEUED + LOST, with the reason and the last error. CONFIRMED: the parent
              says that it has stored them (other agents than this one do not), or with stream.confirm = "end" the last
              agent of the path has, and WHY says what keeps it from that; QUEUED: in the send buffer, or in the ring
@@ -80,7 +83,7 @@ function renderHosts({ hosts, receivers }: AgentReport): string {
     return [
       host.hostname,
       host.status,
-      `${host.lag.toFixed(1)} s`,
+      host.last > 0 ? `${host.lag.toFixed(1)} s` : "-",
       host.version,
       host.hops,
       host.charts,
@@ -203,6 +206,10 @@ function renderVerdict({ hosts, links, exporters, db, mismatches, now }: AgentRe
   tell(
     "not up to date",
     away.map((host) => `${host.hostname} is ${host.status}`),
+  );
+  tell(
+    "not heard of since the start",
+    hosts.filter((host) => host.status === "archived").map(({ hostname }) => hostname),
   );
   tell(
     "no connection now",

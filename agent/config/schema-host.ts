@@ -37,7 +37,7 @@ export const AgentSchema = v.strictObject({
   ),
   state_dir: v.optional(
     path({
-      meaning: "Directory that holds machine.guid.",
+      meaning: "Directory that holds machine.guid and the database's files (db/).",
       netdata: "[directories] cache, lib",
       fallback: "/var/lib/tributary as root, else $XDG_STATE_HOME/tributary (~/.local/state/tributary)",
     }),

@@ -27,7 +27,7 @@ export class ParentCommands implements CommandHandler {
     this.output.replication?.ask(chartId, startsStreaming, afterSec, beforeSec);
   }
 
-  /** Of an agent of our kind: `1 GUID HOSTNAME`, and once a second `STORED BYTES NOW_US MISSING_FROM_SEC FETCH_SEC [END]`. */
+  /** Of our kind: `1 GUID HOSTNAME`, and once a second `STORED BYTES NOW_US MISSING_FROM_SEC FETCH_SEC [END]`. */
   extension([word, bytes, nowUs, missingFromSec, fetchSec, ...end]: readonly string[]): void {
     if (word === "1") {
       this.isOurs = true;
