@@ -105,3 +105,15 @@ test("a live host takes the memory of archived ones, one after the other, and no
     expect(held(host.chart("a.one")!, 0, world.nowSec - 60, world.nowSec).size).toBe(9);
   }
 });
+
+test("a host of an agent that was killed is known by its newest value, not by what the catalogue told before", async () => {
+  const world = new StorageWorld();
+  const chart = define(world.host("map", { machineGuid: guidOf(1), hostname: "h1" }), "a.one", 1);
+  for (let i = 0; i < 3; i++) world.tick([chart], expectedAt);
+  await world.storage.save();
+  for (let i = 0; i < 50; i++) world.tick([chart], expectedAt);
+  const newestSec = chart.lastEntrySec;
+  world.kill();
+  world.storage.restoreArchived((stored) => ({ ...stored, gapIterations: 3, isLocal: false }));
+  expect(Math.floor(world.database.hosts[0]!.lastCollectedUs / 1e6)).toBe(newestSec);
+});
