@@ -16,9 +16,12 @@ export function completeToSec(host: Host): number {
   return Math.max(0, missingFromSec > 0 ? Math.min(second, missingFromSec - 1) : second);
 }
 
-function goesOn({ host, lastCollectedUs, updateEveryUs, isObsolete }: Chart): boolean {
-  if (isObsolete || lastCollectedUs === 0) return false;
-  return host.lastCollectedUs - lastCollectedUs <= Math.max(STOPPED_US, STOPPED_INTERVALS * updateEveryUs);
+function goesOn(chart: Chart): boolean {
+  const { host, lastCollectedUs, lastUpdatedUs, updateEveryUs, isObsolete } = chart;
+  // Of one that was restored from files only the ring tells how far it came.
+  const newestUs = lastCollectedUs > 0 ? lastCollectedUs : lastUpdatedUs;
+  if (isObsolete || newestUs === 0) return false;
+  return host.lastCollectedUs - newestUs <= Math.max(STOPPED_US, STOPPED_INTERVALS * updateEveryUs);
 }
 
 /** Between two slots of a chart there is nothing to be missed. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Chart } from "../../agent/rrd/chart.ts";
+import { completeToSec } from "../../agent/rrd/completeness.ts";
 import type { DatabaseLimits } from "../../agent/rrd/database.ts";
 import type { Host } from "../../agent/rrd/host.ts";
 import { define, held, StorageWorld } from "../storage-world.ts";
@@ -116,4 +117,19 @@ test("a host of an agent that was killed is known by its newest value, not by wh
   world.kill();
   world.storage.restoreArchived((stored) => ({ ...stored, gapIterations: 3, isLocal: false }));
   expect(Math.floor(world.database.hosts[0]!.lastCollectedUs / 1e6)).toBe(newestSec);
+});
+
+test("it is complete up to where all charts that went on had come", async () => {
+  const world = new StorageWorld();
+  const host = world.host("map", { machineGuid: guidOf(1), hostname: "h1" });
+  const [ahead, behind, stopped] = [define(host, "a.one", 1), define(host, "a.two", 1), define(host, "a.three", 1)];
+  for (let i = 0; i < 5; i++) world.tick([ahead, behind, stopped], expectedAt);
+  await world.storage.save();
+  for (let i = 0; i < 50; i++) world.tick([ahead, behind], expectedAt);
+  for (let i = 0; i < 2; i++) world.tick([ahead], expectedAt);
+  const behindSec = behind.lastEntrySec;
+  expect(ahead.lastEntrySec).toBe(behindSec + 2);
+  world.kill();
+  world.storage.restoreArchived((stored) => ({ ...stored, gapIterations: 3, isLocal: false }));
+  expect(completeToSec(world.database.hosts[0]!)).toBe(behindSec);
 });
