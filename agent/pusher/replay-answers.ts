@@ -82,6 +82,11 @@ export class ReplayAnswers {
     return this.open.size === 0 && this.refused.length === 0;
   }
 
+  /** The parent has asked for this chart, and its answer is not whole. */
+  isOpen(chart: Chart): boolean {
+    return this.open.has(chart);
+  }
+
   /**
    * A parent asks for the points in (afterSec, beforeSec], or with a `beforeSec` of 0 for none but those after a second
    * that it knows of. One answer a chart is open at a time; a second request takes its place.

@@ -7,6 +7,8 @@ import type { ChartStream } from "./chart-stream.ts";
 import type { FinalPoints } from "./final-points.ts";
 import type { LinkAccount } from "./link-account.ts";
 import { ReplayAnswers, type ReplayEvents } from "./replay-answers.ts";
+import { ReplicatedChart } from "./replicated-chart.ts";
+import { WaitingCharts } from "./waiting-charts.ts";
 
 /** Share of the send buffer that definitions may fill before the first values. */
 const BUFFER_SHARE = 0.5;
@@ -16,39 +18,6 @@ const BUFFER_SHARE = 0.5;
  * for good. Such a parent hears nothing meanwhile, and closes a connection on which nothing comes for two minutes.
  */
 const STUCK_SEC_MAX = 60;
-
-type Phase =
-  /** Its definition waits to be written. */
-  | "new"
-  /** Defined; the parent is to ask for its past. */
-  | "defined"
-  /** Its values go out as they are collected. */
-  | "live"
-  /** The parent has its past, but it was not collected in this run: there is no state to go on from. */
-  | "idle";
-
-/** One chart as the parent of this connection knows it. */
-class ReplicatedChart {
-  readonly chart: Chart;
-  phase: Phase = "new";
-  /** {@link Chart.restarts} from which the parent goes on. */
-  restarts = -1;
-  /** It was defined on this connection, and perhaps is to be once more. */
-  isOffered = false;
-  /** Newest second that its definition offered; 0 = none. */
-  offeredSec = 0;
-  /** Values that wait in the ring, and when the first of them was collected; 0 = not known. */
-  heldValues = 0;
-  heldFromSec = 0;
-  /** The chart's clock went back to here since the parent was told: what follows is told once more. */
-  redoneSec = Number.POSITIVE_INFINITY;
-  /** It was retired since it was offered: the parent need not have it any more. */
-  wasRetired = false;
-
-  constructor(chart: Chart) {
-    this.chart = chart;
-  }
-}
 
 /**
  * One connection to a parent that replicates (streaming.md §9): no chart sends values before the parent has asked for
@@ -66,7 +35,7 @@ export class Replication implements ReplayEvents {
   private readonly byWireId = new Map<string, Chart>();
   private undefined: ReplicatedChart[] = [];
   /** Charts that are defined and wait for the parent. */
-  private defined = 0;
+  private readonly waiting: WaitingCharts;
   /** The parent has said that it is an agent of our kind. */
   private isTributary = false;
   /** What such a parent was told last. */
@@ -97,6 +66,7 @@ export class Replication implements ReplayEvents {
     this.stream = stream;
     this.account = account;
     this.answers = new ReplayAnswers(buffer, this, stream.written);
+    this.waiting = new WaitingCharts(buffer, this.answers);
     for (const chart of host.chartList()) {
       if (chart.slotsPassed > 0 && stream.wants(chart)) this.define(this.stateOf(chart));
     }
@@ -115,7 +85,7 @@ export class Replication implements ReplayEvents {
     state.heldValues += values;
     state.heldFromSec ||= Math.floor(chart.lastCollectedUs / 1e6);
     this.account.hold(values);
-    if (state.phase === "defined") {
+    if (state.isWaiting) {
       if (state.restarts !== chart.restarts) state.redoneSec = Math.min(state.redoneSec, chart.lastEntrySec);
       state.restarts = chart.restarts;
       return;
@@ -135,9 +105,9 @@ export class Replication implements ReplayEvents {
     if (state?.chart === chart) state.wasRetired = true;
   }
 
-  /** Every chart is live or idle, and nothing is left to answer. */
+  /** Every chart is live or idle, or the parent will not have it, and nothing is left to answer. */
   get isUpToDate(): boolean {
-    return !this.hasNews && this.defined === 0 && this.answers.isIdle;
+    return !this.hasNews && this.waiting.isSettled && this.answers.isIdle;
   }
 
   /**
@@ -149,7 +119,7 @@ export class Replication implements ReplayEvents {
       if (chart.slotsPassed === 0 || !this.stream.wants(chart)) continue;
       const state = this.stateOf(chart);
       const isFollowed = state.phase === "new" ? state.restarts >= 0 : state.restarts === chart.restarts;
-      if (!isFollowed && state.phase !== "defined") this.redefine(state);
+      if (!isFollowed && !state.isWaiting) this.redefine(state);
     }
     return this.isUpToDate && this.toldBytes <= fetchedBytes;
   }
@@ -170,8 +140,12 @@ export class Replication implements ReplayEvents {
     const chart = this.host.chart(chartId) ?? this.byWireId.get(chartId);
     const state = chart === undefined ? undefined : this.states[chart.index];
     // One that is to be defined once more is known by what it was.
-    if (chart === undefined || state?.chart !== chart || !state.isOffered) this.answers.refuse(chartId);
-    else if (beforeSec > 0) this.answers.ask(chart, startsStreaming, afterSec, beforeSec);
+    if (chart === undefined || state?.chart !== chart || !state.isOffered) {
+      this.answers.refuse(chartId);
+      return;
+    }
+    this.waiting.asked(state);
+    if (beforeSec > 0) this.answers.ask(chart, startsStreaming, afterSec, beforeSec);
     // Nothing of what was offered; what came since it could not know of.
     else this.answers.ask(chart, startsStreaming, state.offeredSec, 0);
   }
@@ -203,6 +177,8 @@ export class Replication implements ReplayEvents {
    */
   write(limitBytes: number, nowSec: number, isTurnOver: () => boolean): boolean {
     if (this.waitsForChild(nowSec)) return true;
+    this.waiting.look(nowSec);
+    if (this.undefined.length === 0) this.undefined = this.waiting.due(nowSec, this.stream);
     while (this.undefined.length > 0 && this.buffer.pendingBytes < limitBytes * BUFFER_SHARE) {
       if (!this.writeDefinition(this.undefined[0]!, nowSec)) return true;
       this.undefined.shift();
@@ -214,22 +190,22 @@ export class Replication implements ReplayEvents {
   streaming(chart: Chart): void {
     const state = this.states[chart.index];
     if (state?.chart !== chart) return;
-    if (state.phase === "defined") this.defined--;
-    state.phase = chart.lastCollectedUs > 0 ? "live" : "idle";
+    this.waiting.enter(state, chart.lastCollectedUs > 0 ? "live" : "idle");
     state.restarts = chart.restarts;
     state.redoneSec = Number.POSITIVE_INFINITY;
     this.points?.begin(chart);
-    const goneValues = Math.round(state.heldValues * this.shareGone(state));
-    this.account.giveUp(goneValues);
-    this.account.release(state.heldValues - goneValues);
+    this.account.giveUp(state.takeGone());
+    this.account.release(state.heldValues);
     state.heldValues = 0;
     state.heldFromSec = 0;
   }
 
-  /** Charts that are gone are not waited for any more. Call every now and then. */
+  /** Charts that are gone are not waited for any more, nor values that the ring has lost. Call every now and then. */
   sweep(): void {
     this.states.forEach((state, index) => {
-      if (state?.chart.isRemoved !== true) return;
+      if (state === undefined) return;
+      this.account.giveUp(state.takeGone());
+      if (!state.chart.isRemoved) return;
       this.forget(state);
       this.states[index] = undefined;
     });
@@ -265,15 +241,8 @@ export class Replication implements ReplayEvents {
     this.define(state);
   }
 
-  /** What part of the held values the ring has no place for any more, 0…1: the parent let it wait for too long. */
-  private shareGone({ chart, heldFromSec }: ReplicatedChart): number {
-    if (chart.slotsPassed <= this.host.historyEntries || heldFromSec === 0) return 0;
-    const goneSec = chart.firstEntrySec - heldFromSec;
-    return goneSec <= 0 ? 0 : goneSec / (chart.lastEntrySec - heldFromSec);
-  }
-
   private define(state: ReplicatedChart): void {
-    state.phase = "new";
+    this.waiting.enter(state, "new");
     state.wasRetired = state.chart.isObsolete;
     state.restarts = state.chart.restarts;
     this.undefined.push(state);
@@ -281,7 +250,8 @@ export class Replication implements ReplayEvents {
 
   private writeDefinition(state: ReplicatedChart, nowSec: number): boolean {
     const { chart } = state;
-    if (chart.isRemoved || this.states[chart.index] !== state || state.phase !== "new") return true;
+    if (chart.isRemoved || this.states[chart.index] !== state) return true;
+    if (state.phase !== "new" && state.phase !== "unasked") return true;
     if (!this.stream.define(chart)) return false;
     const hasPast = chart.slotsPassed > 0;
     // The second before the oldest point: netdata asks for what is after the second that it is told here.
@@ -292,10 +262,11 @@ export class Replication implements ReplayEvents {
     const wireId = wireChartId(chart.id);
     if (wireId !== chart.id) this.byWireId.set(wireId, chart);
     state.offeredSec = lastSec;
-    state.phase = "defined";
     state.restarts = chart.restarts;
     this.toldBytes = this.buffer.appendedBytes;
-    this.defined++;
+    state.definedBytes = this.toldBytes;
+    // One that it has refused may be refused again: that is no reason to wait.
+    if (state.phase === "new") this.waiting.enter(state, "defined");
     return true;
   }
 
@@ -337,7 +308,7 @@ export class Replication implements ReplayEvents {
   }
 
   private forget(state: ReplicatedChart): void {
-    if (state.phase === "defined") this.defined--;
+    this.waiting.drop(state);
     this.account.giveUp(state.heldValues);
     this.answers.drop(state.chart);
     this.untold.delete(state.chart);
