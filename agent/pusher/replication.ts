@@ -205,7 +205,8 @@ export class Replication implements ReplayEvents {
     this.states.forEach((state, index) => {
       if (state === undefined) return;
       this.account.giveUp(state.takeGone());
-      if (!state.chart.isRemoved) return;
+      // One that was brought back has another place, or may have.
+      if (!state.chart.isRemoved && state.chart.index === index) return;
       this.forget(state);
       this.states[index] = undefined;
     });
@@ -310,9 +311,13 @@ export class Replication implements ReplayEvents {
   private forget(state: ReplicatedChart): void {
     this.waiting.drop(state);
     this.account.giveUp(state.heldValues);
-    this.answers.drop(state.chart);
-    this.untold.delete(state.chart);
-    const wireId = wireChartId(state.chart.id);
-    if (this.byWireId.get(wireId) === state.chart) this.byWireId.delete(wireId);
+    const { chart } = state;
+    const successor = this.states[chart.index];
+    // It came back in another place: what is open belongs to that.
+    if (successor !== state && successor?.chart === chart) return;
+    this.answers.drop(chart);
+    this.untold.delete(chart);
+    const wireId = wireChartId(chart.id);
+    if (this.byWireId.get(wireId) === chart) this.byWireId.delete(wireId);
   }
 }

@@ -142,6 +142,56 @@ test("a chart that is gone before it was asked for is not waited for", () => {
   expect(link.account.balance()).toMatchObject({ offered: 3, backlog: 0, lost: { overflow: 3 } });
 });
 
+describe("a chart that was removed and comes back in another place", () => {
+  /** The first of two charts, in the place of the second. */
+  function moved() {
+    const link = new Link(2, (n) => `t.${'"'}${n}`);
+    link.drain();
+    const wireId = /CHART "([^"]*)"/.exec(link.text)![1]!;
+    const [first, second] = link.host.chartList();
+    link.replication.hold(first!, 3);
+    for (const chart of [first!, second!]) link.host.retireChart(chart);
+    link.host.removeObsolete(T0_SEC * 1e6, -1);
+    expect(link.host.readmit(first!)).toBe(true);
+    link.host.reviveChart(first!);
+    expect(first!.index).toBe(1);
+    storePast(
+      first!,
+      { endSec: T0_SEC, values: Float64Array.of(2), isReset: false, isCorrection: false },
+      T0_SEC * 1e6,
+    );
+    link.replication.hold(first!, 2);
+    link.drain();
+    return { link, chart: first!, wireId };
+  }
+
+  test("leaves nothing to wait for in the old one", () => {
+    const { link, chart, wireId } = moved();
+    link.replication.ask(wireId, true, 0, T0_SEC);
+    link.drain();
+    expect(link.replication.isLive(chart)).toBe(true);
+    link.replication.sweep();
+    expect(link.replication.isUpToDate).toBe(true);
+    expect(link.account.balance()).toMatchObject({ offered: 5, backlog: 0, queued: 2, lost: { overflow: 3 } });
+    expect(link.replication.isLive(chart)).toBe(true);
+  });
+
+  test("loses nothing of what is open when another takes the old one", () => {
+    const { link, chart, wireId } = moved();
+    link.replication.ask(wireId, true, 0, T0_SEC);
+    link.replication.grown(chart, T0_SEC - 10, T0_SEC);
+    const other = link.host.defineChart({ id: "t.other" })!;
+    expect(other.index).toBe(0);
+    link.replication.hold(other, 1);
+    link.replication.greeted();
+    const text = link.flush();
+    expect(text.match(/^REND .*$/gm)).toEqual([`REND 1 ${T0_SEC} ${T0_SEC} true 0 ${T0_SEC} ${T0_SEC}`]);
+    expect(text).toContain(`TRIBUTARY "PAST" "${wireId}"`);
+    link.replication.ask(wireId, true, 0, T0_SEC);
+    expect(link.flush()).toContain(`REND 1 ${T0_SEC} ${T0_SEC} true`);
+  });
+});
+
 test("what the ring had no place for while the parent let it wait is lost", async () => {
   const scene = new PusherScene({ isReplicating: true }, { historyEntries: 64 });
   const chart = scene.chart("t.c", "x");
