@@ -21,7 +21,7 @@ export class ReplicatedChart {
   restarts = -1;
   /** It was defined on this connection, and perhaps is to be once more. */
   isOffered = false;
-  /** Newest second that its definition offered; 0 = none. */
+  /** Newest second that its definition offered, or that it was told of while it is idle; 0 = none. */
   offeredSec = 0;
   /** Position behind its newest definition. */
   definedBytes = 0;

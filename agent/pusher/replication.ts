@@ -157,9 +157,11 @@ export class Replication implements ReplayEvents {
     if (state.phase === "new" && state.restarts < 0) {
       // It has never been collected while this connection stood, and may be retired before it is.
       if (chart.slotsPassed > 0) this.define(state);
-    } else if (state.phase === "live" && state.restarts !== chart.restarts) {
-      // It goes on at another time.
-      this.redefine(state);
+    } else if (state.phase === "live" || state.phase === "idle") {
+      const isElsewhere = state.restarts !== chart.restarts;
+      // One that is never collected again may have got newer points, and nothing else will tell of them.
+      const isLonger = state.phase === "idle" && chart.lastEntrySec > state.offeredSec;
+      if (isElsewhere || isLonger) this.redefine(state);
     }
     // One of our kind may not have said yet that it is.
     const known = this.untold.get(chart);
@@ -191,6 +193,7 @@ export class Replication implements ReplayEvents {
     const state = this.states[chart.index];
     if (state?.chart !== chart) return;
     this.waiting.enter(state, chart.lastCollectedUs > 0 ? "live" : "idle");
+    if (state.phase === "idle") state.offeredSec = chart.lastEntrySec;
     state.restarts = chart.restarts;
     state.redoneSec = Number.POSITIVE_INFINITY;
     this.points?.begin(chart);

@@ -4,7 +4,7 @@ import { SendBuffer } from "../../agent/base/send-buffer.ts";
 import { ChartStream, SetHeadsCache } from "../../agent/pusher/chart-stream.ts";
 import { LinkAccount } from "../../agent/pusher/link-account.ts";
 import { Replication } from "../../agent/pusher/replication.ts";
-import { storePast } from "../../agent/rrd/backfill.ts";
+import { restoreTimes, storePast } from "../../agent/rrd/backfill.ts";
 import { commitLocal } from "../../agent/rrd/commit.ts";
 import { ValueRow } from "../../agent/rrd/value-row.ts";
 import { dimension, newHost, T0_SEC } from "../simulated-host.ts";
@@ -191,6 +191,35 @@ describe("a chart that was removed and comes back in another place", () => {
     expect(link.flush()).toContain(`REND 1 ${T0_SEC} ${T0_SEC} true`);
   });
 });
+
+test.each([
+  { what: "and where to go on", goesOn: true },
+  { what: "and no more", goesOn: false },
+])(
+  "a foreign parent gets the last points of a chart that is not collected any more: its sender has them $what",
+  ({ goesOn }) => {
+    const link = new Link(1);
+    const chart = link.host.chart("t.c0")!;
+    // As files of an earlier run brought it.
+    chart.lastCollectedUs = 0;
+    link.drain();
+    link.replication.ask(chart.id, true, 0, T0_SEC);
+    link.drain();
+    for (let second = 1; second <= 5; second++) {
+      const row = { endSec: T0_SEC + second, values: Float64Array.of(second), isReset: false, isCorrection: false };
+      storePast(chart, row, (T0_SEC + 5) * 1e6);
+    }
+    if (goesOn) restoreTimes(chart, (T0_SEC + 5) * 1e6, (T0_SEC + 5) * 1e6, (T0_SEC + 5) * 1e6);
+    link.replication.grown(chart, T0_SEC, T0_SEC + 5);
+    expect(link.flush()).toContain(`CHART_DEFINITION_END ${T0_SEC - 1} ${T0_SEC + 5} `);
+    link.replication.ask(chart.id, true, T0_SEC, T0_SEC + 5);
+    const values = [...link.flush().matchAll(/^RSET "x" (\d+)/gm)].map(([, value]) => value);
+    expect([...new Set(values)]).toEqual(["1", "2", "3", "4", "5"]);
+    // Told of once more, it has nothing that is new.
+    link.replication.grown(chart, T0_SEC, T0_SEC + 5);
+    expect(link.flush()).toBe("");
+  },
+);
 
 test("what the ring had no place for while the parent let it wait is lost", async () => {
   const scene = new PusherScene({ isReplicating: true }, { historyEntries: 64 });
