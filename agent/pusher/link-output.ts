@@ -18,7 +18,6 @@ import { Replication } from "./replication.ts";
 
 /** How often the buffer may give memory back. */
 const RELAX_MS = 60_000;
-
 /** Time that answers may take at once: whatever else waits has its turn between. */
 const TURN_MS = 20;
 
@@ -337,6 +336,7 @@ export class LinkOutput {
 
   /** The connection broke, or did not come about: what was meant for it is lost. */
   breakOff(reason: LossReason): void {
+    this.replication?.end();
     this.account.breakOff(reason);
     this.noteLoss();
     this.restart();
@@ -351,6 +351,7 @@ export class LinkOutput {
 
   /** We closed the connection in order. */
   close(): void {
+    this.replication?.end();
     this.account.close(this.certainBytes);
     this.restart();
   }
@@ -364,7 +365,8 @@ export class LinkOutput {
     if (Number.isNaN(this.lossMs)) return;
     const { account, buffer } = this;
     const [nowMs, reachMs] = [this.clock.monotonicMs(), 1000 * Math.min(this.reachSec, fetchSec)];
-    account.recover(Math.min(1, reachMs / (nowMs - this.lossMs)), Math.max(this.lossMs, nowMs - reachMs));
+    const share = Math.min(1, reachMs / (nowMs - this.lossMs)) * (this.replication?.shareAsked ?? 1);
+    account.recover(share, Math.max(this.lossMs, nowMs - reachMs));
     this.lossMs = Number.NaN;
     account.mark(buffer.appendedBytes, buffer.takenBytes, nowMs);
     account.handOver(buffer.takenBytes, nowMs);

@@ -203,6 +203,28 @@ export class Replication implements ReplayEvents {
     state.heldFromSec = 0;
   }
 
+  /** The connection is over: nobody will fetch the past of a chart that the parent did not ask for. */
+  end(): void {
+    for (const state of this.states) {
+      if (state?.phase !== "unasked") continue;
+      this.account.giveUp(state.heldValues);
+      state.heldValues = 0;
+    }
+  }
+
+  /** What part of the values of all charts the parent has asked for, 0…1, as it is now. */
+  get shareAsked(): number {
+    let all = 0;
+    let unasked = 0;
+    for (const state of this.states) {
+      if (state === undefined) continue;
+      const perSec = state.chart.dimensions.count / state.chart.definition.updateEverySec;
+      all += perSec;
+      if (state.phase === "unasked") unasked += perSec;
+    }
+    return all === 0 ? 1 : 1 - unasked / all;
+  }
+
   /** Charts that are gone are not waited for any more, nor values that the ring has lost. Call every now and then. */
   sweep(): void {
     this.states.forEach((state, index) => {
