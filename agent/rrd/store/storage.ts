@@ -298,8 +298,6 @@ function describeArchived(host: Host, stored: StoredHost): void {
   host.systemInfo = stored.systemInfo;
   host.hops = stored.hops;
   host.lastCollectedUs = stored.lastSeenSec * 1e6;
-  // After a kill the ring goes on behind what the catalogue tells.
-  for (const chart of host.chartList()) host.lastCollectedUs = Math.max(host.lastCollectedUs, chart.lastUpdatedUs);
 }
 
 /** Bytes of the segment files of each host, by machine GUID. */
