@@ -7,7 +7,7 @@ import type { DimensionState, ReplayEnd, ReplayRow } from "../wire/stream-handle
 import type { ReplayRequest } from "./chart-replay.ts";
 import type { ReplayPlan } from "./replay-plan.ts";
 
-/** A child whose clock is ahead of ours by more than this is dated by ours: its own would put values in the future. */
+/** A child whose times are ahead of our clock by more than this is dated by ours: they would lie in the future. */
 const AHEAD_SEC_MAX = 5;
 
 /** Seconds after which a child that does not say so has defined all its charts. */
@@ -44,8 +44,7 @@ export class HostBackfill {
 
   definitionEnd(chart: Chart, firstSec: number, lastSec: number, childNowSec: number, nowUs: number): void {
     const nowSec = nowUs / 1e6;
-    this.noteClock(childNowSec, nowSec);
-    trustClock(this.host, this.isTrusting);
+    this.noteClock(childNowSec, lastSec, nowSec);
     forgetState(chart);
     const fromSec = this.plan.defined(chart, firstSec, this.heldUpTo(lastSec, nowSec), Math.floor(nowSec));
     // Other charts may go on before the next tick, and whoever it is passed on to in order must know.
@@ -69,20 +68,35 @@ export class HostBackfill {
   }
 
   chartState(chart: Chart, collectedUs: number, updatedUs: number, nowUs: number): void {
-    if (this.isTrusting) restoreTimes(chart, collectedUs, updatedUs, nowUs);
+    if (!this.isTrusting || restoreTimes(chart, collectedUs, updatedUs, nowUs)) return;
+    // Without its times what it was compared with is of another time too.
+    forgetState(chart);
+    const aheadSec = (collectedUs - nowUs) / 1e6;
+    if (aheadSec <= this.host.clockOffsetSec + AHEAD_SEC_MAX) this.noteAhead(Math.ceil(10 * aheadSec) / 10);
   }
 
-  /** What is told late looks as if the child were behind: what was told soonest counts. */
-  private noteClock(childNowSec: number, nowSec: number): void {
+  /**
+   * What is told late looks as if the child were behind: what was told soonest counts. Values that the child passes on
+   * have the times of whoever collected them, which may be ahead of its own clock by as much as it stores; a chart that
+   * is further ahead is left from a clock that was put back.
+   * @param newestSec of a chart; 0 = it has none.
+   */
+  private noteClock(childNowSec: number, newestSec: number, nowSec: number): void {
     if (childNowSec <= 0) return;
+    const isPossible = newestSec <= childNowSec + AHEAD_SEC_MAX;
+    const toldSec = isPossible ? Math.max(childNowSec, newestSec) : childNowSec;
     // It is told in whole seconds: on average half a second more has passed.
-    const offsetSec = Math.round(10 * (childNowSec + 0.5 - nowSec)) / 10;
-    const { clockOffsetSec: before } = this.host;
-    if (!(offsetSec <= before)) this.host.clockOffsetSec = offsetSec;
+    this.noteAhead(Math.round(10 * (toldSec + 0.5 - nowSec)) / 10);
+  }
+
+  private noteAhead(offsetSec: number): void {
+    const { host } = this;
+    if (!(offsetSec <= host.clockOffsetSec)) host.clockOffsetSec = offsetSec;
+    trustClock(host, this.isTrusting);
   }
 
   replayEnd(chart: Chart, end: ReplayEnd, nowUs: number): void {
-    this.noteClock(end.senderNowSec, nowUs / 1e6);
+    this.noteClock(end.senderNowSec, end.lastSec, nowUs / 1e6);
     const asked = this.plan.askedOf(chart);
     if (asked !== null) this.passOn(chart, asked);
     this.plan.answered(chart, end.isStreaming, end.beforeSec, this.heldUpTo(end.lastSec, nowUs / 1e6));

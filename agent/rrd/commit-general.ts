@@ -3,7 +3,15 @@ import { type CollectedRow, WIDE_FROM } from "./collected-row.ts";
 import { counterDelta, exceeds32Bits } from "./counter-drop.ts";
 import { ABSOLUTE, INCREMENTAL, PERCENTAGE_OF_ABSOLUTE_ROW, PERCENTAGE_OF_INCREMENTAL_ROW } from "./dimension.ts";
 import { ABSENT, markAbsent, NO_RESET, STATE_WIDTH, WIDE_COUNTER } from "./dimension-pool.ts";
-import { AHEAD_US_MAX, alignUs, isMeasured, localInterval, START_PHASE_US, streamedInterval } from "./interval.ts";
+import {
+  AHEAD_US_MAX,
+  alignUs,
+  isInStep,
+  isMeasured,
+  localInterval,
+  START_PHASE_US,
+  streamedInterval,
+} from "./interval.ts";
 import { NO_SEGMENT, openSlot } from "./ring.ts";
 import { STORED_MAX } from "./store/geometry.ts";
 
@@ -67,8 +75,7 @@ export function commitGeneral(
   }
   const isKnown = chart.lastCollectedUs !== 0;
   const passedUs = isKnown && !wasGuessed && !chart.isDatedByGuess ? elapsedUs : 0;
-  // The first iteration has no interval yet: it is the second that has to follow our clock (rrd.md §2.2).
-  if (isKnown) chart.syncClock = false;
+  if (isInStep(chart, elapsedUs, nowUs)) chart.syncClock = false;
   step.seenUs = chart.lastCollectedUs;
   step.nowUs = nowUs;
   advance(chart, elapsedUs, nowUs);

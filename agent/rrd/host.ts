@@ -63,7 +63,7 @@ export class Host {
   firstSeenUs = 0;
   /** Oldest second that is not here although newer ones are, and its sender may still have it; 0 = there is none. */
   missingFromSec = 0;
-  /** The sender's clock less ours, s; NaN = it does not say. */
+  /** The sender's clock, or that of its values if it is further ahead, less ours, s; NaN = it does not say. */
   clockOffsetSec = Number.NaN;
   /** Times a chart of it went back with our clock. */
   clockSetbacks = 0;

@@ -51,6 +51,16 @@ export function isMeasured(chart: Chart, givenUs: number): boolean {
   return trustsClock(chart.host) || givenUs <= Math.max(GIVEN_US_MAX, 2 * chart.updateEveryUs);
 }
 
+/**
+ * Whether a chart that takes its time from our clock has done so with this interval. The first iteration has none yet:
+ * it is the second that has to follow our clock (rrd.md §2.2). A chart that is ahead waits for our clock; where
+ * intervals are never doubted, nothing else would hold it back, and all its values would lie in wrong seconds.
+ */
+export function isInStep(chart: Chart, elapsedUs: number, nowUs: number): boolean {
+  if (chart.lastCollectedUs === 0) return false;
+  return !trustsClock(chart.host) || chart.lastCollectedUs + elapsedUs <= nowUs + EARLY_US_MAX;
+}
+
 /** Interval of this agent's own collectors, µs: what our clock says (rrd.md §2.2). */
 export function localInterval(chart: Chart, nowUs: number): number {
   if (chart.lastCollectedUs === 0) return chart.updateEveryUs;

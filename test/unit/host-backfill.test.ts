@@ -132,6 +132,63 @@ test("rows of a child whose clock is not trusted any more are accounted for", ()
   expect(child.host.balance.dropped.clock).toBe(1);
 });
 
+describe("values that are further ahead of our clock than can be stored", () => {
+  /** Live values, one a second, each with the whole second at which it came. @returns by second. */
+  function streamed(child: Child, seconds: number): number[] {
+    for (let second = 0; second < seconds; second++) {
+      child.pass(1);
+      child.send("BEGIN a.b 1000000", `SET x = ${second + 1}`, "END");
+    }
+    // The first seconds are those in which a chart that is ahead waits.
+    return stored(child.chart, 0, NOW + 10, NOW + seconds);
+  }
+  const byArrival = Array.from({ length: 11 }, (_, i) => 10 + i);
+
+  /** @param lastSec newest point that is offered. @param collectedUs of the state. */
+  function begun(childNowSec: number, lastSec: number, collectedUs: number): Child {
+    const child = new Child();
+    child.send(`CHART_DEFINITION_END ${NOW - 9} ${lastSec} ${childNowSec}`, "RBEGIN a.b");
+    for (let second = NOW - 8; second <= lastSec; second++) {
+      child.send(`RBEGIN '' ${second - 1} ${second} ${childNowSec}`, "RSET x 0 ''");
+    }
+    child.send(
+      `RDSTATE x ${collectedUs} 0 0 0 2 0`,
+      `RSSTATE ${collectedUs} ${Math.floor(collectedUs / 1e6) * 1e6}`,
+      `REND 1 ${NOW - 9} ${lastSec} true ${NOW - 9} ${lastSec} ${childNowSec}`,
+    );
+    return child;
+  }
+
+  test("are dated by our clock, although the clock of who passes them on is near ours", () => {
+    const child = begun(NOW + 4, NOW + 5, (NOW + 5.9) * 1e6);
+    expect(child.backfill.isTrusting).toBe(false);
+    expect(streamed(child, 20)).toEqual(byArrival);
+  });
+
+  test("so are they when only the state of a chart shows it", () => {
+    const child = begun(NOW + 4, NOW + 4, (NOW + 5.1) * 1e6);
+    expect(child.backfill.isTrusting).toBe(false);
+    expect(streamed(child, 20)).toEqual(byArrival);
+  });
+
+  test("a chart that gets there by and by, its clock being fast, waits for ours", () => {
+    const child = begun(NOW + 4, NOW + 4, (NOW + 4.9) * 1e6);
+    child.pass(1);
+    child.send("BEGIN a.b 1200000", "SET x = 1", "END");
+    expect([child.backfill.isTrusting, child.host.balance.dropped.clock]).toEqual([true, 1]);
+    child.pass(-1);
+    expect(streamed(child, 20)).toEqual(byArrival);
+  });
+
+  test("of a chart that was left from a clock that was put back say nothing of others", () => {
+    const child = begun(NOW, NOW, NOW * 1e6);
+    child.send('CHART old.c "" "" "" "" "" line 1 1', "DIMENSION x", `CHART_DEFINITION_END 1 ${NOW + 600} ${NOW}`);
+    const state = `RSSTATE ${NOW + 600}000000 ${NOW + 600}000000`;
+    child.send("RBEGIN old.c", state, `REND 1 1 ${NOW + 600} true 0 0 ${NOW}`);
+    expect([child.backfill.isTrusting, child.host.clockOffsetSec]).toEqual([true, 0.5]);
+  });
+});
+
 test.each([
   ["a row", `RBEGIN '' ${NOW - 11} ${NOW - 10} ${NOW}`],
   ["a state", `RSSTATE ${NOW}000000 ${NOW}000000`],
