@@ -25,8 +25,8 @@ const QUICK_TESTS = [
   "./test/sim/network.test.ts",
   "./test/tidy.test.ts",
 ];
-/** They take a processor or two. */
-const SIMULATIONS = ["sim/seeds"];
+/** They take all processors there are, one after the other. */
+const SIMULATIONS = ["sim/seeds", "fuzz/sockets"];
 /**
  * They look at real programs for minutes and hardly use a processor: these rows run side by side, the files of a row one
  * after the other, each in a process of its own. All other tests run before them, in three processes: what they need of the
@@ -68,7 +68,9 @@ async function runAll(): Promise<Totals[]> {
   const isPeer = (file: string) => file.startsWith("./test/peer/");
   // Several processes would build the binary that they try.
   if (!runStatic(["bun", "scripts/build.ts", "--if-stale"])) return [BROKEN];
-  say("three runs side by side, each shown when it has ended: real programs, the simulated world, everything else");
+  say(
+    "three runs side by side, each shown when it has ended: real programs, what takes all processors, everything else",
+  );
   const first = await Promise.all(
     [others.filter(isPeer), simulations, others.filter((file) => !isPeer(file))].map((files) => runTests(files, true)),
   );

@@ -15,9 +15,9 @@ const GUID = "aaaaaaaa-0000-0000-0000-00000000000c";
 const KINDS = ["rows", "points", "iterations", "paces", "titles", "labels", "scales", "states", "charts", "words"];
 /** Half of a soak. */
 const RUN_MS = IS_SOAK ? (FUZZ_MINUTES * 60_000) / 2 : 15_000;
-const TIMEOUT_MS = RUN_MS + 200_000;
 /** What the agent and the test wait for at most, before and after. */
-const WAIT_MS = 60_000;
+const WAIT_MS = 120_000;
+const TIMEOUT_MS = RUN_MS + 3 * WAIT_MS;
 const LAG_MS_MAX = 2000;
 const HEALTHY_STEP_MS = 200;
 const MEMORY_LIMIT_BYTES = 2 ** 27;
