@@ -1,9 +1,9 @@
 import type { Clock } from "../base/clock.ts";
-import { linkImbalance } from "../pusher/link-account.ts";
 import type { Pushers } from "../pusher/pushers.ts";
 import { imbalance } from "../rrd/balance.ts";
 import type { Database } from "../rrd/database.ts";
 import type { Mismatches, MismatchKind } from "../rrd/mismatches.ts";
+import { hopImbalance } from "../rrd/path.ts";
 
 /** Looks at the account of every host and of every link (design.md §1.1): what does not add up is told once. */
 export class BalanceCheck {
@@ -35,12 +35,7 @@ export class BalanceCheck {
       note("database", host, imbalance(host.balance), "the account of what was stored of it");
     }
     for (const { from: machineGuid, hostname, to, values } of this.pushers.status()) {
-      note(
-        "link",
-        { machineGuid, hostname },
-        linkImbalance(values),
-        `the account of its stream to ${to || "a parent"}`,
-      );
+      note("link", { machineGuid, hostname }, hopImbalance(values), `the account of its stream to ${to || "a parent"}`);
     }
     this.known = found;
     this.mismatches.checkedSec = Math.floor(this.clock.nowUs() / 1e6);

@@ -1,7 +1,6 @@
 import type { Config } from "../config/schema.ts";
 import type { Exporters } from "../exporter/exporters.ts";
 import type { AgentSources, FilesStatus, LinkStatus, ReceiverStatus } from "../http/sources.ts";
-import { linkImbalance } from "../pusher/link-account.ts";
 import type { LinkStatus as PusherStatus } from "../pusher/pusher-world.ts";
 import type { Pushers } from "../pusher/pushers.ts";
 import type { Receiver } from "../receiver/receiver.ts";
@@ -52,7 +51,6 @@ function givenLabels(host: Host): Record<string, string> {
 }
 
 function describeLink(status: PusherStatus, { linkKey, linkRate }: ShownParts): LinkStatus {
-  const { lost, ...values } = status.values;
   return {
     from: status.from,
     to: status.to || (status.destinations[0]?.name ?? ""),
@@ -65,16 +63,7 @@ function describeLink(status: PusherStatus, { linkKey, linkRate }: ShownParts): 
     confirm: status.confirm,
     unconfirmed: status.unconfirmed === "" ? null : status.unconfirmed,
     destinations: status.destinations,
-    account: {
-      ...values,
-      imbalance: linkImbalance(status.values),
-      lost: {
-        notConnected: lost.not_connected,
-        overflow: lost.overflow,
-        disconnect: lost.disconnect,
-        refused: lost.refused,
-      },
-    },
+    account: status.values,
   };
 }
 

@@ -1,5 +1,6 @@
 import { type Balance, imbalance } from "../rrd/balance.ts";
 import type { Host } from "../rrd/host.ts";
+import { describeAccount } from "./hop-account.ts";
 import { describeCompleteness } from "./host-path.ts";
 import { lagSec, statusOf } from "./host-status.ts";
 import type { HostRates } from "./rates.ts";
@@ -127,8 +128,6 @@ function describeBalance(balance: Balance) {
 }
 
 function describeLink(link: LinkStatus) {
-  const { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, replayed } = link.account;
-  const { lost, imbalance } = link.account;
   return {
     from: link.from,
     to: link.to,
@@ -141,23 +140,7 @@ function describeLink(link: LinkStatus) {
     confirm: link.confirm,
     unconfirmed: link.unconfirmed,
     destinations: link.destinations.map(describeDestination),
-    account: {
-      offered,
-      delivered,
-      acknowledged,
-      in_flight: inFlight,
-      queued,
-      backlog,
-      recovered,
-      replayed,
-      lost: {
-        not_connected: lost.notConnected,
-        overflow: lost.overflow,
-        disconnect: lost.disconnect,
-        refused: lost.refused,
-      },
-      imbalance,
-    },
+    account: describeAccount(link.account),
   };
 }
 

@@ -1,6 +1,7 @@
 import { completeToSec } from "../rrd/completeness.ts";
 import type { Host } from "../rrd/host.ts";
-import { hopImbalance, type PathHop } from "../rrd/path.ts";
+import type { PathHop } from "../rrd/path.ts";
+import { describeAccount } from "./hop-account.ts";
 
 /** How complete a host is here, and how its values come: what each agent below said of its hop, the origin first. */
 export function describeCompleteness(host: Host) {
@@ -12,23 +13,5 @@ export function describeCompleteness(host: Host) {
 }
 
 function describeHop({ machineGuid: guid, hostname, toldUs, completeToSec: complete_to, values }: PathHop) {
-  const { offered, delivered, acknowledged, inFlight, queued, backlog, recovered, replayed, lost } = values;
-  return {
-    guid,
-    hostname,
-    told: Math.floor(toldUs / 1e6),
-    complete_to,
-    account: {
-      offered,
-      delivered,
-      acknowledged,
-      in_flight: inFlight,
-      queued,
-      backlog,
-      recovered,
-      replayed,
-      lost: { ...lost },
-      imbalance: hopImbalance(values),
-    },
-  };
+  return { guid, hostname, told: Math.floor(toldUs / 1e6), complete_to, account: describeAccount(values) };
 }

@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { Database } from "../rrd/database.ts";
 import type { Host } from "../rrd/host.ts";
 import type { Mismatches } from "../rrd/mismatches.ts";
+import type { HopValues } from "../rrd/path.ts";
 
 /** Everything the HTTP room asks others for; `app` supplies it. */
 export interface HttpSources {
@@ -53,30 +54,6 @@ export interface FilesStatus {
   readonly filesSetAside: number;
 }
 
-/** The account of one outgoing stream (design.md §1.1), in values since start. */
-export interface LinkAccount {
-  readonly offered: number;
-  readonly delivered: number;
-  /** Part of {@link delivered} that the peer, or the end of the path, has acknowledged: only this is safe. */
-  readonly acknowledged: number;
-  readonly inFlight: number;
-  readonly queued: number;
-  /** In this agent's ring, until the parent asks for the past of their charts. */
-  readonly backlog: number;
-  /** Values that were lost and then fetched by the parent: they are not in {@link lost} any more. */
-  readonly recovered: number;
-  /** Values that went as points of the ring, or as the base that the parent goes on from. */
-  readonly replayed: number;
-  /** What does not add up; anything but 0 is a bug of ours. */
-  readonly imbalance: number;
-  readonly lost: {
-    readonly notConnected: number;
-    readonly overflow: number;
-    readonly disconnect: number;
-    readonly refused: number;
-  };
-}
-
 /** One parent of an outgoing stream, in use or not; seconds are Unix seconds, 0 = none. */
 export interface LinkDestination {
   /** `HOST:PORT`. */
@@ -112,7 +89,7 @@ export interface LinkStatus {
   readonly unconfirmed: string | null;
   /** In the configured order. */
   readonly destinations: readonly LinkDestination[];
-  readonly account: LinkAccount;
+  readonly account: HopValues;
 }
 
 /** A stream that this agent would not take, or whose values it does not store. */

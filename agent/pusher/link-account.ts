@@ -1,3 +1,4 @@
+import type { HopValues } from "../rrd/path.ts";
 import { UnconfirmedValues } from "./unconfirmed-values.ts";
 import { ValueSteps } from "./value-steps.ts";
 
@@ -13,25 +14,6 @@ export type LossReason =
   | "refused";
 
 const LOSS_REASONS: readonly LossReason[] = ["not_connected", "overflow", "disconnect", "refused"];
-
-/** A snapshot of a {@link LinkAccount}, in values. */
-export interface LinkBalance {
-  readonly offered: number;
-  /** In bytes that the peer's kernel confirmed, where ours tells; elsewhere taken by our kernel a second ago. */
-  readonly delivered: number;
-  /** Taken by our kernel, not delivered yet. */
-  readonly inFlight: number;
-  readonly queued: number;
-  /** In our ring, to be sent when the parent has asked for the past of their chart. */
-  readonly backlog: number;
-  /** Part of `delivered` that the peer confirmed, or the end of the path; 0 where nobody confirms anything. */
-  readonly acknowledged: number;
-  /** Values that were lost and then fetched by the parent; they have moved on, as a rule to `delivered`. */
-  readonly recovered: number;
-  /** Values that went as points of our ring instead of as they were collected; the recovered ones among them. */
-  readonly replayed: number;
-  readonly lost: Readonly<Record<LossReason, number>>;
-}
 
 /** Unacknowledged: what was handed over on a link that lived this much longer counts as delivered (design.md §1.1). */
 const DELIVERED_AFTER_MS = 1000;
@@ -259,7 +241,7 @@ export class LinkAccount {
   }
 
   /** Copies. */
-  balance(): LinkBalance {
+  balance(): HopValues {
     const { offered, delivered, inFlight, queued, backlog, acknowledged, recovered, replayed, lost } = this;
     return { offered, delivered, inFlight, queued, backlog, acknowledged, recovered, replayed, lost: { ...lost } };
   }
@@ -286,10 +268,4 @@ export class LinkAccount {
 
 function noLosses(): Record<LossReason, number> {
   return { not_connected: 0, overflow: 0, disconnect: 0, refused: 0 };
-}
-
-/** What was offered less what is accounted for; anything but 0 is a bug of ours. */
-export function linkImbalance(balance: Omit<LinkBalance, "acknowledged" | "recovered" | "replayed">): number {
-  const gone = LOSS_REASONS.reduce((sum, reason) => sum + balance.lost[reason], 0);
-  return balance.offered - balance.delivered - balance.inFlight - balance.queued - balance.backlog - gone;
 }

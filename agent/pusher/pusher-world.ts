@@ -2,7 +2,7 @@ import type { Clock, Random } from "../base/clock.ts";
 import type { Dial } from "../base/dial.ts";
 import type { Log } from "../base/log.ts";
 import type { TcpQueues } from "../base/tcp-queues.ts";
-import type { LinkBalance } from "./link-account.ts";
+import type { HopValues } from "../rrd/path.ts";
 import type { PostponeReason } from "./retry-delay.ts";
 
 /** Where and how one host is streamed; from `[stream]`, or the proxy settings of the child. */
@@ -101,5 +101,5 @@ export interface LinkStatus {
   readonly bytesSent: number;
   readonly bufferUsedBytes: number;
   readonly bufferLimitBytes: number;
-  readonly values: LinkBalance;
+  readonly values: HopValues;
 }

@@ -1,12 +1,18 @@
-/** The account of one hop, in values since its sender started; as a link of the pusher keeps it (design.md §1.1). */
+/** The account of one hop: of one link of the agent that sends, in values since its start (design.md §1.1). */
 export interface HopValues {
   readonly offered: number;
+  /** In bytes that the peer's kernel confirmed, where ours tells; elsewhere taken by our kernel a second ago. */
   readonly delivered: number;
+  /** Part of {@link delivered} that the peer, or the end of the path, has confirmed: only this is safe. */
   readonly acknowledged: number;
+  /** Taken by our kernel, not delivered yet. */
   readonly inFlight: number;
   readonly queued: number;
+  /** In the sender's ring, to be sent when the parent has asked for the past of their chart. */
   readonly backlog: number;
+  /** Values that were lost and then fetched by the parent; they have moved on, as a rule to {@link delivered}. */
   readonly recovered: number;
+  /** Values that went as points of the ring instead of as they were collected; the recovered ones among them. */
   readonly replayed: number;
   readonly lost: {
     readonly not_connected: number;

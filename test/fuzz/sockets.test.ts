@@ -5,9 +5,9 @@ import { Agent } from "../../agent/app/agent.ts";
 import { createSystemClock } from "../../agent/base/clock.ts";
 import { Logger } from "../../agent/base/log.ts";
 import { parseConfig } from "../../agent/config/load.ts";
-import { linkImbalance } from "../../agent/pusher/link-account.ts";
 import { imbalance } from "../../agent/rrd/balance.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
+import { hopImbalance } from "../../agent/rrd/path.ts";
 import { FUZZ_MINUTES, IS_SOAK } from "../seeded-random.ts";
 
 const KEY = "11111111-2222-3333-4444-555555555555";
@@ -140,7 +140,7 @@ function checkAccounts(agent: Agent): void {
     if (imbalance(balance) !== 0) throw new Error(`${hostname}: ${JSON.stringify(balance)}`);
   }
   for (const { hostname, values } of agent["pushers"].status()) {
-    if (linkImbalance(values) !== 0) throw new Error(`link of ${hostname}: ${JSON.stringify(values)}`);
+    if (hopImbalance(values) !== 0) throw new Error(`link of ${hostname}: ${JSON.stringify(values)}`);
   }
 }
 

@@ -4,12 +4,13 @@ import { SimplePattern } from "../../agent/base/pattern.ts";
 import { SendBuffer } from "../../agent/base/send-buffer.ts";
 import { ChartStream, SetHeadsCache } from "../../agent/pusher/chart-stream.ts";
 import { FinalPoints } from "../../agent/pusher/final-points.ts";
-import { LinkAccount, linkImbalance } from "../../agent/pusher/link-account.ts";
+import { LinkAccount } from "../../agent/pusher/link-account.ts";
 import { HostWriter } from "../../agent/receiver/host-writer.ts";
 import { imbalance } from "../../agent/rrd/balance.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import { commitLocal } from "../../agent/rrd/commit.ts";
 import type { Host } from "../../agent/rrd/host.ts";
+import { hopImbalance } from "../../agent/rrd/path.ts";
 import { StreamDecoder } from "../../agent/wire/decode.ts";
 import { expectEqualRings, RandomChart } from "../random-chart.ts";
 import { IS_SOAK, SeededRandom, TEST_SEED } from "../seeded-random.ts";
@@ -80,7 +81,7 @@ class Tree {
 
   private check(): void {
     for (const host of [this.child, this.proxy, this.parent]) expect(imbalance(host.balance)).toBe(0);
-    for (const { account } of this.links) expect(linkImbalance(account)).toBe(0);
+    for (const { account } of this.links) expect(hopImbalance(account)).toBe(0);
     expect(this.links[0]!.account.offered).toBe(this.child.balance.collected);
     // What the proxy refuses, it does not pass on.
     const { received, dropped } = this.proxy.balance;

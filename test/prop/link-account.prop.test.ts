@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { LinkAccount, linkImbalance } from "../../agent/pusher/link-account.ts";
+import { LinkAccount } from "../../agent/pusher/link-account.ts";
 import { ValueSteps } from "../../agent/pusher/value-steps.ts";
+import { hopImbalance } from "../../agent/rrd/path.ts";
 import { IS_SOAK, TEST_SEED } from "../seeded-random.ts";
 
 const RUNS = IS_SOAK ? 20_000 : 1000;
@@ -149,7 +150,7 @@ describe("an account that follows the end of a path", () => {
       const { account } = play;
       for (const event of list) {
         play.apply(event);
-        expect(linkImbalance(account)).toBe(0);
+        expect(hopImbalance(account)).toBe(0);
         expect(account.acknowledged).toBeLessThanOrEqual(Math.min(account.delivered, play.confirmedMax));
       }
       play.finish();

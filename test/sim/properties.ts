@@ -1,7 +1,7 @@
-import { linkImbalance } from "../../agent/pusher/link-account.ts";
 import { DROP_REASONS, emptyBalance, imbalance } from "../../agent/rrd/balance.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import type { Host } from "../../agent/rrd/host.ts";
+import { hopImbalance } from "../../agent/rrd/path.ts";
 import { replicates, takesPoints } from "./dialect.ts";
 import { exact, type Looseness } from "./looseness.ts";
 import { PathProperties } from "./path-properties.ts";
@@ -208,7 +208,7 @@ export class Properties {
       }
     }
     for (const { from, values } of machine.links) {
-      const difference = linkImbalance(values);
+      const difference = hopImbalance(values);
       if (difference !== 0) this.fail(machine, `the account of its link is off by ${difference}`);
       const host = machine.hosts.find(({ machineGuid }) => machineGuid === from);
       const came = host === undefined ? 0 : host.balance.collected + host.balance.received;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { BalanceCheck } from "../../agent/app/balance-check.ts";
-import { linkImbalance } from "../../agent/pusher/link-account.ts";
 import { Mismatches } from "../../agent/rrd/mismatches.ts";
+import { hopImbalance } from "../../agent/rrd/path.ts";
 import { CHILD_GUID, Load, Tree } from "./replication-tree.ts";
 
 /** A child that has streamed for a while, looked at by a check of its own. */
@@ -59,6 +59,6 @@ describe("the check of all accounts", () => {
     expect(text).toBe("the account of its stream to parent:19999 is off by 7 values: lost");
     child.pushers.detach(child.local);
     check.run();
-    expect([linkImbalance(account), mismatches.counts.link]).toEqual([7, 1]);
+    expect([hopImbalance(account), mismatches.counts.link]).toEqual([7, 1]);
   });
 });

@@ -5,13 +5,13 @@ import type { Log, LogFields } from "../../agent/base/log.ts";
 import type { SocketOwner, StreamSocket } from "../../agent/base/stream-socket.ts";
 import { type TcpQueue, type TcpQueues, tcpQueueKey } from "../../agent/base/tcp-queues.ts";
 import { Connection } from "../../agent/pusher/connection.ts";
-import { linkImbalance } from "../../agent/pusher/link-account.ts";
 import type { LinkStatus, PusherSettings } from "../../agent/pusher/pusher-world.ts";
 import { Pushers } from "../../agent/pusher/pushers.ts";
 import type { Chart } from "../../agent/rrd/chart.ts";
 import { commitLocal } from "../../agent/rrd/commit.ts";
 import type { Host } from "../../agent/rrd/host.ts";
 import type { HostOptions } from "../../agent/rrd/host-options.ts";
+import { hopImbalance } from "../../agent/rrd/path.ts";
 import { ValueRow } from "../../agent/rrd/value-row.ts";
 import { PROMPT_V1 } from "../../agent/wire/answers.ts";
 import { parseStreamRequest, type ReceivedRequest } from "../../agent/wire/handshake.ts";
@@ -255,7 +255,7 @@ export class PusherScene {
   }
 
   get imbalance(): number {
-    return linkImbalance(this.status.values);
+    return hopImbalance(this.status.values);
   }
 
   events(prefix = "pusher."): string[] {

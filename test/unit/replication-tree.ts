@@ -3,7 +3,6 @@ import { silentLog } from "../../agent/base/log.ts";
 import type { SocketOwner, StreamSocket } from "../../agent/base/stream-socket.ts";
 import { streamInfoReply } from "../../agent/http/stream-info.ts";
 import { Parameters } from "../../agent/http/url.ts";
-import { linkImbalance } from "../../agent/pusher/link-account.ts";
 import type { PusherSettings } from "../../agent/pusher/pusher-world.ts";
 import { Pushers } from "../../agent/pusher/pushers.ts";
 import { Receiver } from "../../agent/receiver/receiver.ts";
@@ -14,6 +13,7 @@ import type { Database, DatabaseLimits } from "../../agent/rrd/database.ts";
 import type { Host } from "../../agent/rrd/host.ts";
 import type { MemoryMode } from "../../agent/rrd/host-options.ts";
 import { Mismatches } from "../../agent/rrd/mismatches.ts";
+import { hopImbalance } from "../../agent/rrd/path.ts";
 import { ValueRow } from "../../agent/rrd/value-row.ts";
 import { apiSources } from "../http-fixture.ts";
 import { addHost, dimension, newDatabase, stored } from "../simulated-host.ts";
@@ -306,7 +306,7 @@ function checkAccounts({ database, pushers, mismatches }: Node, mayDiffer: boole
     if (imbalance(balance) !== 0) throw new Error(`${hostname}: ${JSON.stringify(balance)}`);
   }
   for (const { hostname, values } of pushers.status()) {
-    if (linkImbalance(values) !== 0) throw new Error(`link of ${hostname}: ${JSON.stringify(values)}`);
+    if (hopImbalance(values) !== 0) throw new Error(`link of ${hostname}: ${JSON.stringify(values)}`);
   }
 }
 
