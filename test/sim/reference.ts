@@ -86,6 +86,14 @@ export class ChartReference {
     return this.dimensions.values();
   }
 
+  /** Whether the child has stored a value for a second, whatever the dimension of this id meant then. */
+  hasStored(id: string, second: number, value: number): boolean {
+    for (const dimension of this.dimensions.values()) {
+      if (dimension.meaning.id === id && dimension.hasStored(second, value)) return true;
+    }
+    return false;
+  }
+
   /** @param meaning a description that never changes. */
   dimension(meaning: Meaning): DimensionReference {
     const described = this.described.get(meaning);
